@@ -1,0 +1,1 @@
+"""Values and pure functions. Knows no framework, no Chroma and no search engine."""

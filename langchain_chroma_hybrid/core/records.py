@@ -1,0 +1,156 @@
+"""The values that travel between the rooms: records, requests, hits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Scalar: TypeAlias = str | int | float | bool
+MetadataValue: TypeAlias = Scalar | Sequence[Scalar]
+Metadata: TypeAlias = Mapping[str, MetadataValue]
+
+Mode: TypeAlias = Literal["hybrid", "vector", "lexical", "two_step"]
+OnLegError: TypeAlias = Literal["raise", "degrade"]
+
+LEXICAL = "lexical"
+VECTOR = "vector"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as Chroma holds it, without its vector.
+
+    `text` is None for records that have only a URI; `metadata` is empty, never None.
+    """
+
+    id: str
+    text: str | None
+    metadata: Metadata = field(default_factory=dict)
+    uri: str | None = None
+
+
+def digest(record: Record) -> str:
+    """16 hex digits over text and metadata: equal content gives an equal digest in every process."""
+    content = json.dumps([record.text, record.metadata], sort_keys=True, ensure_ascii=True)
+    return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An id and its score in one leg. Which direction is better belongs to the leg."""
+
+    id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class LegHit:
+    """What one leg had to say about one result.
+
+    Attributes:
+        name: `lexical`, `vector`, or the name of a further leg.
+        weight: share of this leg in the fused score; weights of a query add up to 1.
+        rank: position in the leg, from 1; None when the leg did not return the record.
+        score: the leg's own score: BM25 (higher is better) or Chroma's distance (lower is better).
+        normalized: the score after the fusion's normaliser, 0..1, higher is better;
+            0 when the leg did not return the record.
+        terms: analysed query terms found in the record (lexical leg, `explain` only).
+    """
+
+    name: str
+    weight: float
+    rank: int | None = None
+    score: float | None = None
+    normalized: float = 0.0
+    terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result of a search.
+
+    Attributes:
+        record: the record, read from Chroma when the search ended.
+        score: fused score, 0..1, higher is better.
+        distance: Chroma's distance to the query vector, lower is better; None when the query had
+            no vector.
+        legs: one entry per leg that ran.
+    """
+
+    record: Record
+    score: float
+    distance: float | None = None
+    legs: tuple[LegHit, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The record's id."""
+        return self.record.id
+
+
+@dataclass(frozen=True, slots=True)
+class LegReport:
+    """How one leg of a query went.
+
+    Attributes:
+        filtered_by: the way its filter went: `none`, `lexical`, `exact`, `chroma` (see planner).
+        took_ms: wall time of the leg in milliseconds.
+        error: the failure that `on_leg_error="degrade"` let pass.
+    """
+
+    name: str
+    hits: int
+    took_ms: float
+    filtered_by: str = "none"
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The hits of a query, best first, and how each leg went."""
+
+    hits: tuple[Hit, ...]
+    legs: tuple[LegReport, ...] = ()
+    took_ms: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """One query, complete. Every option that a face offers ends up here.
+
+    Attributes:
+        text: what the user typed; None when only a vector is given.
+        embedding: the query vector, shape `(d,)`; None lets the engine embed `text` when a leg needs it.
+        k: number of results wanted, >= 1.
+        fetch_k: depth of each leg; None means the engine's default.
+        weights: share of each leg by name; missing names keep the default.
+        fusion: name of a fusion, see `core.fusion`.
+        c: the RRF constant.
+        where, where_document: Chroma filters of this call.
+        base_where, base_where_document: filters that are ANDed and that nothing can widen.
+        query_syntax: `plain` or `simple`, see `core.query`.
+        score_threshold: drop results whose fused score is lower, 0..1.
+        dedupe_key: metadata key; of several results with one value the best stays.
+    """
+
+    text: str | None
+    embedding: Sequence[float] | None = None
+    k: int = 4
+    fetch_k: int | None = None
+    mode: Mode = "hybrid"
+    weights: Mapping[str, float] | Sequence[float] | None = None
+    fusion: str | None = None
+    c: int = 60
+    where: Mapping[str, Any] | None = None
+    where_document: Mapping[str, Any] | None = None
+    base_where: Mapping[str, Any] | None = None
+    base_where_document: Mapping[str, Any] | None = None
+    query_syntax: Literal["plain", "simple"] = "plain"
+    score_threshold: float | None = None
+    dedupe_key: str | None = None
+    on_leg_error: OnLegError = "raise"
+    explain: bool = False

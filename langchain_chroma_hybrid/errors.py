@@ -1,0 +1,90 @@
+"""Every error that this package raises on its own account.
+
+ChromaHybridError
+├── InvalidArgumentError (ValueError)      a value that cannot be used: names it, what was got, what is expected
+│   ├── FilterError                        a malformed `where` / `where_document`
+│   └── EmbeddingError                     vectors of the wrong count, shape or content
+├── UnknownArgumentError (TypeError)       a keyword that nothing would have read
+├── MissingDependencyError (ImportError)   an extra is not installed; the message is the pip line
+├── CollectionError (LookupError)          the Chroma collection is gone or was never there
+├── LexicalIndexError (RuntimeError)       the lexical index on disk cannot be used as it is
+│   ├── IndexFormatError                   damaged, half deleted, or written by a newer version
+│   ├── AnalyzerMismatchError              built with another analyzer or other fields
+│   └── IndexLockedError (TimeoutError)    another process kept the writer lock too long
+├── SearchError (RuntimeError)             no leg of a query could answer
+└── WriteError (RuntimeError)              a write stopped half-way; `written` says what Chroma holds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ChromaHybridError(Exception):
+    """Base of all errors of `langchain_chroma_hybrid`."""
+
+
+class InvalidArgumentError(ChromaHybridError, ValueError):
+    """An argument has a value that cannot be used."""
+
+    @classmethod
+    def of(cls, name: str, got: object, expected: str) -> InvalidArgumentError:
+        """Build the one message form: argument, what was expected, what was got."""
+        return cls(f"{name}: expected {expected}, got {_short(got)}")
+
+
+class FilterError(InvalidArgumentError):
+    """A `where` or `where_document` that Chroma's filter language does not know."""
+
+
+class EmbeddingError(InvalidArgumentError):
+    """An embedding function returned something that is not one finite vector per text."""
+
+
+class UnknownArgumentError(ChromaHybridError, TypeError):
+    """A keyword argument that nothing would have read."""
+
+
+class MissingDependencyError(ChromaHybridError, ImportError):
+    """A package of an optional extra is not installed."""
+
+
+class CollectionError(ChromaHybridError, LookupError):
+    """The Chroma collection does not exist (any more)."""
+
+
+class LexicalIndexError(ChromaHybridError, RuntimeError):
+    """The lexical index cannot be used as it is; nothing in Chroma is affected."""
+
+
+class IndexFormatError(LexicalIndexError):
+    """The index folder is damaged, incomplete or of a format this version does not read."""
+
+
+class AnalyzerMismatchError(LexicalIndexError):
+    """The index was built with another analyzer or other `lexical_fields`."""
+
+
+class IndexLockedError(LexicalIndexError, TimeoutError):
+    """Another process held the writer lock for longer than the settable wait."""
+
+
+class SearchError(ChromaHybridError, RuntimeError):
+    """No leg of a query could answer; the causes are chained."""
+
+
+class WriteError(ChromaHybridError, RuntimeError):
+    """A write stopped half-way.
+
+    Attributes:
+        written: ids that Chroma holds from this call; both halves agree on them.
+    """
+
+    def __init__(self, message: str, written: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.written = tuple(written)
+
+
+def _short(value: object, limit: int = 120) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

@@ -1,0 +1,80 @@
+"""What the engine asks of a lexical index. Tokens go in, ids and scores come out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+from langchain_chroma_hybrid.core.analysis import Analyzer
+from langchain_chroma_hybrid.core.filters import Filter, Leaf
+from langchain_chroma_hybrid.core.records import Record, Scored
+
+QuerySyntax: TypeAlias = Literal["plain", "simple"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an index can do; ask this, not `isinstance`.
+
+    Attributes:
+        durable: what `apply` wrote is there after a crash and in the next process.
+        syntax: `query_syntax="simple"` is understood (phrases, prefixes, fuzzy, must, not).
+    """
+
+    durable: bool
+    syntax: bool
+
+
+@runtime_checkable
+class LexicalIndex(Protocol):
+    """A BM25 index over analysed text, which also answers metadata filters.
+
+    Thread safety: reads may run side by side with each other and with one writer; `apply`, `clear`
+    and `close` are called by one thread at a time.
+    """
+
+    analyzer: Analyzer
+    capabilities: Capabilities
+
+    def apply(self, upserts: Sequence[Record], deletes: Collection[str] = ()) -> None:
+        """Make `upserts` the content of their ids and remove `deletes`, in one commit.
+
+        On return the change is visible to every later read of this object, and durable if the index is.
+        Deleting an unknown id is no error.
+        """
+
+    def search(
+        self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
+    ) -> list[Scored]:
+        """The best `k` records that contain a query term and pass `where`.
+
+        Scores are BM25, higher is better, > 0; ordered by score, then by id. No text raises.
+        """
+
+    def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
+        """An upper bound of any record's score for `query` under this index's statistics; 0 for no terms."""
+
+    def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
+        """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
+
+    def match_count(self, where: Filter | None) -> int:
+        """How many records pass `where`."""
+
+    def supports(self, leaf: Leaf) -> bool:
+        """Whether `leaf` can be answered here with exactly Chroma's meaning."""
+
+    def count(self) -> int:
+        """Number of records."""
+
+    def ids(self) -> Iterable[str]:
+        """All ids, in no order."""
+
+    def digests(self) -> Mapping[str, str]:
+        """`core.records.digest` of every record as it was when indexed, by id."""
+
+    def clear(self) -> None:
+        """Remove all records, in one commit."""
+
+    def close(self) -> None:
+        """Release files and locks. Reading afterwards is an error."""
