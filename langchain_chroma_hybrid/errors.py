@@ -18,6 +18,7 @@ ChromaHybridError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class ChromaHybridError(Exception):
@@ -28,7 +29,7 @@ class InvalidArgumentError(ChromaHybridError, ValueError):
     """An argument has a value that cannot be used."""
 
     @classmethod
-    def of(cls, name: str, got: object, expected: str) -> InvalidArgumentError:
+    def of(cls, name: str, got: object, expected: str) -> Self:
         """Build the one message form: argument, what was expected, what was got."""
         return cls(f"{name}: expected {expected}, got {_short(got)}")
 

@@ -78,11 +78,13 @@ class Hit:
         distance: Chroma's distance to the query vector, lower is better; None when the query had
             no vector.
         legs: one entry per leg that ran.
+        embedding: the record's vector, shape `(d,)`, float32; only when asked for.
     """
 
     record: Record
     score: float
     distance: float | None = None
+    embedding: Any = None
     legs: tuple[LegHit, ...] = ()
 
     @property
@@ -135,6 +137,8 @@ class SearchRequest:
         query_syntax: `plain` or `simple`, see `core.query`.
         score_threshold: drop results whose fused score is lower, 0..1.
         dedupe_key: metadata key; of several results with one value the best stays.
+        with_distance: give every hit its distance, also those that only the lexical leg found.
+        with_embedding: give every hit its vector.
     """
 
     text: str | None
@@ -154,3 +158,5 @@ class SearchRequest:
     dedupe_key: str | None = None
     on_leg_error: OnLegError = "raise"
     explain: bool = False
+    with_distance: bool = False
+    with_embedding: bool = False

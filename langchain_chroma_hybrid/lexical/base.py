@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -37,6 +38,13 @@ class LexicalIndex(Protocol):
     analyzer: Analyzer
     capabilities: Capabilities
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep every other writer out, of this and of other processes; may be nested.
+
+        Raises:
+            IndexLockedError: another writer kept the lock for longer than the settable wait.
+        """
+
     def apply(self, upserts: Sequence[Record], deletes: Collection[str] = ()) -> None:
         """Make `upserts` the content of their ids and remove `deletes`, in one commit.
 
@@ -54,6 +62,9 @@ class LexicalIndex(Protocol):
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
         """An upper bound of any record's score for `query` under this index's statistics; 0 for no terms."""
+
+    def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
+        """The analysed terms of `query` that occur in the record's indexed fields."""
 
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""

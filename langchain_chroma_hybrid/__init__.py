@@ -1,0 +1,45 @@
+"""Hybrid retrieval on local and self-hosted Chroma, as LangChain vector store and retriever."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.analysis import Analyzer
+    from langchain_chroma_hybrid.errors import ChromaHybridError
+    from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
+    from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+    from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
+    from langchain_chroma_hybrid.vectorstores import HybridChroma
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Analyzer": "core.analysis",
+    "ChromaHybridError": "errors",
+    "ChromaHybridRetriever": "retrievers",
+    "HybridChroma": "vectorstores",
+    "RankBM25Index": "lexical.rank_bm25_index",
+    "TantivyIndex": "lexical.tantivy_index",
+}
+
+__all__ = [
+    "Analyzer",
+    "ChromaHybridError",
+    "ChromaHybridRetriever",
+    "HybridChroma",
+    "RankBM25Index",
+    "TantivyIndex",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use, so that the import itself stays light."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

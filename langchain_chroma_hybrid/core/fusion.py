@@ -1,0 +1,187 @@
+"""Fusing ranked lists into one: pure functions over ids and numbers.
+
+Rules that hold for every fusion here:
+
+* Any number of lists; an id that a list does not hold gets the worst value from it, never the best.
+* More weight, a better score or a better rank never makes a result worse.
+* Ties go to the better best rank, then to the smaller id, so that equal input gives equal output.
+* Scores are 0..1, higher is better; 1 needs the first place in every list.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+
+DEFAULT_C = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RankedList:
+    """What one leg returned: ids best first and their scores, higher is better.
+
+    Attributes:
+        weight: >= 0, relative to the other lists.
+        floor: the lowest score the leg could ever give, for `theoretical_min_max`;
+            None when there is no bound, then the lowest score of the list serves.
+    """
+
+    ids: Sequence[str]
+    scores: Sequence[float]
+    weight: float = 1.0
+    floor: float | None = None
+
+    def head(self, depth: int) -> RankedList:
+        """The first `depth` entries."""
+        if len(self.ids) <= depth:
+            return self
+        return RankedList(self.ids[:depth], self.scores[:depth], self.weight, self.floor)
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """One id, its fused score (0..1), and its rank (from 1) and normalised score in each list."""
+
+    id: str
+    score: float
+    ranks: tuple[int | None, ...]
+    normalized: tuple[float, ...]
+
+
+Normalizer = Callable[[RankedList], list[float]]
+
+
+def reciprocal_rank(ranked: RankedList, c: float = DEFAULT_C) -> list[float]:
+    """`1 / (c + rank)`, ranks from 1, as in Cormack, Clarke, Buettcher (SIGIR 2009) and in
+    LangChain's EnsembleRetriever.
+    """
+    return [1.0 / (c + rank) for rank in range(1, len(ranked.ids) + 1)]
+
+
+def min_max(ranked: RankedList) -> list[float]:
+    """`(s - min) / (max - min)` over the list; a list of equal scores is all 1."""
+    return _rescale(ranked.scores, min(ranked.scores, default=0.0), max(ranked.scores, default=0.0))
+
+
+def three_sigma(ranked: RankedList) -> list[float]:
+    """Mean +- 3 standard deviations become 0 and 1, what lies outside is cut off (known as
+    distribution-based score fusion); a list of equal scores is all 1.
+    """
+    # Rescaled first: squares of very large or very small scores would over- or underflow.
+    unit = min_max(ranked)
+    if not unit or min(unit) == max(unit):
+        return unit
+    mean = math.fsum(unit) / len(unit)
+    sigma = math.sqrt(math.fsum((u - mean) ** 2 for u in unit) / len(unit))
+    return [min(1.0, max(0.0, (u - mean + 3 * sigma) / (6 * sigma))) for u in unit]
+
+
+def theoretical_min_max(ranked: RankedList) -> list[float]:
+    """Min-max with the lowest score that is possible in place of the lowest that was seen.
+
+    Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval (2022),
+    arXiv 2210.11934, section 4.
+    """
+    if ranked.floor is None:
+        return min_max(ranked)
+    return _rescale(ranked.scores, ranked.floor, max(ranked.scores, default=ranked.floor))
+
+
+NORMALIZERS: Mapping[str, Normalizer] = MappingProxyType(
+    {
+        "min_max": min_max,
+        "three_sigma": three_sigma,
+        "theoretical_min_max": theoretical_min_max,
+    }
+)
+FUSIONS = ("rrf", *NORMALIZERS)
+
+
+def fuse(
+    lists: Sequence[RankedList], fusion: str, *, c: float = DEFAULT_C, depth: int | None = None
+) -> list[Fused]:
+    """Fuse `lists` into one, best first.
+
+    `rrf` scores `sum(w / (c + rank))`, scaled so that the first place everywhere is 1; the others
+    score `sum(w * normalised) / sum(w)`.
+
+    Args:
+        lists: one per leg, with distinct ids each.
+        fusion: one of `FUSIONS`.
+        c: the constant of `rrf`.
+        depth: fuse the first `depth` of each list only. What lies deeper follows in order of its
+            best rank with falling scores, so that asking for more never changes what came before.
+
+    Raises:
+        InvalidArgumentError: unknown `fusion`.
+    """
+    heads = lists if depth is None else [ranked.head(depth) for ranked in lists]
+    pool = _fuse_heads(heads, _contributions(heads, fusion, c))
+    if depth is None:
+        return pool
+    return pool + _tail(lists, depth, pool)
+
+
+def _contributions(lists: Sequence[RankedList], fusion: str, c: float) -> list[list[float]]:
+    """What each entry of each list is worth before weighting, 0..1."""
+    if fusion == "rrf":
+        return [[value * (c + 1) for value in reciprocal_rank(ranked, c)] for ranked in lists]
+    if fusion not in NORMALIZERS:
+        raise InvalidArgumentError.of("fusion", fusion, f"one of {', '.join(FUSIONS)}")
+    return [NORMALIZERS[fusion](ranked) for ranked in lists]
+
+
+def _fuse_heads(
+    lists: Sequence[RankedList], contributions: Sequence[Sequence[float]]
+) -> list[Fused]:
+    total = math.fsum(ranked.weight for ranked in lists) or 1.0
+    ranks = [{id_: rank for rank, id_ in enumerate(ranked.ids, 1)} for ranked in lists]
+    fused = []
+    for id_ in dict.fromkeys(id_ for ranked in lists for id_ in ranked.ids):
+        places = tuple(rank.get(id_) for rank in ranks)
+        normalized = tuple(
+            values[place - 1] if place else 0.0
+            for values, place in zip(contributions, places, strict=True)
+        )
+        score = math.fsum(
+            ranked.weight * value for ranked, value in zip(lists, normalized, strict=True)
+        )
+        fused.append(Fused(id_, score / total, places, normalized))
+    fused.sort(key=lambda hit: (-hit.score, _best(hit.ranks), hit.id))
+    return fused
+
+
+def _tail(lists: Sequence[RankedList], depth: int, pool: Sequence[Fused]) -> list[Fused]:
+    """What lies deeper than `depth`, by best rank, with scores below the pool's last."""
+    seen = {hit.id for hit in pool}
+    best: dict[str, tuple[int, int]] = {}
+    for column, ranked in enumerate(lists):
+        for rank, id_ in enumerate(ranked.ids[depth:], depth + 1):
+            if id_ not in seen:
+                best[id_] = min(best.get(id_, (rank, column)), (rank, column))
+    floor = pool[-1].score if pool else 0.0
+    return [
+        Fused(
+            id_,
+            floor * depth / rank,
+            tuple(rank if i == column else None for i in range(len(lists))),
+            (0.0,) * len(lists),
+        )
+        for id_, (rank, column) in sorted(best.items(), key=lambda item: (item[1][0], item[0]))
+    ]
+
+
+def _best(ranks: Sequence[int | None]) -> int:
+    return min(rank for rank in ranks if rank is not None)
+
+
+def _rescale(scores: Sequence[float], low: float, high: float) -> list[float]:
+    # Halved, so that the span of two huge scores of different sign stays finite.
+    span = high / 2 - low / 2
+    if span <= 0:
+        return [1.0] * len(scores)
+    return [min(1.0, max(0.0, (score / 2 - low / 2) / span)) for score in scores]

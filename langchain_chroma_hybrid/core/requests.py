@@ -1,0 +1,108 @@
+"""Checking a request before anything runs: one clear error, or values the engine can trust."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any, get_args
+
+from langchain_chroma_hybrid.core.fusion import FUSIONS
+from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, Mode, OnLegError, SearchRequest
+from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
+
+LEGS = (LEXICAL, VECTOR)
+
+
+def check(request: SearchRequest) -> None:
+    """Check every value of `request` but the filters, which `core.filters.parse` reads.
+
+    Raises:
+        InvalidArgumentError: names the argument, what was got and what is expected.
+    """
+    _text(request)
+    _positive("k", request.k)
+    if request.fetch_k is not None:
+        _positive("fetch_k", request.fetch_k)
+    _one_of("mode", request.mode, get_args(Mode))
+    _one_of("fusion", request.fusion, FUSIONS)
+    _one_of("query_syntax", request.query_syntax, ("plain", "simple"))
+    _one_of("on_leg_error", request.on_leg_error, get_args(OnLegError))
+    _number("c", request.c, 0.0, math.inf)
+    if request.score_threshold is not None:
+        _number("score_threshold", request.score_threshold, 0.0, 1.0)
+    if request.dedupe_key is not None and not isinstance(request.dedupe_key, str):
+        raise InvalidArgumentError.of("dedupe_key", request.dedupe_key, "a metadata key or None")
+
+
+def shares(weights: Mapping[str, float] | Sequence[float], names: Sequence[str]) -> dict[str, float]:
+    """Weights by leg name, scaled to add up to 1.
+
+    Args:
+        weights: one number per name in the order of `names`, or a mapping by name, where a name
+            that is left out counts 1.
+        names: the legs of the query.
+
+    Raises:
+        InvalidArgumentError: wrong length, unknown name, negative, not finite, or all zero.
+    """
+    if isinstance(weights, Mapping):
+        if unknown := [name for name in weights if name not in names]:
+            raise InvalidArgumentError.of("weights", unknown, f"names among {list(names)}")
+        given = [weights.get(name, 1.0) for name in names]
+    elif isinstance(weights, Sequence) and not isinstance(weights, str | bytes):
+        given = list(weights)
+    else:
+        raise InvalidArgumentError.of("weights", weights, "a sequence of numbers or a mapping")
+    if len(given) != len(names):
+        expected = f"{len(names)} numbers ({', '.join(names)})"
+        raise InvalidArgumentError.of("weights", weights, expected)
+    for weight in given:
+        _number("weights", weight, 0.0, math.inf)
+    total = math.fsum(given)
+    if total <= 0.0 or math.isinf(total):
+        raise InvalidArgumentError.of("weights", weights, "at least one weight above 0")
+    return {name: float(weight) / total for name, weight in zip(names, given, strict=True)}
+
+
+def reject_unknown(where: str, unknown: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Raise for keyword arguments that nothing would read.
+
+    Raises:
+        UnknownArgumentError: `unknown` is not empty; the message lists what `where` knows.
+    """
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        message = f"{where} got unknown arguments: {names}; it knows: {', '.join(sorted(known))}"
+        raise UnknownArgumentError(message)
+
+
+def _text(request: SearchRequest) -> None:
+    if request.text is None:
+        if request.embedding is None:
+            raise InvalidArgumentError.of("query", None, "a text or an embedding")
+        if request.mode in ("lexical", "two_step"):
+            raise InvalidArgumentError.of("mode", request.mode, "`vector`: there is no query text")
+    elif not isinstance(request.text, str):
+        raise InvalidArgumentError.of("query", request.text, "a string")
+
+
+def _positive(name: str, value: object) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise InvalidArgumentError.of(name, value, "a whole number >= 1")
+
+
+def _number(name: str, value: object, low: float, high: float) -> None:
+    if (
+        not isinstance(value, Real)
+        or isinstance(value, bool)
+        or not math.isfinite(value)
+        or not low <= value <= high
+    ):
+        span = f">= {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+        raise InvalidArgumentError.of(name, value, f"a finite number {span}")
+
+
+def _one_of(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InvalidArgumentError.of(name, value, f"one of {', '.join(choices)}")

@@ -1,0 +1,1 @@
+"""Both halves together: Chroma and the lexical index. Knows no framework."""

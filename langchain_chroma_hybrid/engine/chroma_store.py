@@ -1,0 +1,286 @@
+"""The only module that calls chromadb: batching, distances, reading, exact ranking, paging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from chromadb.errors import InvalidArgumentError, NotFoundError
+
+from langchain_chroma_hybrid.core.filters import Filter, to_chroma
+from langchain_chroma_hybrid.core.records import Metadata, Record, Scored
+from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
+
+if TYPE_CHECKING:
+    import chromadb
+    from chromadb.api import ClientAPI
+    from numpy.typing import NDArray
+
+Vector: TypeAlias = "NDArray[np.float32]"
+Space: TypeAlias = Literal["cosine", "l2", "ip"]
+
+# One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
+_GET_PAGE = 2_000
+# Offsets cost Chroma a scan up to the offset: few large pages (30,000 rows is its limit here).
+_SCAN_PAGE = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Columns of records to write; None leaves what Chroma holds (update) or has nothing (upsert)."""
+
+    ids: Sequence[str]
+    embeddings: Sequence[Sequence[float]] | Vector | None = None
+    documents: Sequence[str] | None = None
+    metadatas: Sequence[Metadata | None] | None = None
+    uris: Sequence[str] | None = None
+
+    def batches(self, size: int) -> Iterator[Rows]:
+        """The same rows, at most `size` at a time."""
+        for start in range(0, len(self.ids), size):
+            cut = slice(start, start + size)
+            yield Rows(
+                self.ids[cut],
+                None if self.embeddings is None else self.embeddings[cut],
+                None if self.documents is None else self.documents[cut],
+                None if self.metadatas is None else self.metadatas[cut],
+                None if self.uris is None else self.uris[cut],
+            )
+
+
+class ChromaStore:
+    """One Chroma collection, as the engine needs it.
+
+    Thread safety: as chromadb's own; reads and writes may come from many threads.
+    """
+
+    def __init__(self, client: ClientAPI, collection: chromadb.Collection) -> None:
+        self._client = client
+        self._collection = collection
+        self.uuid = str(collection.id)
+        self.name = collection.name
+
+    @cached_property
+    def directory(self) -> Path | None:
+        """Folder of a persistent client; None for an ephemeral one and for a server."""
+        settings = self._client.get_settings()
+        return Path(settings.persist_directory).resolve() if settings.is_persistent else None
+
+    @cached_property
+    def location(self) -> str:
+        """Where the data lives: equal for two clients exactly when they see the same data."""
+        settings = self._client.get_settings()
+        if settings.chroma_server_host:
+            scheme = "https" if settings.chroma_server_ssl_enabled else "http"
+            server = f"{scheme}://{settings.chroma_server_host}:{settings.chroma_server_http_port}"
+            return f"{server}/{self._client.tenant}/{self._client.database}"
+        return str(self.directory) if self.directory else "memory"
+
+    @cached_property
+    def space(self) -> Space:
+        """Distance function of the collection."""
+        configuration: Mapping[str, Any] = dict(self._collection.configuration)
+        index = configuration.get("hnsw") or configuration.get("spann") or {}
+        space: Space = index.get("space") or "l2"
+        return space
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Most records that one write may hold."""
+        return self._client.get_max_batch_size()
+
+    # Reading
+
+    def query(self, embedding: Sequence[float], n: int, where: Filter | None) -> list[Scored]:
+        """The `n` nearest records that pass `where`, as `(id, distance)`, nearest first."""
+        conditions, document = to_chroma(where)
+        with _translated():
+            found = self._collection.query(
+                query_embeddings=[_plain(embedding)],
+                n_results=n,
+                where=conditions,
+                where_document=document,  # type: ignore[arg-type]  # a plain dict by design
+                include=["distances"],
+            )
+        distances = (found["distances"] or [[]])[0]
+        return [Scored(id_, float(d)) for id_, d in zip(found["ids"][0], distances, strict=True)]
+
+    def match(self, where: Filter) -> list[str]:
+        """Ids of all records that pass `where`, by Chroma's own filter."""
+        conditions, document = to_chroma(where)
+        with _translated():
+            found = self._collection.get(
+                where=conditions,
+                where_document=document,  # type: ignore[arg-type]  # a plain dict by design
+                include=[],
+            )
+        return list(found["ids"])
+
+    def fetch(self, ids: Iterable[str]) -> dict[str, Record]:
+        """The records among `ids` that exist, by id."""
+        records: dict[str, Record] = {}
+        for page in _pages(ids, _GET_PAGE):
+            with _translated():
+                found = self._collection.get(ids=page, include=["documents", "metadatas", "uris"])
+            records.update((record.id, record) for record in _records(found))
+        return records
+
+    def vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
+        """Vectors `(d,)` of the records among `ids` that exist, by id."""
+        vectors: dict[str, Vector] = {}
+        for page in _pages(ids, _GET_PAGE):
+            with _translated():
+                found = self._collection.get(ids=page, include=["embeddings"])
+            rows = found["embeddings"]
+            if rows is not None:
+                vectors.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
+        return vectors
+
+    def rank(self, embedding: Sequence[float], ids: Iterable[str]) -> list[Scored]:
+        """All of `ids` that exist as `(id, distance)`, nearest first, computed exactly."""
+        vectors = self.vectors(ids)
+        if not vectors:
+            return []
+        distances = self.distances(embedding, list(vectors.values()))
+        ranked = [Scored(id_, d) for id_, d in zip(vectors, distances, strict=True)]
+        return sorted(ranked, key=lambda hit: (hit.score, hit.id))
+
+    def distances(self, embedding: Sequence[float], vectors: Sequence[Vector]) -> list[float]:
+        """Chroma's distance of the query `(d,)` to each vector `(d,)`; lower is nearer."""
+        query, rows = np.asarray(embedding, dtype=np.float32), np.stack(vectors)
+        if query.shape != rows.shape[1:]:
+            raise EmbeddingError.of("embedding", f"shape {query.shape}", f"({rows.shape[1]},)")
+        return [float(d) for d in _DISTANCES[self.space](query, rows)]
+
+    def count(self) -> int:
+        """Number of records."""
+        with _translated():
+            return self._collection.count()
+
+    def ids(self) -> set[str]:
+        """All ids. Records that others add or delete meanwhile may be missed."""
+        found: set[str] = set()
+        offset = 0
+        while True:
+            with _translated():
+                page = self._collection.get(limit=_SCAN_PAGE, offset=offset, include=[])["ids"]
+            found.update(page)
+            if len(page) < _SCAN_PAGE:
+                return found
+            offset += len(page)
+
+    def change_token(self) -> object | None:
+        """Changes with every write to the data folder by any process, at the cost of one `stat`.
+
+        None where there is no such signal: for a server and for an ephemeral client.
+        """
+        if self.directory is None:
+            return None
+        try:
+            status = (self.directory / "chroma.sqlite3").stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    # Writing
+
+    def upsert(self, rows: Rows) -> None:
+        """Add or replace, in one call; at most `batch_size` rows."""
+        with _translated():
+            self._collection.upsert(**_columns(rows))
+
+    def update(self, rows: Rows) -> None:
+        """Change records that exist, in one call; at most `batch_size` rows."""
+        with _translated():
+            self._collection.update(**_columns(rows))
+
+    def delete(self, ids: Collection[str]) -> None:
+        """Remove records; unknown ids are no error."""
+        for page in _pages(ids, self.batch_size):
+            with _translated():
+                self._collection.delete(ids=page)
+
+
+def relevance(distance: float, space: Space) -> float:
+    """A distance as relevance, 0..1, higher is better, the same for every query and every k.
+
+    `cosine`: the cosine, cut off at 0. `l2` (Chroma's is squared): `1 / (1 + d)`, which needs no
+    assumption on the vectors' length. `ip`: the logistic function of the inner product.
+    """
+    if space == "cosine":
+        return min(1.0, max(0.0, 1.0 - distance))
+    if space == "l2":
+        return 1.0 / (1.0 + max(0.0, distance))
+    return float(1.0 / (1.0 + np.exp(np.clip(distance - 1.0, -60.0, 60.0))))
+
+
+def similarity(distance: float, space: Space) -> float:
+    """A distance turned round, higher is better, in proportion, for fusions."""
+    return -distance if space == "l2" else 1.0 - distance
+
+
+# The lowest value of `similarity`; unbounded for l2 and ip.
+SIMILARITY_FLOOR: Mapping[Space, float | None] = {"cosine": -1.0, "l2": None, "ip": None}
+
+
+def _cosine(query: Vector, rows: Vector) -> Vector:
+    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(query)
+    # Chroma's own guard: a zero vector has distance 1 to everything.
+    return np.asarray(1.0 - rows @ query / np.maximum(norms, 1e-30), dtype=np.float32)
+
+
+_DISTANCES: Mapping[Space, Callable[[Vector, Vector], Vector]] = {
+    "cosine": _cosine,
+    "l2": lambda query, rows: np.asarray(((rows - query) ** 2).sum(axis=1), dtype=np.float32),
+    "ip": lambda query, rows: np.asarray(1.0 - rows @ query, dtype=np.float32),
+}
+
+
+def _records(found: Mapping[str, Any]) -> Iterator[Record]:
+    """Rows of a `get` as records; Chroma gives None for what a row does not have."""
+    columns = zip(
+        found["ids"], found["documents"], found["metadatas"], found["uris"], strict=True
+    )
+    for id_, text, metadata, uri in columns:
+        yield Record(id_, text, metadata or {}, uri)
+
+
+def _columns(rows: Rows) -> dict[str, Any]:
+    columns = {
+        "ids": list(rows.ids),
+        "embeddings": rows.embeddings,
+        "documents": rows.documents,
+        "metadatas": rows.metadatas,
+        "uris": rows.uris,
+    }
+    return {name: values for name, values in columns.items() if values is not None}
+
+
+def _plain(embedding: Sequence[float]) -> Vector:
+    return np.asarray(embedding, dtype=np.float32)
+
+
+def _pages(ids: Iterable[str], size: int) -> Iterator[list[str]]:
+    unique = list(dict.fromkeys(ids))
+    for start in range(0, len(unique), size):
+        yield unique[start : start + size]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Chroma's errors that have a meaning here, as ours; the rest passes as it is."""
+    try:
+        yield
+    except NotFoundError as error:
+        message = f"the Chroma collection is gone: {error}"
+        raise CollectionError(message) from error
+    except InvalidArgumentError as error:
+        if "dimension" not in str(error):
+            raise
+        message = f"embedding: {error}"
+        raise EmbeddingError(message) from error

@@ -1,0 +1,118 @@
+"""From fused ids to results: read the final records from Chroma, and only those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.core.filters import matches
+from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, Hit, LegHit, Record
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.fusion import Fused
+    from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
+    from langchain_chroma_hybrid.engine.search import Plan, Ranking, Vector
+    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+
+
+def hydrate(
+    plan: Plan,
+    ranking: Ranking,
+    embedding: Vector | None,
+    store: ChromaStore,
+    lexical: LexicalIndex,
+) -> tuple[Hit, ...]:
+    """The best `k` results as Chroma holds them now.
+
+    What Chroma no longer has, or what no longer passes the filter there, is left out and the next
+    ones move up: a lexical index that lags behind can cost a result, never leak one.
+    """
+    found: list[tuple[Fused, Record]] = []
+    for chunk in _chunks(_above_threshold(plan, ranking), plan.request.k):
+        records = store.fetch(hit.id for hit in chunk)
+        found += [(hit, records[hit.id]) for hit in chunk if hit.id in records]
+        found = [pair for pair in found if matches(plan.filter.resolved, pair[1])]
+        found = _deduplicated(found, plan.request.dedupe_key)
+        if len(found) >= plan.request.k:
+            break
+    best = found[: plan.request.k]
+    vectors = _vectors(plan, ranking, [hit.id for hit, _ in best], store)
+    distances = _distances(ranking, embedding, vectors, store)
+    return tuple(
+        Hit(
+            record,
+            hit.score,
+            distances.get(hit.id),
+            _legs(plan, ranking, hit, record, lexical),
+            vectors.get(hit.id) if plan.request.with_embedding else None,
+        )
+        for hit, record in best
+    )
+
+
+def _above_threshold(plan: Plan, ranking: Ranking) -> Sequence[Fused]:
+    threshold = plan.request.score_threshold
+    if threshold is None:
+        return ranking.fused
+    return [hit for hit in ranking.fused if hit.score >= threshold]
+
+
+def _chunks(fused: Sequence[Fused], size: int) -> Iterator[Sequence[Fused]]:
+    """First exactly what is wanted, then ever more, for the rare case that some fall out."""
+    start = 0
+    while start < len(fused):
+        yield fused[start : start + size]
+        start, size = start + size, size * 2
+
+
+def _deduplicated(
+    found: list[tuple[Fused, Record]], key: str | None
+) -> list[tuple[Fused, Record]]:
+    """Of several results with one value under `key` the best; records without the key all stay."""
+    if key is None:
+        return found
+    seen: set[object] = set()
+    kept = []
+    for hit, record in found:
+        value = record.metadata.get(key)
+        value = tuple(value) if isinstance(value, list) else value
+        if value is None or value not in seen:
+            kept.append((hit, record))
+        seen.add(value)
+    return kept
+
+
+def _vectors(
+    plan: Plan, ranking: Ranking, ids: Sequence[str], store: ChromaStore
+) -> dict[str, Vector]:
+    """Vectors that were asked for, or that a missing distance needs."""
+    request = plan.request
+    known = ranking.raw.get(VECTOR, {})
+    missing = [id_ for id_ in ids if request.with_embedding or id_ not in known]
+    if not missing or not (request.with_embedding or request.with_distance):
+        return {}
+    return dict(store.vectors(missing))
+
+
+def _distances(
+    ranking: Ranking, embedding: Vector | None, vectors: dict[str, Vector], store: ChromaStore
+) -> dict[str, float]:
+    distances = dict(ranking.raw.get(VECTOR, {}))
+    missing = [id_ for id_ in vectors if id_ not in distances]
+    if missing and embedding is not None:
+        exact = store.distances(embedding, [vectors[id_] for id_ in missing])
+        distances.update(zip(missing, exact, strict=True))
+    return distances
+
+
+def _legs(
+    plan: Plan, ranking: Ranking, hit: Fused, record: Record, lexical: LexicalIndex
+) -> tuple[LegHit, ...]:
+    legs = []
+    views = zip(ranking.weights.items(), hit.ranks, hit.normalized, strict=True)
+    for (name, weight), rank, normalized in views:
+        terms: tuple[str, ...] = ()
+        if plan.request.explain and name == LEXICAL and plan.request.text:
+            terms = lexical.matched_terms(plan.request.text, record)
+        legs.append(LegHit(name, weight, rank, ranking.raw[name].get(hit.id), normalized, terms))
+    return tuple(legs)

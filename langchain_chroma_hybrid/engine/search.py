@@ -1,0 +1,223 @@
+"""Running one query: plan, legs side by side, fusion, and only the final records read from Chroma."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from langchain_chroma_hybrid.core.fusion import Fused, RankedList, fuse
+from langchain_chroma_hybrid.core.records import (
+    LEXICAL,
+    VECTOR,
+    LegReport,
+    Scored,
+    SearchRequest,
+)
+from langchain_chroma_hybrid.core.requests import LEGS, check, shares
+from langchain_chroma_hybrid.engine.chroma_store import (
+    SIMILARITY_FLOOR,
+    ChromaStore,
+    relevance,
+    similarity,
+)
+from langchain_chroma_hybrid.engine.planner import FilterPlan, Route, combined, plan_filter
+from langchain_chroma_hybrid.errors import SearchError
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+
+Embed: TypeAlias = Callable[[str], Sequence[float]]
+Vector: TypeAlias = Sequence[float]
+
+# Depth of each leg: below 100 recall falls, above it the order of the first ten hardly moves.
+DEFAULT_DEPTH = 100
+DEFAULT_FUSION = "three_sigma"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A checked query: what to run and how deep.
+
+    Attributes:
+        weights: share of each leg whose ranking counts; they add up to 1.
+        embed_only: the vector step has to bring the query's vector, not a ranking.
+        depth: how deep legs are fused; `fetch` how deep they are asked, never less.
+    """
+
+    request: SearchRequest
+    filter: FilterPlan
+    weights: Mapping[str, float]
+    embed_only: bool
+    depth: int
+    fetch: int
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Names of what has to run before the legs can be put together."""
+        needs = {*self.weights, *((VECTOR,) if self.embed_only else ())}
+        return tuple(name for name in LEGS if name in needs)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one leg returned, in its own scores, best first."""
+
+    name: str
+    hits: Sequence[Scored] = ()
+    embedding: Vector | None = None
+    filtered_by: str = "none"
+    took_ms: float = 0.0
+    error: Exception | None = None
+
+    def report(self) -> LegReport:
+        """The part that users see."""
+        error = f"{type(self.error).__name__}: {self.error}" if self.error else None
+        return LegReport(self.name, len(self.hits), self.took_ms, self.filtered_by, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Fused ids, best first; by leg its share in the score and its own scores by id."""
+
+    fused: Sequence[Fused]
+    weights: Mapping[str, float]
+    raw: Mapping[str, Mapping[str, float]]
+
+
+def make_plan(
+    request: SearchRequest,
+    store: ChromaStore,
+    lexical: LexicalIndex,
+    *,
+    route: Route = "auto",
+) -> Plan:
+    """Check `request`, decide the legs, resolve the filter.
+
+    Raises:
+        InvalidArgumentError: a value of the request cannot be used (filters included).
+    """
+    check(request)
+    asked = combined(request)
+    weights = _weights(request)
+    depth = request.fetch_k or DEFAULT_DEPTH
+    filters = plan_filter(asked, store, lexical, route=route)
+    embed_only = VECTOR not in weights and (request.mode == "two_step" or request.with_distance)
+    return Plan(request, filters, weights, embed_only, depth, max(depth, request.k))
+
+
+def _weights(request: SearchRequest) -> dict[str, float]:
+    """The share of each leg that runs: weight 0 means that the leg is not run."""
+    if request.mode == "vector" or request.text is None:
+        return {VECTOR: 1.0}
+    if request.mode in ("lexical", "two_step"):
+        return {LEXICAL: 1.0}
+    given = shares(request.weights if request.weights is not None else (1.0, 1.0), LEGS)
+    return {name: weight for name, weight in given.items() if weight > 0}
+
+
+def run_lexical(plan: Plan, lexical: LexicalIndex) -> Outcome:
+    """The BM25 leg."""
+    request, filters = plan.request, plan.filter
+    if filters.ids == () or not request.text:
+        hits: list[Scored] = []
+    else:
+        hits = lexical.search(
+            request.text, plan.fetch, where=filters.resolved, syntax=request.query_syntax
+        )
+    return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
+
+
+def run_vector(plan: Plan, store: ChromaStore, embedding: Vector) -> Outcome:
+    """The vector leg, or only the query's vector where the plan needs no more."""
+    filters = plan.filter
+    if plan.embed_only or filters.ids == ():
+        hits: list[Scored] = []
+    elif filters.ids is not None:
+        hits = store.rank(embedding, filters.ids)[: plan.fetch]
+    else:
+        hits = store.query(embedding, plan.fetch, filters.asked)
+    return Outcome(VECTOR, hits, embedding, filtered_by=filters.way)
+
+
+def timed(name: str, run: Callable[[], Outcome]) -> Outcome:
+    """Run a leg; a failure becomes part of the outcome, cancellation and interrupts pass."""
+    start = time.perf_counter()
+    try:
+        outcome = run()
+    except Exception as error:  # noqa: BLE001  # what a leg may raise is its own; decided in `settle`
+        outcome = Outcome(name, error=error)
+    return replace(outcome, took_ms=(time.perf_counter() - start) * 1e3)
+
+
+def settle(plan: Plan, outcomes: Sequence[Outcome]) -> None:
+    """Let failures pass or raise, as `on_leg_error` says.
+
+    Raises:
+        SearchError: with `degrade`, no leg whose ranking counts has answered.
+        Exception: with `raise`, the first failure as it was.
+    """
+    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if not failed:
+        return
+    if plan.request.on_leg_error == "raise":
+        raise failed[0]
+    if not any(outcome.error is None and outcome.name in plan.weights for outcome in outcomes):
+        causes = "; ".join(f"{type(error).__name__}: {error}" for error in failed)
+        message = f"no leg of the query answered: {causes}"
+        raise SearchError(message) from failed[0]
+
+
+def rank(
+    plan: Plan, outcomes: Sequence[Outcome], store: ChromaStore, lexical: LexicalIndex
+) -> Ranking:
+    """Put the legs together."""
+    by_name = {outcome.name: outcome for outcome in outcomes}
+    embedding = by_name[VECTOR].embedding if VECTOR in by_name else None
+    if plan.request.mode == "two_step" and embedding is not None:
+        return _two_step(by_name[LEXICAL].hits, embedding, store)
+    legs = [by_name[name] for name in plan.weights]
+    raw = {leg.name: {hit.id: hit.score for hit in leg.hits} for leg in legs}
+    if len(legs) == 1:
+        return Ranking(_single(plan, legs[0], store, lexical), plan.weights, raw)
+    lists = [_ranked(leg, plan.weights[leg.name], store) for leg in legs]
+    fusion = plan.request.fusion or DEFAULT_FUSION
+    return Ranking(fuse(lists, fusion, c=plan.request.c, depth=plan.depth), plan.weights, raw)
+
+
+def _ranked(leg: Outcome, weight: float, store: ChromaStore) -> RankedList:
+    ids = [hit.id for hit in leg.hits]
+    if leg.name == VECTOR:
+        scores = [similarity(hit.score, store.space) for hit in leg.hits]
+        return RankedList(ids, scores, weight, SIMILARITY_FLOOR[store.space])
+    return RankedList(ids, [hit.score for hit in leg.hits], weight, 0.0)
+
+
+def _two_step(candidates: Sequence[Scored], embedding: Vector, store: ChromaStore) -> Ranking:
+    """The lexical candidates in order of their exact distance."""
+    ranked = store.rank(embedding, [hit.id for hit in candidates])
+    places = {hit.id: place for place, hit in enumerate(candidates, 1)}
+    fused = []
+    for place, hit in enumerate(ranked, 1):
+        score = relevance(hit.score, store.space)
+        fused.append(Fused(hit.id, score, (places[hit.id], place), (0.0, score)))
+    raw = {
+        LEXICAL: {hit.id: hit.score for hit in candidates},
+        VECTOR: {hit.id: hit.score for hit in ranked},
+    }
+    return Ranking(fused, {LEXICAL: 0.0, VECTOR: 1.0}, raw)
+
+
+def _single(plan: Plan, leg: Outcome, store: ChromaStore, lexical: LexicalIndex) -> list[Fused]:
+    """One leg needs no fusion: its own score, on a scale that does not depend on the other hits."""
+    if leg.name == VECTOR:
+        scores = [relevance(hit.score, store.space) for hit in leg.hits]
+    else:
+        request = plan.request
+        bound = lexical.max_score(request.text or "", syntax=request.query_syntax) or 1.0
+        scores = [min(1.0, max(0.0, hit.score / bound)) for hit in leg.hits]
+    return [
+        Fused(hit.id, score, (place,), (score,))
+        for place, (hit, score) in enumerate(zip(leg.hits, scores, strict=True), 1)
+    ]
