@@ -39,7 +39,7 @@ PAGES = words("""
     sql-reindex sql-vacuum sql-set-transaction pgtrgm pgstatstatements fuzzystrmatch
     release-15 release-15-3 release-15-5 release-15-8 release-15-9""")
 SECTIONS = words("sect1 sect2 sect3 sect4 refsect1 refsect2 refsect3 appendix")
-SKIPPED = words("navheader navfooter toc titlepage table informaltable refsynopsisdiv")
+SKIPPED = words("navheader navfooter toc titlepage table informaltable refsynopsisdiv footnotes")
 BOXES = words("note tip warning caution important")
 HEADINGS = words("h1 h2 h3 h4 h5")
 UNNAMED = frozenset(("", "•", "pre"))  # blocks that describe no term: paragraph, item, listing
@@ -107,8 +107,8 @@ def flat(element: ET.Element) -> str:
     def parts(node: ET.Element) -> Iterator[str]:
         if node.tag == "br":
             yield ", "
-        elif node.tag not in {"sup", "table"} and kind_of(node) not in {"indexterm", "footnotes"}:
-            yield node.text or ""
+        elif node.tag != "table" and kind_of(node) not in {"indexterm", "footnote", "footnotes"}:
+            yield ("^" if node.tag == "sup" else "") + (node.text or "")
             for child in node:
                 yield from parts(child)
                 yield child.tail or ""
@@ -235,8 +235,9 @@ def close(held: list[Block]) -> Iterator[Block]:
 
 def slug(text: str, limit: int = 48) -> str:
     option = re.search(r"--([a-z][a-z-]+)", text)
-    plain = option[1] if option else re.sub(r" \([a-z ]+\)$", "", text.lower())
-    short = re.sub(r"[^a-z0-9_.]+", "-", plain).strip("-.")
+    first = option[1] if option else text.split(", ", maxsplit=1)[0].lower()
+    folded = unicodedata.normalize("NFKD", first).encode("ascii", "ignore").decode()
+    short = re.sub(r"[^a-z0-9_.]+", "-", re.sub(r" \([a-z_ ]+\)$", "", folded)).strip("-.")
     return short if len(short) <= limit else short[:limit].rpartition("-")[0]
 
 
@@ -271,7 +272,7 @@ def wanted(page: Page) -> bool:
 def name_of(page: Page, block: Block) -> str:
     last = block.term or block.path[-1]
     if last == "Changes" or page.name == "release-15":
-        last = " ".join(block.text.split()[:7])
+        last = " ".join(re.sub(r"[(),]", "", block.text).split()[:7])
     return page.name if last == page.title else f"{page.name}/{slug(last)}"
 
 
