@@ -34,7 +34,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """`$in` / `$nin`: the scalar under `key` equals one of `values` (negated: none, or no such key).
+    """`$in` / `$nin`: the scalar under `key` equals one of `values` (negated: none, or no key).
 
     Attributes:
         values: at least one, all of one type.

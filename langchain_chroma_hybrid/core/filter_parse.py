@@ -1,4 +1,4 @@
-"""Chroma's filter language: mappings in, tree out, and back. Read `core.filters` first."""
+"""Chroma's filter language: mappings in, tree out. Read `core.filters` first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
+from langchain_chroma_hybrid.core.filter_numbers import INT64
 from langchain_chroma_hybrid.core.filter_tree import (
     DOCUMENT_KEY,
     AllOf,
@@ -17,12 +18,9 @@ from langchain_chroma_hybrid.core.filter_tree import (
     Compare,
     Filter,
     HasElement,
-    Ids,
-    Leaf,
     TextMatch,
     all_of,
     join,
-    leaves,
 )
 from langchain_chroma_hybrid.errors import FilterError
 
@@ -32,6 +30,9 @@ if TYPE_CHECKING:
 MAX_NESTING = 60
 """Levels of `$and` / `$or`. Chroma's parser stops at 62; joining a base filter can add one."""
 
+MAX_SUBSTRING = 49_998
+"""Bytes of a `$contains` pattern on the document: SQLite's limit for LIKE, less two wildcards."""
+
 _LOGICAL: Mapping[str, type[AllOf | AnyOf]] = {"$and": AllOf, "$or": AnyOf}
 _EQUALITY = ("$eq", "$ne")
 _RANGE = ("$gt", "$gte", "$lt", "$lte")
@@ -39,89 +40,35 @@ _SETS = ("$in", "$nin")
 _CONTAINS = ("$contains", "$not_contains")
 _TEXT = (*_CONTAINS, "$regex", "$not_regex")
 _METADATA = (*_EQUALITY, *_RANGE, *_SETS, *_CONTAINS)
-_INT64 = range(-(2**63), 2**63)
 
 
 def parse(
-    where: Mapping[str, Any] | None = None, where_document: Mapping[str, Any] | None = None
+    where: Mapping[str, Any] | None = None,
+    where_document: Mapping[str, Any] | None = None,
+    *,
+    names: tuple[str, str] = ("where", "where_document"),
 ) -> Filter | None:
     """Read Chroma filters, joined with AND; None for no restriction.
 
-    Beyond Chroma's own grammar: several keys in one mapping, or several operators under one key, are
-    joined with AND; `$and` and `$or` may have a single part; any mapping and any tuple will do;
+    Beyond Chroma's own grammar: several keys in one mapping, or several operators under one key,
+    are joined with AND; `$and` and `$or` may have a single part; any mapping and any tuple will do;
     NumPy scalars, enum members and subclasses of the scalar types count as their plain values.
     The syntax of `$regex` patterns is left to Chroma.
 
+    Args:
+        where: conditions on metadata, and under `#document` on the document.
+        where_document: conditions on the document.
+        names: what the caller calls the two, for error messages.
+
     Raises:
-        FilterError: names the offending part by its path, what was got and what is expected. Stricter
-            than Chroma in two places where it would answer something else than was asked: a NUL in
-            a `$contains` pattern, and an empty pattern under `#document`.
+        FilterError: names the offending part by its path, what was got and what is expected.
+            Stricter than Chroma where it would answer something else than was asked: a NUL in a
+            `$contains` pattern, an empty pattern or another operator under `#document`.
     """
     return all_of(
-        None if where is None else _where(where, "where", 0),
-        None if where_document is None else _document(where_document, "where_document", 0),
+        None if where is None else _where(where, names[0], 0),
+        None if where_document is None else _document(where_document, names[1], 0),
     )
-
-
-def to_chroma(node: Filter | None) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Write the tree back as `(where, where_document)`, either of them None if it has no part.
-
-    Raises:
-        ValueError: the tree has no such form: it holds `Ids`, or a `$regex` inside an OR with metadata.
-            See `writable`.
-    """
-    if node is None:
-        return None, None
-    parts = node.parts if isinstance(node, AllOf) else (node,)
-    text = all_of(*(part for part in parts if is_textual(part)))
-    rest = all_of(*(part for part in parts if not is_textual(part)))
-    return (
-        None if rest is None else _write(rest, in_where=True),
-        None if text is None else _write(text, in_where=False),
-    )
-
-
-def writable(node: Filter) -> bool:
-    """Whether `to_chroma` can write `node`."""
-    parts = node.parts if isinstance(node, AllOf) else (node,)
-    return all(
-        _fits(leaf, in_where=not is_textual(part)) for part in parts for leaf in leaves(part)
-    )
-
-
-def is_textual(node: Filter) -> bool:
-    """Whether `node` asks about documents only."""
-    return all(isinstance(leaf, TextMatch) for leaf in leaves(node))
-
-
-def _fits(leaf: Leaf, *, in_where: bool) -> bool:
-    if isinstance(leaf, TextMatch):
-        return not in_where or leaf.op in _CONTAINS
-    return not isinstance(leaf, Ids)
-
-
-def _write(node: Filter, *, in_where: bool) -> dict[str, Any]:
-    if isinstance(node, AllOf | AnyOf):
-        operator = "$and" if isinstance(node, AllOf) else "$or"
-        return {operator: [_write(part, in_where=in_where) for part in node.parts]}
-    if not _fits(node, in_where=in_where):
-        msg = f"{reprlib.repr(node)} cannot be written as a part of a Chroma filter"
-        raise ValueError(msg)
-    return _write_leaf(node, in_where=in_where)
-
-
-def _write_leaf(leaf: Leaf, *, in_where: bool) -> dict[str, Any]:
-    match leaf:
-        case Compare(key, op, value):
-            return {key: {op: value}}
-        case Among(key, values, negated):
-            return {key: {_SETS[negated]: list(values)}}
-        case HasElement(key, value, negated):
-            return {key: {_CONTAINS[negated]: value}}
-        case TextMatch(op, pattern):
-            return {DOCUMENT_KEY: {op: pattern}} if in_where else {op: pattern}
-        case Ids():
-            raise AssertionError(leaf)
 
 
 def _where(node: object, path: str, depth: int) -> Filter:
@@ -184,9 +131,8 @@ def _text_match(op: str, pattern: object, path: str, known: tuple[str, ...]) -> 
     if not isinstance(text, str) or not text:
         raise _error(here, pattern, "a non-empty str")
     _check_text(text, here)
-    if op in _CONTAINS and "\0" in text:
-        # SQLite reads a LIKE pattern up to the first NUL: "\0" would match every document.
-        raise _error(here, pattern, "a str without NUL")
+    if op in _CONTAINS:
+        _check_like(text, here)
     return TextMatch(cast("Any", op), text)
 
 
@@ -224,7 +170,7 @@ def _scalar(value: object, path: str) -> Scalar:
     if isinstance(plain, bool):
         return plain
     if isinstance(plain, int):
-        if plain not in _INT64:
+        if plain not in INT64:
             raise _error(path, plain, "an int of at most 64 bits")
         return plain
     if isinstance(plain, float):
@@ -251,7 +197,17 @@ def _check_text(text: str, path: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise _error(ascii(path), text, "text that UTF-8 can hold (no lone surrogates)") from error
+        raise _error(path, text, "text that UTF-8 can hold (no lone surrogates)") from error
+
+
+def _check_like(text: str, path: str) -> None:
+    # Chroma makes it a LIKE pattern. SQLite reads those up to the first NUL ("\0" would match every
+    # document), and refuses long ones.
+    if "\0" in text:
+        raise _error(path, text, "a str without NUL")
+    size = len(text.encode()) + sum(map(text.count, "%_\\"))
+    if size > MAX_SUBSTRING:
+        raise _error(path, text, f"at most {MAX_SUBSTRING} bytes (%, _ and \\ count twice)")
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:

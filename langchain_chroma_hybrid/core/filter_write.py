@@ -1,0 +1,82 @@
+"""The tree back into Chroma's filter language. Read `core.filters` first."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any
+
+from langchain_chroma_hybrid.core.filter_tree import (
+    DOCUMENT_KEY,
+    AllOf,
+    Among,
+    AnyOf,
+    Compare,
+    Filter,
+    HasElement,
+    Ids,
+    Leaf,
+    TextMatch,
+    all_of,
+    leaves,
+)
+
+
+def to_chroma(node: Filter | None) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Write the tree back as `(where, where_document)`, either of them None if it has no part.
+
+    Raises:
+        ValueError: the tree has no such form: it holds `Ids`, or a `$regex` inside an OR with
+            metadata. See `writable`.
+    """
+    if node is None:
+        return None, None
+    parts = node.parts if isinstance(node, AllOf) else (node,)
+    text = all_of(*(part for part in parts if is_textual(part)))
+    rest = all_of(*(part for part in parts if not is_textual(part)))
+    return (
+        None if rest is None else _write(rest, in_where=True),
+        None if text is None else _write(text, in_where=False),
+    )
+
+
+def writable(node: Filter) -> bool:
+    """Whether `to_chroma` can write `node`."""
+    parts = node.parts if isinstance(node, AllOf) else (node,)
+    return all(
+        _fits(leaf, in_where=not is_textual(part)) for part in parts for leaf in leaves(part)
+    )
+
+
+def is_textual(node: Filter) -> bool:
+    """Whether `node` asks about documents only."""
+    return all(isinstance(leaf, TextMatch) for leaf in leaves(node))
+
+
+def _fits(leaf: Leaf, *, in_where: bool) -> bool:
+    if isinstance(leaf, TextMatch):
+        return not in_where or leaf.op in ("$contains", "$not_contains")
+    return not isinstance(leaf, Ids)
+
+
+def _write(node: Filter, *, in_where: bool) -> dict[str, Any]:
+    if isinstance(node, AllOf | AnyOf):
+        operator = "$and" if isinstance(node, AllOf) else "$or"
+        return {operator: [_write(part, in_where=in_where) for part in node.parts]}
+    if not _fits(node, in_where=in_where):
+        msg = f"{reprlib.repr(node)} cannot be written as a part of a Chroma filter"
+        raise ValueError(msg)
+    return _write_leaf(node, in_where=in_where)
+
+
+def _write_leaf(leaf: Leaf, *, in_where: bool) -> dict[str, Any]:
+    match leaf:
+        case Compare(key, op, value):
+            return {key: {op: value}}
+        case Among(key, values, negated):
+            return {key: {"$nin" if negated else "$in": list(values)}}
+        case HasElement(key, value, negated):
+            return {key: {"$not_contains" if negated else "$contains": value}}
+        case TextMatch(op, pattern):
+            return {DOCUMENT_KEY: {op: pattern}} if in_where else {op: pattern}
+        case Ids():
+            raise AssertionError(leaf)
