@@ -1,0 +1,206 @@
+"""The rules of the house that no single test of behaviour would notice being broken."""
+
+import ast
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import langchain_chroma_hybrid as package
+
+HOME = Path(package.__file__).parent
+NAME = package.__name__
+MODULES = sorted(HOME.rglob("*.py"))
+
+ROOT = frozenset({"errors", "_optional"})
+MAY_IMPORT = {
+    "errors": frozenset(),
+    "_optional": ROOT,
+    "core": ROOT | {"core"},
+    "lexical": ROOT | {"core", "lexical"},
+    "engine": ROOT | {"core", "lexical", "engine"},
+    "embeddings": ROOT | {"core", "embeddings"},
+}
+FRAMEWORKS = ("langchain", "langgraph", "llama_index")
+FRAMEWORKS_IN_ROOM = {"embeddings": frozenset({"langchain_core"})}
+CHROMA_CALLERS = frozenset({"engine/chroma_store.py", "embeddings/chroma_bridge.py"})
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(HOME).as_posix()
+
+
+def room(path: Path) -> str:
+    return relative(path).split("/")[0].removesuffix(".py")
+
+
+def imports(path: Path, *, types_too: bool) -> Iterator[str]:
+    """Full names of the modules that a file imports, at any depth of the code."""
+    here = ".".join([NAME, *path.relative_to(HOME).with_suffix("").parts])
+    pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = ".".join(here.split(".")[: -node.level]) + "." if node.level else ""
+            base = f"{above}{node.module or ''}".rstrip(".")
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending.extend([*node.orelse, *(node.body if types_too else ())])
+        else:
+            pending.extend(ast.iter_child_nodes(node))
+
+
+def rooms_of_ours(names: Iterator[str]) -> set[str]:
+    """The rooms, and the public names (which lead to the faces), that an import reaches."""
+    reached = {name.split(".")[1] for name in names if name.startswith(f"{NAME}.")}
+    return reached & ({room(path) for path in MODULES} | set(package.__all__))
+
+
+def test_the_package_was_found():
+    assert {"core", "lexical", "engine", "errors"} <= {room(path) for path in MODULES}
+
+
+@pytest.mark.parametrize("inner", sorted(MAY_IMPORT))
+def test_rooms_import_inwards_only(inner):
+    broken = {
+        relative(path): outward
+        for path in MODULES
+        if room(path) == inner
+        and (outward := rooms_of_ours(imports(path, types_too=True)) - MAY_IMPORT[inner])
+    }
+    assert not broken
+
+
+@pytest.mark.parametrize("inner", sorted(MAY_IMPORT))
+def test_inner_rooms_know_no_framework(inner):
+    allowed = FRAMEWORKS_IN_ROOM.get(inner, frozenset())
+    broken = {
+        relative(path): name
+        for path in MODULES
+        if room(path) == inner
+        for name in imports(path, types_too=True)
+        if name.startswith(FRAMEWORKS) and name.split(".")[0] not in {*allowed, NAME}
+    }
+    assert not broken
+
+
+def test_chromadb_is_called_in_one_place_per_room():
+    callers = {
+        relative(path)
+        for path in MODULES
+        if any(n.split(".")[0] == "chromadb" for n in imports(path, types_too=False))
+    }
+    assert callers <= CHROMA_CALLERS
+
+
+def test_core_does_no_input_or_output():
+    heavy = {"chromadb", "tantivy", "sqlite3", "socket", "subprocess", "requests", "httpx"}
+    used = {
+        relative(path): found
+        for path in MODULES
+        if room(path) == "core"
+        and (found := heavy & {n.split(".")[0] for n in imports(path, types_too=False)})
+    }
+    assert not used
+
+
+def test_nothing_is_pickled():
+    broken = {
+        relative(path)
+        for path in MODULES
+        for name in imports(path, types_too=False)
+        if name.split(".")[0] in {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve"}
+    }
+    assert not broken
+
+
+def calls(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return (ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def test_only_the_command_line_prints_and_nobody_uses_the_root_logger():
+    root_logger = {
+        f"logging.{name}" for name in ("debug", "info", "warning", "error", "basicConfig")
+    }
+    broken = {
+        relative(path): name
+        for path in MODULES
+        for name in calls(path)
+        if (name == "print" and room(path) != "cli") or name in root_logger
+    }
+    assert not broken
+
+
+def test_public_names_are_sorted_unique_and_shown_by_dir():
+    assert package.__all__ == sorted(set(package.__all__))
+    assert set(package.__all__) <= set(dir(package))
+
+
+@pytest.mark.parametrize("name", package.__all__)
+def test_every_public_name_is_there_and_documented(name):
+    value = getattr(package, name)
+    assert inspect.getdoc(value)
+    if inspect.isclass(value):
+        assert value.__doc__, "its own docstring, not its parent's"
+        assert importlib.import_module(value.__module__).__name__.startswith(NAME)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        package.no_such_name  # noqa: B018 - the access is the test
+
+
+IMPORT_QUIETLY = """
+import json, logging, socket, sys
+
+def refuse(*args, **kwargs):
+    raise AssertionError("a socket was opened")
+
+def state():
+    named = (l for l in logging.Logger.manager.loggerDict.values() if isinstance(l, logging.Logger))
+    return {l.name: (l.level, len(l.handlers), l.disabled) for l in [logging.getLogger(), *named]}
+
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+before = state()
+import langchain_chroma_hybrid
+after = {k: v for k, v in state().items() if v not in (before.get(k), (0, 0, False))}
+print(json.dumps({"modules": sorted({n.split(".")[0] for n in sys.modules}), "loggers": after}))
+"""
+
+
+def test_importing_the_package_is_light_and_quiet():
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_QUIETLY], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    found = json.loads(done.stdout)
+    heavy = {"torch", "transformers", "sentence_transformers", "llama_index", "PIL", "onnxruntime"}
+    assert not heavy & set(found["modules"])
+    assert found["loggers"] == {}
+
+
+PUBLIC_NAMES_ARE_LIGHT = """
+import json, sys
+import langchain_chroma_hybrid as package
+for name in package.__all__:
+    getattr(package, name)
+print(json.dumps(sorted({n.split(".")[0] for n in sys.modules})))
+"""
+
+
+def test_the_public_names_need_no_extra():
+    done = subprocess.run(
+        [sys.executable, "-c", PUBLIC_NAMES_ARE_LIGHT], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not {"torch", "sentence_transformers", "llama_index"} & set(json.loads(done.stdout))
