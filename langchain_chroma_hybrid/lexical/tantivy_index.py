@@ -1,0 +1,299 @@
+"""The embedded default: tantivy on disk or in RAM."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tantivy import Index, Occur, Query
+
+from langchain_chroma_hybrid.core.analysis import Analyzer
+from langchain_chroma_hybrid.core.records import Scored
+from langchain_chroma_hybrid.errors import LexicalIndexError
+from langchain_chroma_hybrid.lexical import tantivy_folder
+from langchain_chroma_hybrid.lexical.base import Capabilities
+from langchain_chroma_hybrid.lexical.tantivy_filters import ID, FilterCompiler, id_term, supports
+from langchain_chroma_hybrid.lexical.tantivy_folder import Format, IndexFolder
+from langchain_chroma_hybrid.lexical.tantivy_query import QueryCompiler, count
+from langchain_chroma_hybrid.lexical.tantivy_schema import STAMP, Layout, stored_id
+from langchain_chroma_hybrid.lexical.texts import checked_fields, matched_terms
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from tantivy import DocAddress, IndexWriter, Schema, Searcher
+
+    from langchain_chroma_hybrid.core.filters import Filter, Leaf
+    from langchain_chroma_hybrid.core.records import Record
+    from langchain_chroma_hybrid.lexical.base import QuerySyntax
+    from langchain_chroma_hybrid.lexical.tantivy_folder import Stamp
+    from langchain_chroma_hybrid.lexical.tantivy_query import Part
+
+_SMALL_HEAP, _LARGE_HEAP = 15_000_000, 100_000_000
+_LARGE_APPLY = 2_000
+_TIES = 16
+_ROUNDING = 1e-4
+
+
+class TantivyIndex:
+    """A `LexicalIndex` in a folder, or in RAM. BM25 with k1 = 1.2 and b = 0.75.
+
+    Reads see what any process has committed. Writers of all processes wait for each other. Reads
+    may run in any thread, `apply` and `clear` too (they queue). Not for network file systems.
+
+    Args:
+        path: folder of the index, made when it is not there; None keeps it in RAM.
+        analyzer: turns texts and queries into terms; English by default.
+        lexical_fields: what is searched, with boosts > 0: `page_content` is the record's text,
+            other names are metadata keys whose strings, numbers and lists are read as text.
+            `{"page_content": 1.0}` by default. Boosts may differ from one opening to the next.
+        lock_timeout: seconds to wait for another writer.
+
+    Raises:
+        IndexFormatError: the folder is damaged, incomplete, or of a newer version.
+        AnalyzerMismatchError: it was built with another analyzer or other fields.
+        LexicalIndexError: it cannot be made, read or written.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        analyzer: Analyzer | None = None,
+        lexical_fields: Mapping[str, float] | None = None,
+        lock_timeout: float = 30.0,
+    ) -> None:
+        self.analyzer = analyzer or Analyzer()
+        self.path = None if path is None else Path(path)
+        self.lexical_fields = checked_fields(lexical_fields)
+        self.capabilities = Capabilities(durable=path is not None, syntax=True)
+        self._layout = Layout(self.analyzer, self.lexical_fields)
+        self._writing = threading.RLock()
+        self._refreshing = threading.Lock()
+        self._folder: IndexFolder | None = None
+        if self.path is not None:
+            expected = Format(self.analyzer.fingerprint, tuple(sorted(self.lexical_fields)))
+            self._folder = IndexFolder(self.path, expected, lock_timeout)
+        self._seen: Stamp | None = None
+        schema = self._layout.schema
+        index = self._folder.open(schema) if self._folder else _in_ram(schema)
+        self._filters = FilterCompiler(index, schema)
+        self._searcher = index.searcher()
+        self._index: Index | None = index
+        self._refresh()
+
+    @staticmethod
+    def destroy(path: Path, *, lock_timeout: float = 30.0) -> None:
+        """Remove the index at `path`, whatever its state; one that is not there is no error.
+
+        Raises:
+            IndexLockedError: another process is writing.
+            LexicalIndexError: the folder holds other files too (nothing is removed then), or cannot
+                be removed.
+        """
+        tantivy_folder.destroy(Path(path), lock_timeout)
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Keep every other writer out, of this and of other processes; may be nested.
+
+        Raises:
+            IndexLockedError: another writer kept the lock for longer than `lock_timeout`.
+        """
+        return self._folder.locked() if self._folder else _held(self._writing)
+
+    def apply(self, upserts: Sequence[Record], deletes: Collection[str] = ()) -> None:
+        """Make `upserts` the content of their ids and remove `deletes`, in one commit.
+
+        Of several records with one id the last counts; an id in both is upserted. All or nothing:
+        a record that cannot be indexed leaves the index as it was.
+
+        Raises:
+            InvalidArgumentError: a record that Chroma could not hold either.
+            IndexLockedError: another process kept the writer lock too long.
+        """
+        latest = {record.id: record for record in upserts}
+        if not latest and not deletes:
+            return
+        with self._writer(_LARGE_HEAP if len(latest) > _LARGE_APPLY else _SMALL_HEAP) as writer:
+            if self._searcher.num_docs:
+                for record_id in {*latest, *deletes}:
+                    with contextlib.suppress(UnicodeEncodeError):  # such an id was never indexed
+                        writer.delete_documents_by_term(ID, id_term(record_id))
+            for record in latest.values():
+                writer.add_document(self._layout.document(record))
+
+    def search(
+        self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
+    ) -> list[Scored]:
+        """The best `k` records that contain a query term and pass `where`.
+
+        Scores are > 0, higher is better, to four significant digits, so that equal records tie
+        whatever way tantivy adds up; ties are in the order of ids.
+
+        Raises:
+            InvalidArgumentError: `where` holds a leaf that `supports` denies.
+        """
+        searcher = self._reader()
+        part = self._compiled(searcher, query, syntax)
+        if part is None or k < 1:
+            return []
+        wanted = part.query
+        if where is not None:
+            passing = Query.const_score_query(self._filters.compile(where), 0.0)
+            wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
+        found = [Scored(_id(searcher, at), score) for score, at in _top(searcher, wanted, k)]
+        return sorted(found, key=lambda hit: (-hit.score, hit.id))[:k]
+
+    def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
+        """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""
+        part = self._compiled(self._reader(), query, syntax)
+        return 0.0 if part is None else part.bound * (1.0 + _ROUNDING)
+
+    def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
+        """The analysed terms of `query` that occur in the record's indexed fields."""
+        return matched_terms(self.analyzer, query, record, self.lexical_fields)
+
+    def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
+        """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
+        searcher = self._reader()
+        return [_id(searcher, at) for at in self._addresses(searcher, where, limit)]
+
+    def match_count(self, where: Filter | None) -> int:
+        """How many records pass `where`."""
+        searcher = self._reader()
+        if where is None:
+            return int(searcher.num_docs)
+        return count(searcher, self._filters.compile(where))
+
+    def supports(self, leaf: Leaf) -> bool:
+        """Everything but conditions on the document and on Chroma's own rows."""
+        return supports(leaf)
+
+    def count(self) -> int:
+        """Number of records."""
+        return int(self._reader().num_docs)
+
+    def ids(self) -> Iterable[str]:
+        """All ids, in no order."""
+        return self.match(None)
+
+    def digests(self) -> Mapping[str, str]:
+        """`core.records.digest` of every record as it was when indexed, by id."""
+        searcher = self._reader()
+        addresses = self._addresses(searcher, None, None)
+        stamps: list[Any] = searcher.fast_field_values(STAMP, addresses)
+        return {
+            _id(searcher, at): f"{stamp:016x}" for at, stamp in zip(addresses, stamps, strict=True)
+        }
+
+    def clear(self) -> None:
+        """Remove all records, in one commit."""
+        with self._writer(_SMALL_HEAP) as writer:
+            writer.delete_all_documents()
+
+    def close(self) -> None:
+        """Release the files; reading afterwards raises LexicalIndexError. May be called twice."""
+        self._index = None
+
+    def _opened(self) -> Index:
+        if self._index is None:
+            raise LexicalIndexError("the lexical index is closed")
+        return self._index
+
+    def _reader(self) -> Searcher:
+        self._opened()
+        if self._folder is not None and self._folder.stamp() != self._seen:
+            self._refresh()
+        return self._searcher
+
+    def _refresh(self) -> None:
+        """Look at the latest commit, of whichever process."""
+        with self._refreshing:
+            index = self._opened()
+            if self._folder is None:
+                index.reload()
+                self._searcher = index.searcher()
+                return
+            with self._folder.explained("read"):
+                self._folder.check()
+                stamp = self._folder.stamp()
+                index.reload()
+                self._searcher = index.searcher()
+                self._seen = stamp
+
+    @contextlib.contextmanager
+    def _writer(self, heap: int) -> Iterator[IndexWriter]:
+        """A writer that commits when the block ends, and takes everything back if it raises."""
+        with self.locked():
+            with self._explained("written"):
+                if self._folder is not None:
+                    self._folder.sweep()
+                self._reader()
+                writer = self._opened().writer(heap, 1)
+            try:
+                yield writer
+                with self._explained("written"):
+                    writer.commit()
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    writer.rollback()
+                raise
+            finally:
+                # Without the wait small commits leave a segment each.
+                with self._explained("written"):
+                    writer.wait_merging_threads()
+        self._refresh()
+
+    def _explained(self, done: str) -> contextlib.AbstractContextManager[None]:
+        return self._folder.explained(done) if self._folder else contextlib.nullcontext()
+
+    def _compiled(self, searcher: Searcher, query: str, syntax: QuerySyntax) -> Part | None:
+        return QueryCompiler(self.analyzer, self._layout, searcher).compile(query, syntax)
+
+    def _addresses(
+        self, searcher: Searcher, where: Filter | None, limit: int | None
+    ) -> list[DocAddress]:
+        most = searcher.num_docs if limit is None else min(limit, searcher.num_docs)
+        if most < 1:
+            return []
+        query = Query.const_score_query(self._filters.compile(where), 0.0)
+        return [at for _, at in searcher.search(query, most, count=False).hits]
+
+
+def _in_ram(schema: Schema) -> Index:
+    index = Index(schema)
+    index.config_reader("manual")
+    return index
+
+
+@contextlib.contextmanager
+def _held(lock: threading.RLock) -> Iterator[None]:
+    with lock:
+        yield
+
+
+def _top(searcher: Searcher, query: Query, k: int) -> list[tuple[float, DocAddress]]:
+    """The best `k` hits and everything that ties with the last of them."""
+    limit = k + _TIES
+    while True:
+        hits = searcher.search(query, limit, count=False).hits
+        scores = _rounded([score for score, _ in hits])
+        if len(hits) < limit or scores[-1] < scores[k - 1]:
+            last = scores[min(k, len(hits)) - 1] if hits else 0.0
+            ranked = zip(scores, (at for _, at in hits), strict=True)
+            return [(score, at) for score, at in ranked if score >= last]
+        limit = min(limit * 4, max(limit + 1, searcher.num_docs + 1))
+
+
+def _rounded(scores: list[float]) -> list[float]:
+    """To 16 binary digits: tantivy adds up in an order that depends on `limit`."""
+    mantissas, exponents = np.frexp(np.array(scores, dtype=np.float64))
+    rounded: list[float] = np.ldexp(np.round(np.ldexp(mantissas, 16)), exponents - 16).tolist()
+    return rounded
+
+
+def _id(searcher: Searcher, address: DocAddress) -> str:
+    return stored_id(searcher.doc(address))

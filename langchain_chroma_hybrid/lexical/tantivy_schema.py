@@ -1,0 +1,107 @@
+"""What a record looks like inside a tantivy index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from tantivy import Document, Schema, SchemaBuilder
+
+from langchain_chroma_hybrid.core.analysis import Analyzer
+from langchain_chroma_hybrid.core.records import Record, digest
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical.tantivy_filters import (
+    HASHED_ID,
+    ID,
+    NUMBERS,
+    TERMS,
+    filter_terms,
+    id_term,
+    numbers,
+)
+from langchain_chroma_hybrid.lexical.texts import field_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LONG_ID, STAMP, SURFACE = "long_id", "stamp", "surface"
+
+
+class Layout:
+    """The fields of an index and how records are written into them. Immutable.
+
+    Beside one field of terms per lexical field there is `surface`: the words that a stemmer
+    changed, folded but unstemmed, which prefixes and fuzzy words are compared with.
+
+    Attributes:
+        fields: boost of each tantivy field.
+    """
+
+    def __init__(self, analyzer: Analyzer, lexical_fields: Mapping[str, float]) -> None:
+        self._analyzer = analyzer
+        self.unstemmed = unstemmed(analyzer)
+        self._names = {f"f{n}": name for n, name in enumerate(sorted(lexical_fields))}
+        self.fields = {field: lexical_fields[name] for field, name in self._names.items()}
+        self.schema = self._schema()
+
+    def document(self, record: Record) -> Document:
+        """The record as tantivy takes it.
+
+        Raises:
+            InvalidArgumentError: the id, the text or the metadata is nothing that Chroma holds.
+        """
+        try:
+            return self._document(record)
+        except (UnicodeEncodeError, TypeError, AttributeError, OverflowError) as error:
+            raise InvalidArgumentError.of(
+                "upserts", record, "an id that is Unicode text, text or None, and Chroma metadata"
+            ) from error
+
+    def _document(self, record: Record) -> Document:
+        document = Document()
+        term = id_term(record.id)
+        document.add_text(ID, term)
+        if term != record.id:
+            document.add_bytes(LONG_ID, record.id.encode())
+        document.add_unsigned(STAMP, int(digest(record), 16))
+        for filter_term in filter_terms(record.metadata):
+            document.add_text(TERMS, filter_term)
+        if columns := numbers(record.metadata):
+            document.add_json(NUMBERS, columns)
+        for field, name in self._names.items():
+            for text in field_texts(record, name):
+                self._add_text(document, field, text)
+        return document
+
+    def _add_text(self, document: Document, field: str, text: str) -> None:
+        terms = self._analyzer.document(text)
+        document.add_text(field, " ".join(terms))
+        if self.unstemmed is not self._analyzer:
+            changed = set(self.unstemmed.document(text)).difference(terms)
+            document.add_text(SURFACE, " ".join(changed))
+
+    def _schema(self) -> Schema:
+        builder = SchemaBuilder()
+        builder.add_text_field(ID, stored=True, tokenizer_name="raw", index_option="basic")
+        builder.add_bytes_field(LONG_ID, stored=True)
+        builder.add_unsigned_field(STAMP, fast=True)
+        builder.add_text_field(TERMS, tokenizer_name="raw", index_option="basic")
+        builder.add_json_field(NUMBERS, fast=True, tokenizer_name="raw", index_option="basic")
+        for field in self.fields:
+            builder.add_text_field(field, tokenizer_name="whitespace")
+        builder.add_text_field(SURFACE, tokenizer_name="whitespace", index_option="basic")
+        return builder.build()
+
+
+def stored_id(document: Document) -> str:
+    """The id of a document that a searcher gave back."""
+    term = cast("str", document.get_first(ID))
+    if not term.startswith(HASHED_ID):
+        return term
+    return bytes(document[LONG_ID][0]).decode()
+
+
+def unstemmed(analyzer: Analyzer) -> Analyzer:
+    """`analyzer` without its stemmer: itself where it has none."""
+    if analyzer.language is None or analyzer.preprocess_func is not None:
+        return analyzer
+    return Analyzer(None)

@@ -1,0 +1,51 @@
+"""Which texts of a record are searched."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from langchain_chroma_hybrid.core.analysis import Analyzer
+    from langchain_chroma_hybrid.core.records import Record
+
+PAGE_CONTENT = "page_content"
+"""The name under which `lexical_fields` has `Record.text`."""
+
+
+def field_texts(record: Record, name: str) -> list[str]:
+    """The texts of one lexical field: strings as they are, other values as Python writes them."""
+    value = record.text if name == PAGE_CONTENT else record.metadata.get(name)
+    if value is None:
+        return []
+    values = value if isinstance(value, list | tuple) else [value]
+    return [part if isinstance(part, str) else str(part) for part in values]
+
+
+def matched_terms(
+    analyzer: Analyzer, query: str, record: Record, names: Iterable[str]
+) -> tuple[str, ...]:
+    """The terms of `query` that occur in the fields `names` of `record`, in the query's order."""
+    texts = [text for name in names for text in field_texts(record, name)]
+    present = {term for text in texts for term in analyzer.document(text)}
+    return tuple(term.text for term in analyzer.query(query) if term.text in present)
+
+
+def checked_fields(fields: Mapping[str, float] | None) -> dict[str, float]:
+    """`lexical_fields` with its default.
+
+    Raises:
+        InvalidArgumentError: no fields, a name that is no string, a boost not in (0, infinity).
+    """
+    given = {PAGE_CONTENT: 1.0} if fields is None else fields
+    good = bool(given) and all(
+        isinstance(name, str) and isinstance(boost, int | float) and 0 < boost < math.inf
+        for name, boost in given.items()
+    )
+    if not good:
+        raise InvalidArgumentError.of("lexical_fields", fields, "names with finite boosts > 0")
+    return {name: float(boost) for name, boost in given.items()}
