@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Invisible characters that stand inside words: soft hyphen, ZWNJ, ZWJ, word joiner, BOM.
 _IGNORABLE = "\u00ad\u200c\u200d\u2060\ufeff"
@@ -66,9 +69,13 @@ def chunks() -> re.Pattern[str]:
 
 @cache
 def parts(split_apostrophes: bool) -> re.Pattern[str]:
-    """The words inside a chunk; an apostrophe separates them only where languages elide."""
+    """The words and decimal numbers inside a chunk.
+
+    An apostrophe separates words only where `split_apostrophes`, for languages that elide.
+    """
     inner = marks() + ("" if split_apostrophes else APOSTROPHES)
-    return re.compile(rf"[^\W_](?:[^\W_]|[{inner}])*")
+    number = r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+)(?![.,]?\d)"
+    return re.compile(rf"{number}|[^\W_](?:[^\W_]|[{inner}])*")
 
 
 @cache
