@@ -1,0 +1,49 @@
+"""Text to vectors: any model for LangChain and for Chroma. Importing it loads no torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.embeddings.base import CheckedEmbeddings
+    from langchain_chroma_hybrid.embeddings.cache import VectorCache
+    from langchain_chroma_hybrid.embeddings.chroma_bridge import (
+        ChromaHybridEmbeddingFunction,
+        from_chroma,
+        to_chroma,
+    )
+    from langchain_chroma_hybrid.embeddings.function import FunctionEmbeddings
+    from langchain_chroma_hybrid.embeddings.sentence_transformer import (
+        SentenceTransformerEmbeddings,
+    )
+
+__all__ = [
+    "CheckedEmbeddings",
+    "ChromaHybridEmbeddingFunction",
+    "FunctionEmbeddings",
+    "SentenceTransformerEmbeddings",
+    "VectorCache",
+    "from_chroma",
+    "to_chroma",
+]
+
+_MODULES = {
+    "CheckedEmbeddings": "base",
+    "ChromaHybridEmbeddingFunction": "chroma_bridge",
+    "FunctionEmbeddings": "function",
+    "SentenceTransformerEmbeddings": "sentence_transformer",
+    "VectorCache": "cache",
+    "from_chroma": "chroma_bridge",
+    "to_chroma": "chroma_bridge",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

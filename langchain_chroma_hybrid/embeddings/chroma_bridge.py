@@ -1,0 +1,182 @@
+"""LangChain `Embeddings` <-> chromadb `EmbeddingFunction`, which a collection finds again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from chromadb.api.types import Documents, EmbeddingFunction, Space
+from chromadb.utils.embedding_functions import register_embedding_function
+from langchain_core.embeddings import Embeddings
+
+from langchain_chroma_hybrid.embeddings.base import (
+    CheckedEmbeddings,
+    check_text,
+    check_texts,
+    check_vector,
+    check_vectors,
+)
+from langchain_chroma_hybrid.embeddings.chroma_config import (
+    FORMAT,
+    Config,
+    OnChange,
+    describe,
+    find,
+    provide,
+)
+from langchain_chroma_hybrid.embeddings.function import FunctionEmbeddings, is_embedding_function
+from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from chromadb.api.types import Embeddings as ChromaVectors
+
+    from langchain_chroma_hybrid.embeddings.base import Vectors
+
+__all__ = [
+    "NAME",
+    "ChromaHybridEmbeddingFunction",
+    "from_chroma",
+    "provide",
+    "register",
+    "to_chroma",
+]
+
+NAME = "langchain_chroma_hybrid"
+"""What collections call this embedding function."""
+
+_SPACES: tuple[Space, ...] = ("cosine", "l2", "ip")
+
+
+class ChromaHybridEmbeddingFunction(EmbeddingFunction[Documents]):
+    """What `to_chroma` returns. A collection stores its `get_config()`: JSON values, no code.
+
+    One that Chroma rebuilt looks its model up at each call, so a model that was retrained at the
+    same path is the one that is used. May be called from several threads.
+    """
+
+    def __init__(self, config: Config, embeddings: Embeddings | None = None) -> None:
+        self._config = config
+        self._given = embeddings
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """The embeddings behind this function.
+
+        Raises:
+            EmbeddingError: they cannot be rebuilt in this process; the message says what to do.
+        """
+        return self._given if self._given is not None else find(self._config)
+
+    def __call__(self, input: Documents) -> ChromaVectors:  # noqa: A002 - named so by Chroma
+        """Vectors of documents, float32, in the order given."""
+        return list(_documents(self.embeddings, check_texts(input)))
+
+    def embed_query(self, input: Documents) -> ChromaVectors:  # noqa: A002 - named so by Chroma
+        """Vectors of queries, float32, in the order given."""
+        embeddings = self.embeddings
+        return [_query(embeddings, text) for text in check_texts(input)]
+
+    @staticmethod
+    def name() -> str:
+        """The name in Chroma's registry."""
+        return NAME
+
+    @staticmethod
+    def build_from_config(config: Config) -> ChromaHybridEmbeddingFunction:
+        """The function that a collection remembers. Loads nothing: Chroma asks at every query."""
+        ChromaHybridEmbeddingFunction.validate_config(config)
+        return ChromaHybridEmbeddingFunction(config)
+
+    def get_config(self) -> Config:
+        """What a collection is to remember."""
+        return self._config
+
+    def default_space(self) -> Space:
+        """The distance that the model was trained for; cosine where nobody says."""
+        return cast("Space", self._config["space"])
+
+    def supported_spaces(self) -> list[Space]:
+        """All of Chroma's."""
+        return list(_SPACES)
+
+    def validate_config_update(self, old_config: Config, new_config: Config) -> None:
+        """A model that moved may take the old one's place, another model may not."""
+        old, new = old_config.get("fingerprint"), new_config.get("fingerprint")
+        if old != new:
+            raise EmbeddingError.of("embedding function", f"model {new}", f"model {old}")
+
+    @staticmethod
+    def validate_config(config: Config) -> None:
+        """Refuse what this version cannot read."""
+        if config.get("format") != FORMAT:
+            raise InvalidArgumentError.of("config", config, f"format {FORMAT} of {NAME}")
+
+
+def to_chroma(
+    embeddings: Embeddings,
+    *,
+    name: str | None = None,
+    space: Space | None = None,
+    on_change: OnChange = "warn",
+) -> EmbeddingFunction[Documents]:
+    """Use LangChain embeddings in plain chromadb; a collection made with them finds them again.
+
+    `SentenceTransformerEmbeddings` of a name or path are rebuilt in every process that imports
+    `langchain_chroma_hybrid`; they are loaded here, for their fingerprint. All others are code,
+    which a database must not name: give them a `name` and, in a new process, call this or `provide`
+    before the first query; until then it is refused.
+
+    Args:
+        embeddings: any LangChain embeddings.
+        name: what collections remember them by.
+        space: distance of collections made with it; None takes the model's own, or cosine.
+        on_change: when the model that is found later is not the one the collection was made with:
+            `warn` logs that once and uses it, `raise` refuses.
+
+    Raises:
+        InvalidArgumentError: not LangChain embeddings, or a choice that does not exist.
+    """
+    if not isinstance(embeddings, Embeddings):
+        raise InvalidArgumentError.of("embeddings", embeddings, "LangChain Embeddings")
+    if space is not None and space not in _SPACES:
+        raise InvalidArgumentError.of("space", space, " or ".join(map(repr, _SPACES)))
+    if on_change not in ("warn", "raise"):
+        raise InvalidArgumentError.of("on_change", on_change, "'warn' or 'raise'")
+    if isinstance(embeddings, FunctionEmbeddings) and embeddings.chroma_function is not None:
+        return cast("EmbeddingFunction[Documents]", embeddings.chroma_function)
+    register()
+    if name is not None:
+        provide(name, embeddings)
+    # Now, not when Chroma asks: it would take an error for a function that it cannot store.
+    return ChromaHybridEmbeddingFunction(describe(embeddings, name, space, on_change), embeddings)
+
+
+def from_chroma(function: EmbeddingFunction[Any]) -> Embeddings:
+    """Use a chromadb `EmbeddingFunction` as LangChain embeddings, its `embed_query` for queries.
+
+    What came from `to_chroma` comes back as what it was.
+
+    Raises:
+        InvalidArgumentError: not an `EmbeddingFunction`.
+    """
+    if isinstance(function, ChromaHybridEmbeddingFunction):
+        return function.embeddings
+    if not is_embedding_function(function):
+        raise InvalidArgumentError.of("function", function, "a chromadb EmbeddingFunction")
+    return FunctionEmbeddings(function)
+
+
+def register() -> None:
+    """Make Chroma rebuild our collections' embedding functions. Cheap; may be called again."""
+    register_embedding_function(ChromaHybridEmbeddingFunction)  # type: ignore[no-untyped-call]
+
+
+def _documents(embeddings: Embeddings, texts: list[str]) -> Vectors:
+    if isinstance(embeddings, CheckedEmbeddings):
+        return embeddings.document_vectors(texts)
+    return check_vectors(embeddings.embed_documents(texts), len(texts))
+
+
+def _query(embeddings: Embeddings, text: str) -> Vectors:
+    if isinstance(embeddings, CheckedEmbeddings):
+        return embeddings.query_vector(text)
+    return check_vector(embeddings.embed_query(check_text(text, "input")))
