@@ -50,9 +50,9 @@ class LexicalIndex(Protocol):
     def apply(self, upserts: Sequence[Record], deletes: Collection[str] = ()) -> None:
         """Make `upserts` the content of their ids and remove `deletes`, in one commit.
 
-        On return the change is visible to every later read of this object, and durable if the index
-        is. Of several upserts of one id the last counts; an id in both is upserted; deleting an
-        unknown id is no error. All or nothing: if it raises, the index is as it was.
+        On return the change is visible to every later read of this object, and durable if the
+        index is. Of several upserts of one id the last counts; an id in both is upserted; deleting
+        an unknown id is no error. All or nothing: if it raises, the index is as it was.
 
         Raises:
             InvalidArgumentError: a record that Chroma could not hold either.
@@ -63,16 +63,16 @@ class LexicalIndex(Protocol):
     ) -> list[Scored]:
         """The best `k` records that contain a query term and pass `where`.
 
-        Scores are BM25, higher is better; ordered by score, then by id, so that the best `k` are the
-        beginning of the best `2 k`. No text raises, whatever `syntax`; an index whose capabilities
-        lack `syntax` reads it as plain words.
+        Scores are BM25, higher is better; ordered by score, then by id, so that the best `k` are
+        the beginning of the best `2 k`. No text raises, whatever `syntax`; an index whose
+        capabilities lack `syntax` reads it as plain words.
 
         Raises:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
-        """A score that no record exceeds for `query` with this index's statistics; 0 for no terms."""
+        """A score that no record of this index exceeds for `query`; 0 if nothing can match."""
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
         """The analysed terms of `query` that occur in the record's indexed fields."""

@@ -205,7 +205,7 @@ def _spelled(value: Scalar) -> tuple[str, str]:
         return "int", f"{value:x}"
     if isinstance(value, float):
         return "float", (value + 0.0).hex()
-    return "str", "" + value
+    return "str", value
 
 
 def _column(kind: Literal["i", "f"], key: str) -> str:

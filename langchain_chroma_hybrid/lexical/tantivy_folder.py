@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
-import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
 from tantivy import Index
 
 from langchain_chroma_hybrid.errors import (
@@ -21,9 +17,10 @@ from langchain_chroma_hybrid.errors import (
     IndexLockedError,
     LexicalIndexError,
 )
+from langchain_chroma_hybrid.lexical.storage import FolderLock, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tantivy import Schema
@@ -64,7 +61,7 @@ class IndexFolder:
     def __init__(self, path: Path, expected: Format, lock_timeout: float) -> None:
         self.path = path
         self._expected = expected
-        self._lock = _FolderLock(path, lock_timeout)
+        self._lock = FolderLock(path / _LOCK_FILE, lock_timeout)
 
     def open(self, schema: Schema) -> Index:
         """The index, created if the folder is new.
@@ -130,7 +127,7 @@ class IndexFolder:
                 if entry.is_file() and entry.name != _LOCK_FILE:
                     entry.unlink()
             Index(schema, str(self.path))
-            _write_json(self.path / _FORMAT_FILE, self._written_format())
+            write_json(self.path / _FORMAT_FILE, self._written_format())
 
     def _is_blank(self) -> bool:
         """No files, or those of a process that was killed while it created an index."""
@@ -212,7 +209,7 @@ def destroy(path: Path, lock_timeout: float) -> None:
         names = [entry.name for entry in path.iterdir()]
         if names and not any(_is_ours(name) for name in names):
             raise LexicalIndexError(f"{path} is no folder of an index: it holds {names[:5]}")
-        with _FolderLock(path, lock_timeout).held():
+        with FolderLock(path / _LOCK_FILE, lock_timeout).held():
             # The list of segments goes first: what a kill leaves then is an index that says so.
             for name in (_META_FILE, _FORMAT_FILE):
                 (path / name).unlink(missing_ok=True)
@@ -233,55 +230,5 @@ def destroy(path: Path, lock_timeout: float) -> None:
         ) from error
 
 
-class _FolderLock:
-    """Keeps other threads and processes out; reentrant within a thread."""
-
-    def __init__(self, folder: Path, timeout: float) -> None:
-        self._folder = folder
-        self._timeout = timeout
-        self._threads = threading.RLock()
-        self._processes = FileLock(str(folder / _LOCK_FILE), mode=0o600, thread_local=False)
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        deadline = time.monotonic() + self._timeout
-        if not self._threads.acquire(timeout=max(0.0, self._timeout)):
-            raise self._busy("thread")
-        try:
-            try:
-                self._processes.acquire(timeout=max(0.0, deadline - time.monotonic()))
-            except Timeout as error:
-                raise self._busy("process") from error
-            try:
-                yield
-            finally:
-                self._processes.release()
-        finally:
-            self._threads.release()
-
-    def _busy(self, who: str) -> IndexLockedError:
-        return IndexLockedError(
-            f"another {who} writes to the lexical index at {self._folder}; gave up after"
-            f" {self._timeout} s"
-        )
-
-
 def _is_ours(name: str) -> bool:
     return bool(_OTHER.fullmatch(name) or _SEGMENT.fullmatch(name))
-
-
-def _write_json(target: Path, content: Mapping[str, object]) -> None:
-    """Replace `target` in one step: after a crash it holds the old content or the new."""
-    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(target)
-    # Folders cannot be opened for a sync on Windows, where renames are durable by themselves.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, cast
 from tantivy import Document, Schema, SchemaBuilder
 
 from langchain_chroma_hybrid.core.analysis import Analyzer
-from langchain_chroma_hybrid.core.records import Record, digest
-from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.lexical.tantivy_filters import (
     HASHED_ID,
     ID,
@@ -18,10 +16,12 @@ from langchain_chroma_hybrid.lexical.tantivy_filters import (
     id_term,
     numbers,
 )
-from langchain_chroma_hybrid.lexical.texts import field_texts
+from langchain_chroma_hybrid.lexical.texts import checked_digest, field_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from langchain_chroma_hybrid.core.records import Record
 
 LONG_ID, STAMP, SURFACE = "long_id", "stamp", "surface"
 
@@ -47,22 +47,15 @@ class Layout:
         """The record as tantivy takes it.
 
         Raises:
-            InvalidArgumentError: the id, the text or the metadata is nothing that Chroma holds.
+            InvalidArgumentError: a record that Chroma could not hold either.
         """
-        try:
-            return self._document(record)
-        except (UnicodeEncodeError, TypeError, AttributeError, OverflowError) as error:
-            raise InvalidArgumentError.of(
-                "upserts", record, "an id that is Unicode text, text or None, and Chroma metadata"
-            ) from error
-
-    def _document(self, record: Record) -> Document:
+        stamp = int(checked_digest(record), 16)
         document = Document()
         term = id_term(record.id)
         document.add_text(ID, term)
         if term != record.id:
             document.add_bytes(LONG_ID, record.id.encode())
-        document.add_unsigned(STAMP, int(digest(record), 16))
+        document.add_unsigned(STAMP, stamp)
         for filter_term in filter_terms(record.metadata):
             document.add_text(TERMS, filter_term)
         if columns := numbers(record.metadata):

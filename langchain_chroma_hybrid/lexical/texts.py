@@ -1,10 +1,11 @@
-"""Which texts of a record are searched."""
+"""What engines share: which texts of a record are searched, and which records can be indexed."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
+from langchain_chroma_hybrid.core.records import digest
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -24,6 +25,35 @@ def field_texts(record: Record, name: str) -> list[str]:
         return []
     values = value if isinstance(value, list | tuple) else [value]
     return [part if isinstance(part, str) else str(part) for part in values]
+
+
+def checked_digest(record: Record) -> str:
+    """The record's digest, if it is one that Chroma can hold.
+
+    Raises:
+        InvalidArgumentError: an id that is no Unicode text, a text that is neither None nor str, or
+            metadata that is not scalars and lists of scalars under strings.
+    """
+    try:
+        record.id.encode()
+        if isinstance(record.text, str | None) and all(map(_is_metadata, record.metadata.items())):
+            return digest(record)
+    except (AttributeError, TypeError, ValueError):
+        pass
+    expected = "a Unicode id, text or None, and metadata of scalars and lists of scalars"
+    raise InvalidArgumentError.of("upserts", record, expected)
+
+
+def _is_metadata(item: tuple[object, object]) -> bool:
+    key, value = item
+    values = value if isinstance(value, list | tuple) else [value]
+    return isinstance(key, str) and all(map(_is_scalar, values))
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, int):
+        return value.bit_length() < 1024  # Chroma makes floats of those over 64 bits
+    return isinstance(value, str | float)
 
 
 def matched_terms(

@@ -1,0 +1,78 @@
+"""Locks and files that survive a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from langchain_chroma_hybrid.errors import IndexLockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+class FolderLock:
+    """Keeps other threads and processes out; reentrant within a thread.
+
+    Args:
+        file: the lock file; made when it is not there.
+        timeout: seconds to wait.
+    """
+
+    def __init__(self, file: Path, timeout: float) -> None:
+        self._file = file
+        self._timeout = timeout
+        self._threads = threading.RLock()
+        self._processes = FileLock(str(file), mode=0o600, thread_local=False)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock.
+
+        Raises:
+            IndexLockedError: another thread or process kept it for longer than `timeout`.
+        """
+        deadline = time.monotonic() + self._timeout
+        if not self._threads.acquire(timeout=max(0.0, self._timeout)):
+            raise self._busy("thread")
+        try:
+            try:
+                self._processes.acquire(timeout=max(0.0, deadline - time.monotonic()))
+            except Timeout as error:
+                raise self._busy("process") from error
+            try:
+                yield
+            finally:
+                self._processes.release()
+        finally:
+            self._threads.release()
+
+    def _busy(self, who: str) -> IndexLockedError:
+        return IndexLockedError(
+            f"another {who} writes to the lexical index at {self._file.parent}; gave up after"
+            f" {self._timeout} s"
+        )
+
+
+def write_json(target: Path, content: Mapping[str, object]) -> None:
+    """Replace `target` in one step: after a crash it holds the old content or the new."""
+    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(target)
+    # Folders cannot be opened for a sync on Windows, where renames are durable by themselves.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
