@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
 
 from langchain_chroma_hybrid.errors import MissingDependencyError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -17,8 +17,10 @@ ChromaHybridError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
+from typing import Self, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class ChromaHybridError(Exception):

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 DEFAULT_C = 60
+DEFAULT_FUSION = "min_max"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,10 @@ Normalizer = Callable[[RankedList], list[float]]
 
 
 def reciprocal_rank(ranked: RankedList, c: float = DEFAULT_C) -> list[float]:
-    """`1 / (c + rank)`, ranks from 1, as in Cormack, Clarke, Buettcher (SIGIR 2009) and in
-    LangChain's EnsembleRetriever.
+    """`1 / (c + rank)`, ranks from 1.
+
+    Cormack, Clarke, Buettcher: Reciprocal Rank Fusion (SIGIR 2009); so does LangChain's
+    EnsembleRetriever.
     """
     return [1.0 / (c + rank) for rank in range(1, len(ranked.ids) + 1)]
 
@@ -68,8 +71,9 @@ def min_max(ranked: RankedList) -> list[float]:
 
 
 def three_sigma(ranked: RankedList) -> list[float]:
-    """Mean +- 3 standard deviations become 0 and 1, what lies outside is cut off (known as
-    distribution-based score fusion); a list of equal scores is all 1.
+    """Mean +- 3 standard deviations become 0 and 1; what lies outside is cut off.
+
+    Known as distribution-based score fusion. A list of equal scores is all 1.
     """
     # Rescaled first: squares of very large or very small scores would over- or underflow.
     unit = min_max(ranked)

@@ -6,7 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.filter_tree import Filter
 
 Scalar: TypeAlias = str | int | float | bool
 MetadataValue: TypeAlias = Scalar | Sequence[Scalar]
@@ -33,7 +38,7 @@ class Record:
 
 
 def digest(record: Record) -> str:
-    """16 hex digits over text and metadata: equal content gives an equal digest in every process."""
+    """16 hex digits over text and metadata; equal content gives equal digests everywhere."""
     content = json.dumps([record.text, record.metadata], sort_keys=True, ensure_ascii=True)
     return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
@@ -84,8 +89,8 @@ class Hit:
     record: Record
     score: float
     distance: float | None = None
-    embedding: Any = None
     legs: tuple[LegHit, ...] = ()
+    embedding: Any = None
 
     @property
     def id(self) -> str:
@@ -126,14 +131,14 @@ class SearchRequest:
 
     Attributes:
         text: what the user typed; None when only a vector is given.
-        embedding: the query vector, shape `(d,)`; None lets the engine embed `text` when a leg needs it.
+        embedding: the query vector, shape `(d,)`; None lets the engine embed `text` if needed.
         k: number of results wanted, >= 1.
         fetch_k: depth of each leg; None means the engine's default.
         weights: share of each leg by name; missing names keep the default.
         fusion: name of a fusion, see `core.fusion`.
         c: the RRF constant.
         where, where_document: Chroma filters of this call.
-        base_where, base_where_document: filters that are ANDed and that nothing can widen.
+        base: a parsed filter that is ANDed with them and that nothing in them can widen.
         query_syntax: `plain` or `simple`, see `core.query`.
         score_threshold: drop results whose fused score is lower, 0..1.
         dedupe_key: metadata key; of several results with one value the best stays.
@@ -147,12 +152,11 @@ class SearchRequest:
     fetch_k: int | None = None
     mode: Mode = "hybrid"
     weights: Mapping[str, float] | Sequence[float] | None = None
-    fusion: str | None = None
-    c: int = 60
+    fusion: str = DEFAULT_FUSION
+    c: float = DEFAULT_C
     where: Mapping[str, Any] | None = None
     where_document: Mapping[str, Any] | None = None
-    base_where: Mapping[str, Any] | None = None
-    base_where_document: Mapping[str, Any] | None = None
+    base: Filter | None = None
     query_syntax: Literal["plain", "simple"] = "plain"
     score_threshold: float | None = None
     dedupe_key: str | None = None

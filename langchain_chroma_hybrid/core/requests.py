@@ -35,7 +35,9 @@ def check(request: SearchRequest) -> None:
         raise InvalidArgumentError.of("dedupe_key", request.dedupe_key, "a metadata key or None")
 
 
-def shares(weights: Mapping[str, float] | Sequence[float], names: Sequence[str]) -> dict[str, float]:
+def shares(
+    weights: Mapping[str, float] | Sequence[float], names: Sequence[str]
+) -> dict[str, float]:
     """Weights by leg name, scaled to add up to 1.
 
     Args:
@@ -97,7 +99,7 @@ def _number(name: str, value: object, low: float, high: float) -> None:
         not isinstance(value, Real)
         or isinstance(value, bool)
         or not math.isfinite(value)
-        or not low <= value <= high
+        or not low <= float(value) <= high
     ):
         span = f">= {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
         raise InvalidArgumentError.of(name, value, f"a finite number {span}")

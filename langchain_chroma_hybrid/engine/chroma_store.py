@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -13,13 +11,16 @@ import numpy as np
 from chromadb.errors import InvalidArgumentError, NotFoundError
 
 from langchain_chroma_hybrid.core.filters import Filter, to_chroma
-from langchain_chroma_hybrid.core.records import Metadata, Record, Scored
+from langchain_chroma_hybrid.core.records import Record, Scored
 from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     import chromadb
     from chromadb.api import ClientAPI
     from numpy.typing import NDArray
+
+    from langchain_chroma_hybrid.engine.rows import Rows
 
 Vector: TypeAlias = "NDArray[np.float32]"
 Space: TypeAlias = Literal["cosine", "l2", "ip"]
@@ -28,29 +29,6 @@ Space: TypeAlias = Literal["cosine", "l2", "ip"]
 _GET_PAGE = 2_000
 # Offsets cost Chroma a scan up to the offset: few large pages (30,000 rows is its limit here).
 _SCAN_PAGE = 30_000
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Columns of records to write; None leaves what Chroma holds (update) or has nothing (upsert)."""
-
-    ids: Sequence[str]
-    embeddings: Sequence[Sequence[float]] | Vector | None = None
-    documents: Sequence[str] | None = None
-    metadatas: Sequence[Metadata | None] | None = None
-    uris: Sequence[str] | None = None
-
-    def batches(self, size: int) -> Iterator[Rows]:
-        """The same rows, at most `size` at a time."""
-        for start in range(0, len(self.ids), size):
-            cut = slice(start, start + size)
-            yield Rows(
-                self.ids[cut],
-                None if self.embeddings is None else self.embeddings[cut],
-                None if self.documents is None else self.documents[cut],
-                None if self.metadatas is None else self.metadatas[cut],
-                None if self.uris is None else self.uris[cut],
-            )
 
 
 class ChromaStore:
@@ -93,6 +71,18 @@ class ChromaStore:
     def batch_size(self) -> int:
         """Most records that one write may hold."""
         return self._client.get_max_batch_size()
+
+    def embed_query(self, text: str) -> Sequence[float]:
+        """`text` by the collection's own embedding function, for stores that were given none.
+
+        Raises:
+            EmbeddingError: the collection has none either.
+        """
+        function = self._collection.configuration.get("embedding_function")
+        if function is None:
+            raise EmbeddingError.of("embedding_function", None, 'one, or `mode="lexical"`')
+        vector: Sequence[float] = function.embed_query([text])[0]
+        return vector
 
     # Reading
 

@@ -9,31 +9,36 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from langchain_chroma_hybrid.core.records import LEXICAL, SearchRequest, SearchResult
+from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchRequest, SearchResult
 from langchain_chroma_hybrid.engine import search as stages
 from langchain_chroma_hybrid.engine.hydrate import hydrate
-from langchain_chroma_hybrid.engine.planner import Route
+from langchain_chroma_hybrid.engine.rows import with_vectors
 from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport, reconcile
 from langchain_chroma_hybrid.engine.sync import sync as run_sync
 from langchain_chroma_hybrid.engine.sync import verify as run_verify
 from langchain_chroma_hybrid.errors import WriteError
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.engine.chroma_store import ChromaStore, Rows
+    from langchain_chroma_hybrid.engine.planner import Route
+    from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.engine.journal import Journal
+    from langchain_chroma_hybrid.engine.rows import Rows
     from langchain_chroma_hybrid.engine.search import Embed, Outcome, Plan, Vector
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 Step: TypeAlias = Callable[[], "Outcome"]
 Trace: TypeAlias = Callable[[str, Step], "Outcome"]
 AsyncEmbed: TypeAlias = Callable[[str], Awaitable["Vector"]]
+EmbedMany: TypeAlias = Callable[[list[str]], Sequence["Vector"]]
+AsyncEmbedMany: TypeAlias = Callable[[list[str]], Awaitable[Sequence["Vector"]]]
 
 # Writes of few records wait for the next query or for company: a commit costs more than the write.
 _DEFER_AT_MOST = 32
 _DEFERRED_AT_MOST = 256
-# Embedded Chroma holds the GIL while it writes: 100 rows stall an event loop about a tenth of a second.
+# Embedded Chroma holds the GIL while it writes: 100 rows stall an event loop for about 0.1 s.
 _ASYNC_ROWS = 100
 
 
@@ -47,14 +52,14 @@ class HybridIndex:
     def __init__(
         self, store: ChromaStore, lexical: LexicalIndex, journal: Journal, *, max_age: float = 0.0
     ) -> None:
-        """`max_age`: seconds for which a count of the collection is trusted, see `ensure_current`."""
+        """`max_age`: seconds for which `ensure_current` trusts a count of the collection."""
         self.store = store
         self.lexical = lexical
         self._journal = journal
         self._max_age = max_age
         self._mutex = threading.RLock()
         self._sync_lock = threading.RLock()
-        # Acknowledged writes that the lexical index does not show yet, and writes not yet acknowledged.
+        # Acknowledged writes that the lexical index does not show yet; writes under way.
         self._deferred: set[str] = set()
         self._under_way = 0
         self._recovered = False
@@ -73,6 +78,7 @@ class HybridIndex:
         """Answer one query; the legs run side by side.
 
         Args:
+            request: the query.
             embed: text to query vector; called only when a leg needs it and none is given.
             trace: called as `trace(name, step)` for each leg and has to return `step()`.
             route: `chroma` lets Chroma answer the whole filter; the results are the same.
@@ -84,15 +90,13 @@ class HybridIndex:
         start = time.perf_counter()
         plan = self._plan(request, route)
 
-        def step(name: str) -> Step:
-            if name == LEXICAL:
-                run = self._lexical_step(plan)
-            else:
-                run = lambda: stages.run_vector(plan, self.store, _embedding(request, embed))  # noqa: E731
-            timed = lambda: stages.timed(name, run)  # noqa: E731
-            return (lambda: trace(name, timed)) if trace else timed
+        def run(name: str) -> Outcome:
+            step = self._lexical_step(plan)
+            if name == VECTOR:
+                step = self._vector_step(plan, lambda: _embedding(request, embed))
+            return trace(name, step) if trace else step()
 
-        outcomes = _side_by_side([step(name) for name in plan.steps])
+        outcomes = _side_by_side([partial(run, name) for name in plan.steps])
         return self._finish(plan, outcomes, start)
 
     async def asearch(
@@ -102,19 +106,14 @@ class HybridIndex:
         start = time.perf_counter()
         plan = await asyncio.to_thread(self._plan, request, "auto")
 
-        async def step(name: str) -> Outcome:
-            run = self._lexical_step(plan)
-            if name != LEXICAL:
-                try:
-                    given = request.embedding
-                    vector = given if given is not None else await embed(request.text or "")
-                except Exception as error:  # noqa: BLE001  # decided in `settle`, as in the sync path
-                    return stages.Outcome(name, error=error)
-                run = lambda: stages.run_vector(plan, self.store, vector)  # noqa: E731
-            timed = lambda: stages.timed(name, run)  # noqa: E731
-            return await asyncio.to_thread(trace, name, timed) if trace else await asyncio.to_thread(timed)
+        async def run(name: str) -> Outcome:
+            step = self._lexical_step(plan)
+            if name == VECTOR:
+                embedding = await _awaited(request, embed)
+                step = self._vector_step(plan, embedding)
+            return await asyncio.to_thread(partial(trace, name, step) if trace else step)
 
-        outcomes = await asyncio.gather(*(step(name) for name in plan.steps))
+        outcomes = await asyncio.gather(*(run(name) for name in plan.steps))
         return await asyncio.to_thread(self._finish, plan, outcomes, start)
 
     def _plan(self, request: SearchRequest, route: Route) -> Plan:
@@ -122,7 +121,12 @@ class HybridIndex:
         return stages.make_plan(request, self.store, self.lexical, route=route)
 
     def _lexical_step(self, plan: Plan) -> Step:
-        return lambda: stages.run_lexical(plan, self.lexical)
+        return lambda: stages.timed(LEXICAL, lambda: stages.run_lexical(plan, self.lexical))
+
+    def _vector_step(self, plan: Plan, embedding: Callable[[], Vector]) -> Step:
+        return lambda: stages.timed(
+            VECTOR, lambda: stages.run_vector(plan, self.store, embedding())
+        )
 
     def _finish(self, plan: Plan, outcomes: Sequence[Outcome], start: float) -> SearchResult:
         stages.settle(plan, outcomes)
@@ -134,49 +138,56 @@ class HybridIndex:
 
     # Writing
 
-    def upsert(self, rows: Rows) -> None:
+    def upsert(self, rows: Rows, embed: EmbedMany | None = None) -> None:
         """Add or replace records in both halves, in batches that Chroma takes.
 
+        Args:
+            rows: with vectors, or with documents for `embed`.
+            embed: texts to vectors, one batch before it is written; None leaves it to Chroma.
+
         Raises:
+            EmbeddingError: not one finite vector per text; the batch is not written.
             WriteError: a batch after the first failed; `written` has the ids before it.
         """
-        self._write(rows, self.store.upsert)
+        self._write(rows, embed, self.store.upsert)
 
-    def update(self, rows: Rows) -> None:
+    def update(self, rows: Rows, embed: EmbedMany | None = None) -> None:
         """Change records that exist; unknown ids are passed over, as Chroma does."""
-        self._write(rows, self.store.update)
+        self._write(rows, embed, self.store.update)
 
     def delete(self, ids: Collection[str]) -> None:
         """Remove records from both halves; unknown ids are no error."""
         with self._changing(ids):
             self.store.delete(ids)
 
-    async def aupsert(self, rows: Rows) -> None:
-        """`upsert` in small steps, so that the event loop goes on between them."""
-        await self._awrite(rows, self.store.upsert)
-
-    async def aupdate(self, rows: Rows) -> None:
-        """`update` in small steps."""
-        await self._awrite(rows, self.store.update)
-
-    def _write(self, rows: Rows, write: Callable[[Rows], None]) -> None:
-        written: list[str] = []
-        for batch in rows.batches(self.store.batch_size):
-            with _accounted(written, len(rows.ids)), self._changing(batch.ids):
-                write(batch)
-            written += batch.ids
-
-    async def _awrite(self, rows: Rows, write: Callable[[Rows], None]) -> None:
+    async def aupsert(self, rows: Rows, embed: AsyncEmbedMany | None = None) -> None:
+        """`upsert` in small steps between which the event loop goes on."""
         written: list[str] = []
         for block in rows.batches(self.store.batch_size):
-            await asyncio.to_thread(self._begin, block.ids)
-            try:
-                for batch in block.batches(_ASYNC_ROWS):
-                    with _accounted(written, len(rows.ids)):
-                        await asyncio.to_thread(write, batch)
-                    written += batch.ids
-            finally:
-                await asyncio.shield(asyncio.to_thread(self._end, block.ids))
+            with _accounted(written, len(rows.ids)):
+                if embed is not None:
+                    block = with_vectors(block, await embed(list(block.documents or ())))  # noqa: PLW2901
+                await self._aupsert_block(block)
+            written += block.ids
+
+    async def _aupsert_block(self, block: Rows) -> None:
+        await asyncio.to_thread(self._begin, block.ids)
+        try:
+            for batch in block.batches(_ASYNC_ROWS):
+                await asyncio.to_thread(self.store.upsert, batch)
+        finally:
+            # A cancelled task still has to bring in what Chroma already holds.
+            await asyncio.shield(asyncio.to_thread(self._end, block.ids))
+
+    def _write(self, rows: Rows, embed: EmbedMany | None, write: Callable[[Rows], None]) -> None:
+        written: list[str] = []
+        for batch in rows.batches(self.store.batch_size):
+            with _accounted(written, len(rows.ids)):
+                vectors = embed(list(batch.documents or ())) if embed else None
+                complete = with_vectors(batch, vectors)
+                with self._changing(batch.ids):
+                    write(complete)
+            written += batch.ids
 
     @contextmanager
     def _changing(self, ids: Collection[str]) -> Iterator[None]:
@@ -255,7 +266,7 @@ class HybridIndex:
         self._recovered = True
 
     def sync(self, *, deep: bool = False, progress: Progress | None = None) -> SyncReport:
-        """Find records that the lexical index lacks, has too many, or (`deep`) in an old state; mend.
+        """Mend what the lexical index lacks, has too much, or (`deep`) has in an old state.
 
         Without `deep` the cost is a scan of the ids; with it every record is read.
         """
@@ -288,7 +299,22 @@ def _embedding(request: SearchRequest, embed: Embed) -> Vector:
     return request.embedding if request.embedding is not None else embed(request.text or "")
 
 
-def _side_by_side(steps: Sequence[Step]) -> list[Outcome]:
+async def _awaited(request: SearchRequest, embed: AsyncEmbed) -> Callable[[], Vector]:
+    """The query's vector, or its failure, for the step that needs it."""
+    try:
+        given = request.embedding
+        vector = given if given is not None else await embed(request.text or "")
+    except Exception as error:  # noqa: BLE001  # raised again in the step, where failures are settled
+        failure = error
+
+        def fail() -> Vector:
+            raise failure
+
+        return fail
+    return lambda: vector
+
+
+def _side_by_side(steps: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
     """Run the last step here and the others in threads, in the caller's context."""
     if len(steps) == 1:
         return [steps[0]()]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.filters import matches
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, Hit, LegHit, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from langchain_chroma_hybrid.core.fusion import Fused
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.engine.search import Plan, Ranking, Vector
@@ -42,9 +42,9 @@ def hydrate(
         Hit(
             record,
             hit.score,
-            distances.get(hit.id),
-            _legs(plan, ranking, hit, record, lexical),
-            vectors.get(hit.id) if plan.request.with_embedding else None,
+            distance=distances.get(hit.id),
+            legs=_legs(plan, ranking, hit, record, lexical),
+            embedding=vectors.get(hit.id) if plan.request.with_embedding else None,
         )
         for hit, record in best
     )

@@ -53,12 +53,9 @@ def combined(request: SearchRequest) -> Filter | None:
     """The call's filter AND the base filter.
 
     Raises:
-        FilterError: one of the four is malformed.
+        FilterError: `where` or `where_document` is malformed.
     """
-    return all_of(
-        parse(request.base_where, request.base_where_document),
-        parse(request.where, request.where_document),
-    )
+    return all_of(request.base, parse(request.where, request.where_document))
 
 
 def plan_filter(

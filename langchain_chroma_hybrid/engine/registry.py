@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from langchain_chroma_hybrid.errors import AnalyzerMismatchError
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 

@@ -33,7 +33,6 @@ Vector: TypeAlias = Sequence[float]
 
 # Depth of each leg: below 100 recall falls, above it the order of the first ten hardly moves.
 DEFAULT_DEPTH = 100
-DEFAULT_FUSION = "three_sigma"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +181,8 @@ def rank(
     if len(legs) == 1:
         return Ranking(_single(plan, legs[0], store, lexical), plan.weights, raw)
     lists = [_ranked(leg, plan.weights[leg.name], store) for leg in legs]
-    fusion = plan.request.fusion or DEFAULT_FUSION
-    return Ranking(fuse(lists, fusion, c=plan.request.c, depth=plan.depth), plan.weights, raw)
+    fused = fuse(lists, plan.request.fusion, c=plan.request.c, depth=plan.depth)
+    return Ranking(fused, plan.weights, raw)
 
 
 def _ranked(leg: Outcome, weight: float, store: ChromaStore) -> RankedList:

@@ -1,0 +1,149 @@
+"""What a caller wants written, as rows that Chroma takes: completed, checked, in batches."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.records import Metadata
+    from langchain_chroma_hybrid.engine.chroma_store import Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Columns of records to write; None leaves what Chroma holds (update) or has nothing (upsert)."""
+
+    ids: Sequence[str]
+    embeddings: Sequence[Sequence[float]] | Vector | None = None
+    documents: Sequence[str] | None = None
+    metadatas: Sequence[Metadata | None] | None = None
+    uris: Sequence[str] | None = None
+
+    def batches(self, size: int) -> Iterator[Rows]:
+        """The same rows, at most `size` at a time."""
+        for start in range(0, len(self.ids), size):
+            cut = slice(start, start + size)
+            yield Rows(
+                self.ids[cut],
+                None if self.embeddings is None else self.embeddings[cut],
+                None if self.documents is None else self.documents[cut],
+                None if self.metadatas is None else self.metadatas[cut],
+                None if self.uris is None else self.uris[cut],
+            )
+
+
+def rows_of(
+    texts: Iterable[str],
+    metadatas: Sequence[Metadata | None] | None,
+    ids: Sequence[str | None] | None,
+) -> Rows:
+    """Rows without vectors; missing ids become UUIDs, missing metadata none at all.
+
+    Raises:
+        InvalidArgumentError: names the first bad entry; nothing has been written.
+    """
+    documents = list(texts)
+    for i, text in enumerate(documents):
+        if not isinstance(text, str):
+            raise InvalidArgumentError.of(f"texts[{i}]", text, "a string")
+        _encodable(f"texts[{i}]", text)
+    return Rows(
+        _ids(ids, len(documents)),
+        documents=documents,
+        metadatas=_metadatas(metadatas, len(documents)),
+    )
+
+
+def with_vectors(rows: Rows, vectors: Sequence[Sequence[float]] | None) -> Rows:
+    """The rows with their vectors.
+
+    Raises:
+        EmbeddingError: not one vector of one length and finite numbers per row.
+    """
+    if vectors is None:
+        return rows
+    if len(vectors) != len(rows.ids):
+        raise EmbeddingError.of("embeddings", len(vectors), f"{len(rows.ids)} vectors")
+    lengths = {len(vector) for vector in vectors}
+    if len(lengths) != 1:
+        raise EmbeddingError.of("embeddings", sorted(lengths), "vectors of one length")
+    matrix = np.asarray(vectors, dtype=np.float32)
+    finite = np.isfinite(matrix).all(axis=1)
+    if not finite.all():
+        i = int(finite.argmin())
+        raise EmbeddingError.of(f"embeddings[{i}]", vectors[i], "finite numbers")
+    return replace(rows, embeddings=matrix)
+
+
+_METADATA_VALUE = (
+    "str, int, float, bool, or a non-empty list of one of them (LangChain's "
+    "`filter_complex_metadata` takes other values out)"
+)
+
+
+def _ids(given: Sequence[str | None] | None, count: int) -> list[str]:
+    if given is None:
+        return [str(uuid.uuid4()) for _ in range(count)]
+    ids = [str(uuid.uuid4()) if id_ is None else id_ for id_ in given]
+    if len(ids) != count:
+        raise InvalidArgumentError.of("ids", f"{len(ids)} ids", f"{count}, one per text")
+    for i, id_ in enumerate(ids):
+        if not isinstance(id_, str) or not id_:
+            raise InvalidArgumentError.of(f"ids[{i}]", id_, "a non-empty string")
+        _encodable(f"ids[{i}]", id_)
+    twice = [id_ for id_, n in Counter(ids).items() if n > 1]
+    if twice:
+        raise InvalidArgumentError.of("ids", twice, "every id once; these come more than once")
+    return ids
+
+
+def _metadatas(given: Sequence[Metadata | None] | None, count: int) -> list[Metadata | None] | None:
+    if not given:
+        return None
+    if len(given) > count:
+        raise InvalidArgumentError.of("metadatas", f"{len(given)} entries", f"at most {count}")
+    metadatas = [_metadata(f"metadatas[{i}]", metadata) for i, metadata in enumerate(given)]
+    return [*metadatas, *([None] * (count - len(metadatas)))]
+
+
+def _metadata(name: str, metadata: Metadata | None) -> Metadata | None:
+    if metadata is None:
+        return None
+    if not isinstance(metadata, Mapping):
+        raise InvalidArgumentError.of(name, metadata, "a mapping")
+    for key, value in metadata.items():
+        place = f"{name}[{key!r}]"
+        if not isinstance(key, str) or not key:
+            raise InvalidArgumentError.of(place, key, "a non-empty string as key")
+        elements: Sequence[Any] = value if isinstance(value, list) else [value]
+        kinds = {type(element) for element in elements}
+        if not kinds <= {str, int, float, bool} or len(kinds) != 1:
+            raise InvalidArgumentError.of(place, value, _METADATA_VALUE)
+        for element in (key, *elements):
+            if isinstance(element, str):
+                _encodable(place, element)
+            elif isinstance(element, float) and not math.isfinite(element):
+                # Chroma loses a NaN or infinity, and one inside a list makes the whole collection
+                # unreadable for good.
+                raise InvalidArgumentError.of(place, value, "finite numbers")
+    # Chroma tells no metadata from empty metadata only by None.
+    return dict(metadata) or None
+
+
+def _encodable(name: str, text: str) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        expected = f"text that UTF-8 can hold (lone surrogate at {error.start})"
+        raise InvalidArgumentError.of(name, text[error.start : error.end], expected) from error

@@ -1,0 +1,207 @@
+"""ChromaHybridRetriever: hybrid retrieval over any `langchain_chroma.Chroma`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from langchain_chroma import Chroma
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from pydantic import ConfigDict, Field, InstanceOf, PrivateAttr
+
+from langchain_chroma_hybrid import _bridge as bridge
+from langchain_chroma_hybrid.core.analysis import Analyzer
+from langchain_chroma_hybrid.core.filters import Filter, parse
+from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
+from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
+from langchain_chroma_hybrid.core.requests import check, reject_unknown
+from langchain_chroma_hybrid.engine.registry import LexicalConfig
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from langchain_core.callbacks import (
+        AsyncCallbackManagerForRetrieverRun,
+        CallbackManagerForRetrieverRun,
+    )
+    from langchain_core.runnables import RunnableSerializable
+
+    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+
+# What a call may change; with the names of `SearchRequest`, but for LangChain's `filter`.
+_CALL_OPTIONS = (
+    "c", "dedupe_key", "explain", "fetch_k", "filter", "fusion", "k", "mode", "on_leg_error",
+    "query_syntax", "score_threshold", "weights", "where_document",
+)  # fmt: skip
+_FIXED = ("base_filter", "base_where_document", "vectorstore")
+
+
+class ChromaHybridRetriever(BaseRetriever):
+    """BM25 and vectors over a Chroma collection, fused, filtered, scored, explained.
+
+    ```python
+    retriever = ChromaHybridRetriever.from_vectorstore(Chroma(...), k=5)
+    retriever.invoke("error R123-78 after update", filter={"tenant": "a"})
+    ```
+
+    Making one reads nothing; the lexical index is built at the first query and kept, on disk where
+    Chroma is on disk. Everything but the base filters can be changed per call
+    (`invoke(query, k=10)`) and through `configurable_fields`; unknown names raise.
+
+    Thread safety: may be used from many threads; `ainvoke` and `abatch` never block the loop.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
+
+    vectorstore: InstanceOf[Chroma]
+    """The store that is searched: a `Chroma` or a `HybridChroma`."""
+    k: int = 4
+    """Number of documents, >= 1."""
+    fetch_k: int | None = None
+    """Depth of each leg; None means 100."""
+    mode: Mode = "hybrid"
+    """`hybrid`, `vector`, `lexical` or `two_step` (lexical candidates, ranked by vector)."""
+    weights: Mapping[str, float] | Sequence[float] | None = None
+    """Share of (lexical, vector), or by name; a leg of weight 0 is not run."""
+    fusion: str = DEFAULT_FUSION
+    """`rrf`, `min_max`, `three_sigma` or `theoretical_min_max`."""
+    c: float = DEFAULT_C
+    """Constant of `rrf`."""
+    filter: Mapping[str, Any] | None = None
+    """Chroma's `where`; a call may replace it."""
+    where_document: Mapping[str, Any] | None = None
+    """Chroma's `where_document`; a call may replace it."""
+    base_filter: Mapping[str, Any] | None = None
+    """A `where` that is ANDed with every call; nothing at run time can widen it."""
+    base_where_document: Mapping[str, Any] | None = None
+    """A `where_document` that is ANDed with every call; nothing at run time can widen it."""
+    score_threshold: float | None = None
+    """Drop documents whose fused score is lower, 0..1."""
+    score_key: str | None = "relevance_score"
+    """Metadata key for the fused score (0..1, higher is better) in the returned copy; a key that
+    the document has itself is never written over; None turns it off."""
+    explain: bool = False
+    """Put each leg's rank, scores, weight, terms and filter way under `retrieval` in the copy."""
+    dedupe_key: str | None = None
+    """Metadata key; of several results with one value the best stays."""
+    query_syntax: Literal["plain", "simple"] = "plain"
+    """`simple` understands `"phrases"`, `prefix*`, `fuzzy~1`, `+must`, `-not`."""
+    on_leg_error: OnLegError = "raise"
+    """`raise`, or `degrade` to the legs that answered."""
+    lexical_config: InstanceOf[LexicalConfig] | None = Field(default=None, repr=False)
+    """How the lexical index is built; None means as the `HybridChroma` says, or the default."""
+
+    _base: Filter | None = PrivateAttr(default=None)
+
+    _locked: ClassVar[str] = "fixed when the retriever is made: base filters cannot be changed later"
+
+    def __init__(self, **data: Any) -> None:
+        known = sorted(type(self).model_fields)
+        reject_unknown(
+            "ChromaHybridRetriever", {n: v for n, v in data.items() if n not in known}, known
+        )
+        super().__init__(**data)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Check every value and freeze the base filters; reads nothing."""
+        super().model_post_init(context)
+        names = ("base_filter", "base_where_document")
+        self._base = parse(self.base_filter, self.base_where_document, names=names)
+        parse(self.filter, self.where_document, names=("filter", "where_document"))
+        check(self._request("", {}))
+
+    @classmethod
+    def from_vectorstore(
+        cls,
+        vectorstore: Chroma,
+        *,
+        analyzer: Analyzer | str | None = "english",
+        lexical_fields: Mapping[str, float] | None = None,
+        lexical: LexicalIndex | None = None,
+        lexical_directory: str | Path | None = None,
+        **options: Any,
+    ) -> Self:
+        """A retriever over a collection that exists; nothing is read until the first query.
+
+        Args:
+            vectorstore: a `Chroma`; a `HybridChroma` brings its own lexical settings.
+            analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
+            lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
+            lexical: an index of your own in place of the one beside the data.
+            lexical_directory: parent folder of the index; None means beside the data.
+            **options: any other field of the retriever.
+        """
+        directory = Path(lexical_directory) if lexical_directory else None
+        config = LexicalConfig(bridge.analyzer_of(analyzer), lexical_fields, directory, lexical)
+        if hasattr(vectorstore, "lexical_config") and config.signature == LexicalConfig().signature:
+            return cls(vectorstore=vectorstore, **options)
+        return cls(vectorstore=vectorstore, **{"lexical_config": config, **options})
+
+    def search(self, query: str, **options: Any) -> SearchResult:
+        """The same query as a `SearchResult`, with each leg's view, matched terms and timings."""
+        request = self._request(query, {"explain": True, **options})
+        return self._engine.search(request, self._embed)
+
+    def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
+        """As in LangChain; base filters and the store cannot be made configurable."""
+        self._refuse_fixed(kwargs)
+        return super().configurable_fields(**kwargs)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As in pydantic; base filters and the store stay what they are."""
+        self._refuse_fixed(update or {})
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**{**values, **(update or {})})
+
+    def _refuse_fixed(self, names: Mapping[str, Any]) -> None:
+        for name in _FIXED:
+            if name in names:
+                raise InvalidArgumentError.of(name, names[name], self._locked)
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
+    ) -> list[Document]:
+        request = self._request(query, options)
+        trace = bridge.trace_into(run_manager, query)
+        result = self._engine.search(request, self._embed, trace=trace)
+        return self._documents(result, request.explain)
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
+    ) -> list[Document]:
+        request = self._request(query, options)
+        trace = bridge.trace_into(run_manager.get_sync(), query)
+        engine = await asyncio.to_thread(lambda: self._engine)
+        embed = bridge.aembed_by(self.vectorstore.embeddings, engine.store)
+        return self._documents(await engine.asearch(request, embed, trace=trace), request.explain)
+
+    def _request(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
+        self._refuse_fixed(options)
+        given = {name: value for name, value in options.items() if name != "verbose"}
+        unknown = {name: value for name, value in given.items() if name not in _CALL_OPTIONS}
+        reject_unknown("ChromaHybridRetriever", unknown, _CALL_OPTIONS)
+        values = {name: given.get(name, getattr(self, name)) for name in _CALL_OPTIONS}
+        return SearchRequest(query, where=values.pop("filter"), base=self._base, **values)
+
+    def _documents(self, result: SearchResult, explain: bool) -> list[Document]:
+        documents = []
+        for hit in result.hits:
+            document = bridge.document_of(hit.record)
+            if self.score_key is not None:
+                document.metadata.setdefault(self.score_key, hit.score)
+            if explain:
+                document.metadata.setdefault(
+                    bridge.EXPLAIN_KEY, bridge.explanation_of(hit, result)
+                )
+            documents.append(document)
+        return documents
+
+    @property
+    def _engine(self) -> HybridIndex:
+        return bridge.engine_of(self.vectorstore, self.lexical_config)
+
+    def _embed(self, query: str) -> Sequence[float]:
+        return bridge.embed_by(self.vectorstore.embeddings, self._engine.store)(query)
