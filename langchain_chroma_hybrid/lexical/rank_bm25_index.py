@@ -18,7 +18,7 @@ from langchain_chroma_hybrid.lexical.base import Capabilities
 from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS
 from langchain_chroma_hybrid.lexical.texts import (
     PAGE_CONTENT,
-    checked_digest,
+    checked,
     field_texts,
     matched_terms,
 )
@@ -104,7 +104,7 @@ class RankBM25Index:
         Raises:
             InvalidArgumentError: a record that Chroma could not hold either.
         """
-        digests = {record.id: checked_digest(record) for record in upserts}
+        digests = checked(upserts)
         with self._open():
             for record_id in set(deletes) - digests.keys():
                 self._records.pop(record_id, None)

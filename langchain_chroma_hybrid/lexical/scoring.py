@@ -7,7 +7,7 @@ import math
 K1 = 1.2
 B = 0.75
 
-MAX_QUERY_CHARS = 1_000_000
+MAX_QUERY_CHARS = 100_000
 """Longer queries are cut here before they are analysed."""
 
 MAX_TERMS = 256

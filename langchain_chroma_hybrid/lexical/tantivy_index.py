@@ -19,7 +19,7 @@ from langchain_chroma_hybrid.lexical.tantivy_filters import ID, FilterCompiler, 
 from langchain_chroma_hybrid.lexical.tantivy_folder import Format, IndexFolder
 from langchain_chroma_hybrid.lexical.tantivy_query import QueryCompiler, count
 from langchain_chroma_hybrid.lexical.tantivy_schema import STAMP, Layout, stored_id
-from langchain_chroma_hybrid.lexical.texts import checked_fields, matched_terms
+from langchain_chroma_hybrid.lexical.texts import checked, checked_fields, matched_terms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -114,6 +114,7 @@ class TantivyIndex:
             InvalidArgumentError: a record that Chroma could not hold either.
             IndexLockedError: another process kept the writer lock too long.
         """
+        stamps = checked(upserts)
         latest = {record.id: record for record in upserts}
         if not latest and not deletes:
             return
@@ -123,7 +124,7 @@ class TantivyIndex:
                     with contextlib.suppress(UnicodeEncodeError):  # such an id was never indexed
                         writer.delete_documents_by_term(ID, id_term(record_id))
             for record in latest.values():
-                writer.add_document(self._layout.document(record))
+                writer.add_document(self._layout.document(record, stamps[record.id]))
 
     def search(
         self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"

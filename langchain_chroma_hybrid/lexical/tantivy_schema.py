@@ -16,7 +16,7 @@ from langchain_chroma_hybrid.lexical.tantivy_filters import (
     id_term,
     numbers,
 )
-from langchain_chroma_hybrid.lexical.texts import checked_digest, field_texts
+from langchain_chroma_hybrid.lexical.texts import field_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,19 +43,14 @@ class Layout:
         self.fields = {field: lexical_fields[name] for field, name in self._names.items()}
         self.schema = self._schema()
 
-    def document(self, record: Record) -> Document:
-        """The record as tantivy takes it.
-
-        Raises:
-            InvalidArgumentError: a record that Chroma could not hold either.
-        """
-        stamp = int(checked_digest(record), 16)
+    def document(self, record: Record, digest: str) -> Document:
+        """The record as tantivy takes it; `digest` is its own, see `core.records.digest`."""
         document = Document()
         term = id_term(record.id)
         document.add_text(ID, term)
         if term != record.id:
             document.add_bytes(LONG_ID, record.id.encode())
-        document.add_unsigned(STAMP, stamp)
+        document.add_unsigned(STAMP, int(digest, 16))
         for filter_term in filter_terms(record.metadata):
             document.add_text(TERMS, filter_term)
         if columns := numbers(record.metadata):

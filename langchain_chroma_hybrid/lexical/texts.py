@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.records import digest
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.analysis import Analyzer
     from langchain_chroma_hybrid.core.records import Record
@@ -27,13 +28,18 @@ def field_texts(record: Record, name: str) -> list[str]:
     return [part if isinstance(part, str) else str(part) for part in values]
 
 
-def checked_digest(record: Record) -> str:
-    """The record's digest, if it is one that Chroma can hold.
+def checked(records: Sequence[Record]) -> dict[str, str]:
+    """The digest of each record by id, if all are such that Chroma can hold them.
 
     Raises:
         InvalidArgumentError: an id that is no Unicode text, a text that is neither None nor str, or
             metadata that is not scalars and lists of scalars under strings.
     """
+    digests = [_digest(record) for record in records]
+    return {record.id: found for record, found in zip(records, digests, strict=True)}
+
+
+def _digest(record: Record) -> str:
     try:
         record.id.encode()
         if isinstance(record.text, str | None) and all(map(_is_metadata, record.metadata.items())):
@@ -52,7 +58,7 @@ def _is_metadata(item: tuple[object, object]) -> bool:
 
 def _is_scalar(value: object) -> bool:
     if isinstance(value, int):
-        return value.bit_length() < 1024  # Chroma makes floats of those over 64 bits
+        return abs(value) <= sys.float_info.max  # Chroma makes floats of those over 64 bits
     return isinstance(value, str | float)
 
 
