@@ -90,7 +90,7 @@ def aembed_by(embeddings: Embeddings | None, store: ChromaStore) -> AsyncEmbed:
 
 
 def document_of(record: Record) -> Document:
-    """A record as a document, with a copy of its metadata; the text is empty where there is none."""
+    """A record as a document, with a copy of its metadata; no text becomes an empty one."""
     return Document(page_content=record.text or "", metadata=dict(record.metadata), id=record.id)
 
 

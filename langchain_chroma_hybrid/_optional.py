@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.errors import MissingDependencyError
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import ModuleType

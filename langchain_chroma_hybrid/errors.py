@@ -1,7 +1,7 @@
 """Every error that this package raises on its own account.
 
 ChromaHybridError
-├── InvalidArgumentError (ValueError)      a value that cannot be used: names it, what was got, what is expected
+├── InvalidArgumentError (ValueError)      a value that cannot be used: names it, got, expected
 │   ├── FilterError                        a malformed `where` / `where_document`
 │   └── EmbeddingError                     vectors of the wrong count, shape or content
 ├── UnknownArgumentError (TypeError)       a keyword that nothing would have read
@@ -12,12 +12,12 @@ ChromaHybridError
 │   ├── AnalyzerMismatchError              built with another analyzer or other fields
 │   └── IndexLockedError (TimeoutError)    another process kept the writer lock too long
 ├── SearchError (RuntimeError)             no leg of a query could answer
-└── WriteError (RuntimeError)              a write stopped half-way; `written` says what Chroma holds
+└── WriteError (RuntimeError)              a write stopped half-way; `written` has what is in
 """
 
 from __future__ import annotations
 
-from typing import Self, TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -96,7 +96,9 @@ class ChromaHybridRetriever(BaseRetriever):
 
     _base: Filter | None = PrivateAttr(default=None)
 
-    _locked: ClassVar[str] = "fixed when the retriever is made: base filters cannot be changed later"
+    _locked: ClassVar[str] = (
+        "what was given when the retriever was made, which nothing changes later"
+    )
 
     def __init__(self, **data: Any) -> None:
         known = sorted(type(self).model_fields)
@@ -151,7 +153,8 @@ class ChromaHybridRetriever(BaseRetriever):
         return super().configurable_fields(**kwargs)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As in pydantic; base filters and the store stay what they are."""
+        """A checked copy; base filters and the store stay what they are, whatever `deep` says."""
+        del deep
         self._refuse_fixed(update or {})
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**{**values, **(update or {})})
@@ -193,9 +196,7 @@ class ChromaHybridRetriever(BaseRetriever):
             if self.score_key is not None:
                 document.metadata.setdefault(self.score_key, hit.score)
             if explain:
-                document.metadata.setdefault(
-                    bridge.EXPLAIN_KEY, bridge.explanation_of(hit, result)
-                )
+                document.metadata.setdefault(bridge.EXPLAIN_KEY, bridge.explanation_of(hit, result))
             documents.append(document)
         return documents
 

@@ -16,6 +16,7 @@ from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
     import chromadb
     from chromadb.api import ClientAPI
     from numpy.typing import NDArray
@@ -81,7 +82,7 @@ class ChromaStore:
         function = self._collection.configuration.get("embedding_function")
         if function is None:
             raise EmbeddingError.of("embedding_function", None, 'one, or `mode="lexical"`')
-        vector: Sequence[float] = function.embed_query([text])[0]
+        vector: list[float] = np.asarray(function.embed_query([text])[0]).tolist()
         return vector
 
     # Reading
@@ -91,7 +92,7 @@ class ChromaStore:
         conditions, document = to_chroma(where)
         with _translated():
             found = self._collection.query(
-                query_embeddings=[_plain(embedding)],
+                query_embeddings=_row(embedding),
                 n_results=n,
                 where=conditions,
                 where_document=document,  # type: ignore[arg-type]  # a plain dict by design
@@ -233,9 +234,7 @@ _DISTANCES: Mapping[Space, Callable[[Vector, Vector], Vector]] = {
 
 def _records(found: Mapping[str, Any]) -> Iterator[Record]:
     """Rows of a `get` as records; Chroma gives None for what a row does not have."""
-    columns = zip(
-        found["ids"], found["documents"], found["metadatas"], found["uris"], strict=True
-    )
+    columns = zip(found["ids"], found["documents"], found["metadatas"], found["uris"], strict=True)
     for id_, text, metadata, uri in columns:
         yield Record(id_, text, metadata or {}, uri)
 
@@ -251,8 +250,8 @@ def _columns(rows: Rows) -> dict[str, Any]:
     return {name: values for name, values in columns.items() if values is not None}
 
 
-def _plain(embedding: Sequence[float]) -> Vector:
-    return np.asarray(embedding, dtype=np.float32)
+def _row(embedding: Sequence[float]) -> Any:
+    return [np.asarray(embedding, dtype=np.float32)]
 
 
 def _pages(ids: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -22,9 +22,9 @@ from langchain_chroma_hybrid.engine.sync import verify as run_verify
 from langchain_chroma_hybrid.errors import WriteError
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.engine.planner import Route
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.engine.journal import Journal
+    from langchain_chroma_hybrid.engine.planner import Route
     from langchain_chroma_hybrid.engine.rows import Rows
     from langchain_chroma_hybrid.engine.search import Embed, Outcome, Plan, Vector
     from langchain_chroma_hybrid.lexical.base import LexicalIndex

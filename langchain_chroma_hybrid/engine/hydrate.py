@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.filters import matches
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, Hit, LegHit, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
     from langchain_chroma_hybrid.core.fusion import Fused
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.engine.search import Plan, Ranking, Vector
@@ -65,9 +66,7 @@ def _chunks(fused: Sequence[Fused], size: int) -> Iterator[Sequence[Fused]]:
         start, size = start + size, size * 2
 
 
-def _deduplicated(
-    found: list[tuple[Fused, Record]], key: str | None
-) -> list[tuple[Fused, Record]]:
+def _deduplicated(found: list[tuple[Fused, Record]], key: str | None) -> list[tuple[Fused, Record]]:
     """Of several results with one value under `key` the best; records without the key all stay."""
     if key is None:
         return found
@@ -84,7 +83,7 @@ def _deduplicated(
 
 def _vectors(
     plan: Plan, ranking: Ranking, ids: Sequence[str], store: ChromaStore
-) -> dict[str, Vector]:
+) -> dict[str, Any]:
     """Vectors that were asked for, or that a missing distance needs."""
     request = plan.request
     known = ranking.raw.get(VECTOR, {})
@@ -95,7 +94,7 @@ def _vectors(
 
 
 def _distances(
-    ranking: Ranking, embedding: Vector | None, vectors: dict[str, Vector], store: ChromaStore
+    ranking: Ranking, embedding: Vector | None, vectors: dict[str, Any], store: ChromaStore
 ) -> dict[str, float]:
     distances = dict(ranking.raw.get(VECTOR, {}))
     missing = [id_ for id_ in vectors if id_ not in distances]

@@ -1,7 +1,8 @@
 """Intentions: which ids a write is about to touch, on disk before Chroma is touched.
 
-What an interrupted write left undone is found here at the next open and repaired from Chroma. A journal
-belongs to one writer, which keeps its lock for as long as it lives: nobody touches a living writer's.
+What an interrupted write left undone is found here at the next open and repaired from Chroma. A
+journal belongs to one writer, which keeps its lock for as long as it lives: nobody touches a living
+writer's.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import json
 import os
 import uuid
 from contextlib import contextmanager, suppress
-
-from filelock import FileLock, Timeout
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Collection, Iterator
+    from pathlib import Path
 
 
 class Journal:

@@ -63,8 +63,7 @@ def plan_filter(
 ) -> FilterPlan:
     """Resolve `asked` against both halves.
 
-    Args:
-        route: `chroma` lets Chroma answer all of it, in both legs; the ids are the same.
+    With `route="chroma"` Chroma answers all of it, for both legs; the ids are the same.
     """
     if asked is None:
         return FilterPlan()

@@ -19,6 +19,7 @@ from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
@@ -92,8 +93,8 @@ def drop_index(store: ChromaStore, config: LexicalConfig) -> None:
 def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
     """Where the index lies; None for RAM.
 
-    Beside the data of a persistent client; for a server in the user's cache folder, by server, tenant,
-    database and collection.
+    Beside the data of a persistent client; for a server in the user's cache folder, by server,
+    tenant, database and collection.
     """
     if config.index is not None:
         return None

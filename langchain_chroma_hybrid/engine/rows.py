@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Columns of records to write; None leaves what Chroma holds (update) or has nothing (upsert)."""
+    """Columns of records to write; None leaves what Chroma holds, or has nothing to add."""
 
     ids: Sequence[str]
     embeddings: Sequence[Sequence[float]] | Vector | None = None

@@ -1,4 +1,4 @@
-"""Running one query: plan, legs side by side, fusion, and only the final records read from Chroma."""
+"""The stages of one query: plan, legs, fusion. `hybrid` runs them, `hydrate` reads the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bringing the lexical index in step with Chroma. There is one way to do it: read Chroma, then apply.
+"""Bringing the lexical index in step with Chroma, in one way only: read Chroma, then apply.
 
 A first build, the repair after a crash, and what other programs wrote are all the same: ids whose
 state in Chroma differs from the index.
@@ -36,7 +36,7 @@ class SyncReport:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """How the lexical index differs from Chroma: ids it lacks, has too many, has in an old state."""
+    """How the lexical index differs from Chroma: ids it lacks, has too many, has outdated."""
 
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
