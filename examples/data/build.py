@@ -258,7 +258,7 @@ def metadata(page: Page, block: Block) -> dict[str, str | int]:
         "page": f"{page.name}.html",
     }
     if data["kind"] == "release note":
-        date = re.search(r"Release date: (\d{4})", "".join(page.root.itertext()))
+        date = re.search(r"Release date:\s+(\d{4})", "".join(page.root.itertext()))
         data["version"] = page.title.removeprefix("Release ")
         data |= {"year": int(date[1])} if date else {}
     return data
