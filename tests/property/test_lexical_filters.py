@@ -1,0 +1,84 @@
+"""Filters of both engines against the oracle, and through a real Chroma collection."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import chromadb
+import pytest
+from chromadb.api.models.Collection import Collection
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_chroma_hybrid.core.filters import matches, parse, stored_metadata
+from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.lexical.base import LexicalIndex
+from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
+from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from tests.property.strategies import metadata_where, records
+
+wheres = st.lists(metadata_where, min_size=1, max_size=8)
+
+
+def as_read(record: Record) -> Record:
+    return Record(record.id, record.text, stored_metadata(record.metadata))
+
+
+@pytest.mark.parametrize("engine", [TantivyIndex, RankBM25Index])
+@settings(max_examples=60, deadline=None)
+@given(first=records(), second=records(), data=st.data(), conditions=wheres)
+def test_match_is_the_oracle(
+    engine: Any,
+    first: list[Record],
+    second: list[Record],
+    data: st.DataObject,
+    conditions: list[dict[str, Any]],
+) -> None:
+    deleted = data.draw(st.sets(st.sampled_from([record.id for record in first])))
+    expected = {record.id: as_read(record) for record in first}
+    index: LexicalIndex = engine()
+    index.apply(list(expected.values()))
+    index.apply([as_read(record) for record in second], deleted)
+    for record_id in deleted:
+        del expected[record_id]
+    expected |= {record.id: as_read(record) for record in second}
+    assert set(index.ids()) == set(expected)
+    for where in conditions:
+        tree = parse(where)
+        passing = sorted(key for key, record in expected.items() if matches(tree, record))
+        assert sorted(index.match(tree)) == passing, where
+        assert index.match_count(tree) == len(passing)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    yield chromadb.EphemeralClient(chromadb.Settings(anonymized_telemetry=False))
+
+
+def read_back(collection: Collection) -> list[Record]:
+    got = collection.get(include=["documents", "metadatas"])
+    rows = zip(got["ids"], got["documents"] or [], got["metadatas"] or [], strict=True)
+    return [Record(record_id, text, metadata or {}) for record_id, text, metadata in rows]
+
+
+@settings(max_examples=25, deadline=None)
+@given(drawn=records(), conditions=wheres)
+def test_match_is_what_chroma_returns(
+    client: Any, drawn: list[Record], conditions: list[dict[str, Any]]
+) -> None:
+    collection = client.create_collection(f"c{uuid.uuid4().hex}", embedding_function=None)
+    for record in drawn:
+        collection.add(
+            ids=[record.id],
+            embeddings=[[1.0, 2.0]],
+            documents=None if record.text is None else [record.text],
+            metadatas=[dict(record.metadata)] if record.metadata else None,
+        )
+    index = TantivyIndex()
+    index.apply(read_back(collection))
+    for where in conditions:
+        expected = sorted(collection.get(where=where, include=[])["ids"])
+        assert sorted(index.match(parse(where))) == expected, where
+    client.delete_collection(collection.name)
