@@ -1,0 +1,129 @@
+"""What is particular to TantivyIndex: fields, segments, limits."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from langchain_chroma_hybrid.core.filters import Ids, parse
+from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical import scoring
+from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+
+
+def found(index: TantivyIndex, query: str, **options: object) -> list[str]:
+    return [hit.id for hit in index.search(query, 10, **options)]
+
+
+def segments(folder: Path) -> int:
+    return len({file.name.partition(".")[0] for file in folder.glob("*.store")})
+
+
+def test_fields_from_metadata() -> None:
+    fields = {"page_content": 1.0, "title": 3.0, "tags": 1.0, "year": 1.0}
+    index = TantivyIndex(lexical_fields=fields)
+    index.apply(
+        [
+            Record("a", "zebra", {"title": "lions", "tags": ["big cats", "savanna"], "year": 1984}),
+            Record("b", "lions", {"title": "zebra", "page_content": "hidden", "year": 2.5}),
+            Record("c", None, {"title": "giraffe"}),
+        ]
+    )
+    assert found(index, "lion") == ["a", "b"]
+    assert found(index, "zebras") == ["b", "a"]
+    assert found(index, "cat") == ["a"]
+    assert found(index, "1984") == ["a"]
+    assert found(index, "2.5") == ["b"]
+    assert found(index, "giraffes") == ["c"]
+    assert found(index, "hidden") == []
+    assert index.matched_terms("lions 1984 giraffe", Record("x", None, {"year": 1984})) == ("1984",)
+
+
+def test_a_field_that_is_not_searched() -> None:
+    index = TantivyIndex(lexical_fields={"title": 1})
+    index.apply([Record("a", "text", {"title": "name"})])
+    assert found(index, "text") == [] and found(index, "name") == ["a"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"a": 0}, {"a": -1}, {"a": float("inf")}, {1: 1}, {"a": "x"}])
+def test_fields_that_cannot_be(fields: dict[str, float]) -> None:
+    with pytest.raises(InvalidArgumentError, match="lexical_fields"):
+        TantivyIndex(lexical_fields=fields)
+
+
+def test_phrases_do_not_reach_over_list_elements() -> None:
+    index = TantivyIndex(lexical_fields={"tags": 1})
+    index.apply([Record("a", None, {"tags": ["red house", "blue door"]})])
+    assert found(index, '"blue door"', syntax="simple") == ["a"]
+    assert found(index, '"house blue"', syntax="simple") == []
+
+
+def test_few_segments_after_many_small_applies(tmp_path: Path) -> None:
+    index = TantivyIndex(tmp_path / "index")
+    for n in range(300):
+        index.apply([Record(f"r{n}", f"word{n}")], [f"r{n - 3}"])
+    assert segments(tmp_path / "index") <= 20
+    assert index.count() == 3
+    index.close()
+
+
+@pytest.mark.long
+def test_few_segments_after_two_thousand_applies(tmp_path: Path) -> None:
+    index = TantivyIndex(tmp_path / "index")
+    for n in range(2000):
+        index.apply([Record(f"r{n}", f"word{n} and more")])
+    assert segments(tmp_path / "index") <= 20
+    assert index.count() == 2000
+    assert found(index, "word77") == ["r77"]
+    index.close()
+
+
+def test_of_too_many_words_the_rarest_count() -> None:
+    index = TantivyIndex()
+    count = scoring.MAX_TERMS + 50
+    index.apply([Record(f"r{n}", f"common rare{n}") for n in range(count)])
+    query = "common " + " ".join(f"rare{n}" for n in range(count))
+    hits = index.search(query, count)
+    assert len(hits) == scoring.MAX_TERMS
+    assert max(hit.score for hit in hits) <= index.max_score(query)
+
+
+def test_many_ids_as_filter() -> None:
+    index = TantivyIndex()
+    index.apply([Record(f"r{n:05}", "word" if n % 2 else "other") for n in range(3000)])
+    some = frozenset(f"r{n:05}" for n in range(0, 3000, 3))
+    assert set(index.match(Ids(some))) == some
+    assert all(hit.id in some for hit in index.search("word", 2000, where=Ids(some)))
+    assert index.match_count(Ids(some)) == 1000
+
+
+def test_a_second_object_sees_every_commit(tmp_path: Path) -> None:
+    one, other = TantivyIndex(tmp_path), TantivyIndex(tmp_path)
+    one.apply([Record("a", "cat", {"n": 1})])
+    assert found(other, "cat") == ["a"] and other.count() == 1
+    other.apply([Record("b", "cat", {"n": 2})], ["a"])
+    assert found(one, "cat") == ["b"]
+    assert one.match(parse({"n": {"$gt": 0}})) == ["b"]
+    one.clear()
+    assert list(other.ids()) == []
+
+
+def test_opening_again_finds_everything(tmp_path: Path) -> None:
+    first = TantivyIndex(tmp_path / "deep" / "index", lexical_fields={"page_content": 1, "t": 1})
+    first.apply([Record("a", "cat", {"t": "title"}), Record("x" * 70_000, None, {"n": 2**63 - 1})])
+    digests = first.digests()
+    first.close()
+    again = TantivyIndex(tmp_path / "deep" / "index", lexical_fields={"t": 5, "page_content": 1})
+    assert again.digests() == digests
+    assert found(again, "title") == ["a"]
+    assert again.match(parse({"n": {"$gte": 2**63 - 1}})) == ["x" * 70_000]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows folders have no mode")
+def test_the_folder_is_private(tmp_path: Path) -> None:
+    TantivyIndex(tmp_path / "index").close()
+    assert stat.S_IMODE((tmp_path / "index").stat().st_mode) == 0o700
