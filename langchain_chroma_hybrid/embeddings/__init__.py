@@ -5,12 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.embeddings.registration import register_with_chroma
+
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.embeddings.base import CheckedEmbeddings
     from langchain_chroma_hybrid.embeddings.cache import VectorCache
     from langchain_chroma_hybrid.embeddings.chroma_bridge import (
         ChromaHybridEmbeddingFunction,
         from_chroma,
+        provide,
         to_chroma,
     )
     from langchain_chroma_hybrid.embeddings.function import FunctionEmbeddings
@@ -25,6 +28,7 @@ __all__ = [
     "SentenceTransformerEmbeddings",
     "VectorCache",
     "from_chroma",
+    "provide",
     "to_chroma",
 ]
 
@@ -35,6 +39,7 @@ _MODULES = {
     "SentenceTransformerEmbeddings": "sentence_transformer",
     "VectorCache": "cache",
     "from_chroma": "chroma_bridge",
+    "provide": "chroma_config",
     "to_chroma": "chroma_bridge",
 }
 
@@ -47,3 +52,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+register_with_chroma()

@@ -180,3 +180,6 @@ def _query(embeddings: Embeddings, text: str) -> Vectors:
     if isinstance(embeddings, CheckedEmbeddings):
         return embeddings.query_vector(text)
     return check_vector(embeddings.embed_query(check_text(text, "input")))
+
+
+register()
