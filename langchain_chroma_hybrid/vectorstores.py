@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport
 
+_ADD_OPTIONS = ("texts", "metadatas", "ids", "batch_size")
+
 
 class HybridChroma(HybridSearch):
     """A drop-in for `langchain_chroma.Chroma` whose searches are hybrid.
@@ -46,12 +48,22 @@ class HybridChroma(HybridSearch):
         texts: Iterable[str],
         metadatas: list[dict[str, Any]] | None = None,
         ids: list[str] | None = None,
+        *,
+        batch_size: int | None = None,
         **kwargs: Any,
     ) -> list[str]:
         """Add texts, or replace those whose ids exist, in batches that Chroma takes.
 
         Everything is checked before anything is written; each batch is embedded, then written to
         both halves, so that a failure later on loses no vectors that were paid for.
+
+        Args:
+            texts: any iterable.
+            metadatas: as for Chroma; may be shorter than `texts`.
+            ids: as for Chroma; None, as a whole or for a text, becomes a UUID.
+            batch_size: most texts to embed and write at a time (LangChain's `index` gives one);
+                None means as many as Chroma takes.
+            **kwargs: none; unknown names raise.
 
         Returns:
             The ids, in the order of the texts.
@@ -61,10 +73,10 @@ class HybridChroma(HybridSearch):
             EmbeddingError: the embedding function did not give one finite vector per text.
             WriteError: a later batch failed; `written` has the ids before it.
         """
-        reject_unknown("add_texts", kwargs, ("texts", "metadatas", "ids"))
+        reject_unknown("add_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
         embed = self._embedding_function.embed_documents if self._embedding_function else None
-        self._index.upsert(rows, embed)
+        self._index.upsert(rows, embed, batch_size=batch_size)
         return list(rows.ids)
 
     async def aadd_texts(
@@ -73,13 +85,14 @@ class HybridChroma(HybridSearch):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str] | None = None,
+        batch_size: int | None = None,
         **kwargs: Any,
     ) -> list[str]:
         """`add_texts` in small steps between which the event loop goes on."""
-        reject_unknown("aadd_texts", kwargs, ("texts", "metadatas", "ids"))
+        reject_unknown("aadd_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
         embed = self._embedding_function.aembed_documents if self._embedding_function else None
-        await self._index.aupsert(rows, embed)
+        await self._index.aupsert(rows, embed, batch_size=batch_size)
         return list(rows.ids)
 
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:

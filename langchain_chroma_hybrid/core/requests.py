@@ -21,9 +21,9 @@ def check(request: SearchRequest) -> None:
         InvalidArgumentError: names the argument, what was got and what is expected.
     """
     _text(request)
-    _positive("k", request.k)
+    positive("k", request.k)
     if request.fetch_k is not None:
-        _positive("fetch_k", request.fetch_k)
+        positive("fetch_k", request.fetch_k)
     _one_of("mode", request.mode, get_args(Mode))
     _one_of("fusion", request.fusion, FUSIONS)
     _one_of("query_syntax", request.query_syntax, ("plain", "simple"))
@@ -89,7 +89,8 @@ def _text(request: SearchRequest) -> None:
         raise InvalidArgumentError.of("query", request.text, "a string")
 
 
-def _positive(name: str, value: object) -> None:
+def positive(name: str, value: object) -> None:
+    """Raise `InvalidArgumentError` unless `value` is a whole number of at least 1."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise InvalidArgumentError.of(name, value, "a whole number >= 1")
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchRequest, SearchResult
+from langchain_chroma_hybrid.core.requests import positive
 from langchain_chroma_hybrid.engine import search as stages
 from langchain_chroma_hybrid.engine.hydrate import hydrate
 from langchain_chroma_hybrid.engine.rows import with_vectors
@@ -138,18 +139,22 @@ class HybridIndex:
 
     # Writing
 
-    def upsert(self, rows: Rows, embed: EmbedMany | None = None) -> None:
+    def upsert(
+        self, rows: Rows, embed: EmbedMany | None = None, *, batch_size: int | None = None
+    ) -> None:
         """Add or replace records in both halves, in batches that Chroma takes.
 
         Args:
             rows: with vectors, or with documents for `embed`.
             embed: texts to vectors, one batch before it is written; None leaves it to Chroma.
+            batch_size: most records in a batch; None means as many as Chroma takes.
 
         Raises:
+            InvalidArgumentError: `batch_size` is no whole number >= 1.
             EmbeddingError: not one finite vector per text; the batch is not written.
             WriteError: a batch after the first failed; `written` has the ids before it.
         """
-        self._write(rows, embed, self.store.upsert)
+        self._write(rows, embed, self.store.upsert, batch_size)
 
     def update(self, rows: Rows, embed: EmbedMany | None = None) -> None:
         """Change records that exist; unknown ids are passed over, as Chroma does."""
@@ -160,10 +165,12 @@ class HybridIndex:
         with self._changing(ids):
             self.store.delete(ids)
 
-    async def aupsert(self, rows: Rows, embed: AsyncEmbedMany | None = None) -> None:
+    async def aupsert(
+        self, rows: Rows, embed: AsyncEmbedMany | None = None, *, batch_size: int | None = None
+    ) -> None:
         """`upsert` in small steps between which the event loop goes on."""
         written: list[str] = []
-        for block in rows.batches(self.store.batch_size):
+        for block in rows.batches(self._batch(batch_size)):
             with _accounted(written, len(rows.ids)):
                 if embed is not None:
                     block = with_vectors(block, await embed(list(block.documents or ())))  # noqa: PLW2901
@@ -179,9 +186,22 @@ class HybridIndex:
             # A cancelled task still has to bring in what Chroma already holds.
             await asyncio.shield(asyncio.to_thread(self._end, block.ids))
 
-    def _write(self, rows: Rows, embed: EmbedMany | None, write: Callable[[Rows], None]) -> None:
+    def _batch(self, wanted: int | None) -> int:
+        """Records in one write: as many as wanted, never more than Chroma takes."""
+        if wanted is None:
+            return self.store.batch_size
+        positive("batch_size", wanted)
+        return min(wanted, self.store.batch_size)
+
+    def _write(
+        self,
+        rows: Rows,
+        embed: EmbedMany | None,
+        write: Callable[[Rows], None],
+        batch_size: int | None = None,
+    ) -> None:
         written: list[str] = []
-        for batch in rows.batches(self.store.batch_size):
+        for batch in rows.batches(self._batch(batch_size)):
             with _accounted(written, len(rows.ids)):
                 vectors = embed(list(batch.documents or ())) if embed else None
                 complete = with_vectors(batch, vectors)
