@@ -92,15 +92,20 @@ class Analyzer:
         self.stop_words = _stop_words(stop_words, self.language, preprocess_func)
         self.fingerprint = self._fingerprint(name)
         self._name = name
-        self._chunks = scripts.chunks()
+        self._patterns = scripts.chunks(), scripts.chunks(ascii_only=True)
         self._splitter = Splitter(self.language)
         self._cache: dict[str, _Entry] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = {"stop_words": self.stop_words or False, "name": self._name}
-        return partial(
-            type(self), self.language, preprocess_func=self.preprocess_func, **options
-        ), ()
+        # The stemmers belong to threads: a copy is built anew.
+        again = partial(
+            type(self),
+            self.language,
+            stop_words=self.stop_words or False,
+            preprocess_func=self.preprocess_func,
+            name=self._name,
+        )
+        return again, ()
 
     def __repr__(self) -> str:
         return f"Analyzer({self.fingerprint!r})"
@@ -112,7 +117,7 @@ class Analyzer:
         main: list[str] = []
         extras: list[str] = []
         known = self._cache.get
-        for chunk in self._chunks.findall(text):
+        for chunk in self._chunks(text).findall(text):
             terms, more, _ = known(chunk) or self._entry(chunk)
             main += terms
             if more:
@@ -123,7 +128,9 @@ class Analyzer:
         """The main sequence alone: terms that follow each other where `document` has the phrase."""
         if self.preprocess_func is not None:
             return self._preprocessed(text)
-        return [term for chunk in self._chunks.findall(text) for term in self._entry(chunk).main]
+        return [
+            term for chunk in self._chunks(text).findall(text) for term in self._entry(chunk).main
+        ]
 
     def query(self, text: str) -> list[QueryTerm]:
         """Distinct terms to search for, in order of first appearance, each with its best boost."""
@@ -144,7 +151,7 @@ class Analyzer:
             return list(self._located(text))
         return [
             Token(match.start() + piece.start, match.start() + piece.end, (piece.term,))
-            for match in self._chunks.finditer(text)
+            for match in self._chunks(text).finditer(text)
             for piece in self._entry(match[0]).pieces
         ]
 
@@ -165,6 +172,9 @@ class Analyzer:
                 spans.append((start, end))
         return spans
 
+    def _chunks(self, text: str) -> re.Pattern[str]:
+        return self._patterns[text.isascii()]
+
     def _entry(self, chunk: str) -> _Entry:
         entry = self._cache.get(chunk)
         if entry is None:
@@ -183,7 +193,7 @@ class Analyzer:
             for term in self._preprocessed(text):
                 yield term, Piece(0, 0, term, main=True, boost=1.0)
             return
-        for chunk in self._chunks.findall(text):
+        for chunk in self._chunks(text).findall(text):
             for piece in self._entry(chunk).pieces:
                 yield chunk[piece.start : piece.end], piece
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_TERM = 128
 
-WHOLE, JOINED, PARTS = 3.0, 0.1, 0.2  # `R123-78`: r123-78, r12378, and what its parts share
+WHOLE, JOINED, PARTS = 3.0, 0.05, 0.15  # `R123-78`: r123-78, r12378, and what its parts share
 COMPOUND = 0.25  # `e-mail`: email, beside e and mail at 1
 HUMPS = 0.1  # `getUserName`: what get, user and name share, beside getusername at 1
 UNACCENTED = 0.5  # a second stem, where the word without its accents has another one
@@ -36,9 +36,10 @@ _SEPARATORS = re.compile(r"[\W_]+")
 _DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?!\.?\d)")
 _LONG_NUMBER = re.compile(r"\d[\d-]{6,}\d")
 _HOST = re.compile(r"[^\W\d_][\w-]*(?:\.[\w-]+)+/")
-# Neither iPhone nor mRNA nor PhD is two words.
-_SHORTEST_HUMP = 2
-_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+# Only getUserName style. Cutting MacBook or YouTube cost 0.014 nDCG@10 on a product catalogue;
+# iPhone, mRNA and PhD are one word anyway.
+_CAMEL = re.compile(r"[a-z]{2,}(?:[A-Z][a-z]+)+")
+_HUMP = re.compile(r"[A-Z]?[a-z]+")
 
 
 class Piece(NamedTuple):
@@ -79,7 +80,7 @@ class Splitter:
             if identifier:
                 yield from self._wholes(text, offset, WHOLE, JOINED)
             for nested in _nested(text):
-                boost = share if identifier else COMPOUND
+                boost = share / 4 if identifier else COMPOUND
                 yield from self._wholes(nested[0], offset + nested.start(), boost, boost)
         elif found:
             start, end, special = offset + found[0].start(), offset + len(text), text[-1] in "+#"
@@ -117,14 +118,11 @@ class Splitter:
             yield Piece(start, end, plain, main=False, boost=boost * UNACCENTED)
 
     def _humps(self, word: str, start: int, boost: float) -> Iterator[Piece]:
-        if word.islower() or word.isupper() or word.isdigit():
-            return
-        humps = list(_CAMEL.finditer(word))
-        if not humps[1:] or any(len(hump[0]) < _SHORTEST_HUMP for hump in humps):
-            return
-        for hump in humps:
-            term, end = self._term(hump[0]), start + hump.end()
-            yield Piece(start + hump.start(), end, term, main=False, boost=boost / len(humps))
+        if _CAMEL.fullmatch(word):
+            humps = list(_HUMP.finditer(word))
+            for hump in humps:
+                term, end = self._term(hump[0]), start + hump.end()
+                yield Piece(start + hump.start(), end, term, main=False, boost=boost / len(humps))
 
     def _term(self, word: str) -> str:
         if self._language == "turkish":

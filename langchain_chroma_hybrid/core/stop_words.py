@@ -1,4 +1,4 @@
-"""Function words by language, short on purpose: only words that never carry a question's subject."""
+"""Function words by language: short lists of words that never carry the subject of a question."""
 
 from __future__ import annotations
 
