@@ -136,8 +136,25 @@ def run_vector(plan: Plan, store: ChromaStore, embedding: Vector) -> Outcome:
     elif filters.ids is not None:
         hits = store.rank(embedding, filters.ids)[: plan.fetch]
     else:
-        hits = store.query(embedding, plan.fetch, filters.asked)
+        hits = _nearest(plan, store, embedding)
     return Outcome(VECTOR, hits, embedding, filtered_by=filters.way)
+
+
+def _nearest(plan: Plan, store: ChromaStore, embedding: Vector) -> list[Scored]:
+    """At least `fetch` hits of Chroma's index, found in steps that do not depend on `k`.
+
+    Asked for more, an approximate index may put others among the first ones, and equal distances
+    in another order: then the best `k` would not be the beginning of the best `2 k`.
+    """
+    found: dict[str, Scored] = {}
+    n = plan.depth
+    while True:
+        step = store.query(embedding, n, plan.filter.asked)
+        for hit in sorted(step, key=lambda hit: (hit.score, hit.id)):
+            found.setdefault(hit.id, hit)
+        if len(step) < n or n >= plan.fetch:
+            return list(found.values())[: plan.fetch]
+        n *= 2
 
 
 def timed(name: str, run: Callable[[], Outcome]) -> Outcome:
@@ -175,7 +192,7 @@ def rank(
     by_name = {outcome.name: outcome for outcome in outcomes}
     embedding = by_name[VECTOR].embedding if VECTOR in by_name else None
     if plan.request.mode == "two_step" and embedding is not None:
-        return _two_step(by_name[LEXICAL].hits, embedding, store)
+        return _two_step(by_name[LEXICAL].hits, plan.depth, embedding, store)
     legs = [by_name[name] for name in plan.weights]
     raw = {leg.name: {hit.id: hit.score for hit in leg.hits} for leg in legs}
     if len(legs) == 1:
@@ -193,14 +210,19 @@ def _ranked(leg: Outcome, weight: float, store: ChromaStore) -> RankedList:
     return RankedList(ids, [hit.score for hit in leg.hits], weight, 0.0)
 
 
-def _two_step(candidates: Sequence[Scored], embedding: Vector, store: ChromaStore) -> Ranking:
-    """The lexical candidates in order of their exact distance."""
-    ranked = store.rank(embedding, [hit.id for hit in candidates])
+def _two_step(
+    candidates: Sequence[Scored], depth: int, embedding: Vector, store: ChromaStore
+) -> Ranking:
+    """The first `depth` lexical candidates in order of their exact distance, then the others."""
+    ranked = store.rank(embedding, [hit.id for hit in candidates[:depth]])
     places = {hit.id: place for place, hit in enumerate(candidates, 1)}
     fused = []
     for place, hit in enumerate(ranked, 1):
         score = relevance(hit.score, store.space)
         fused.append(Fused(hit.id, score, (places[hit.id], place), (0.0, score)))
+    floor = fused[-1].score if fused else 0.0
+    for place, hit in enumerate(candidates[depth:], depth + 1):
+        fused.append(Fused(hit.id, floor * depth / place, (place, None), (0.0, 0.0)))
     raw = {
         LEXICAL: {hit.id: hit.score for hit in candidates},
         VECTOR: {hit.id: hit.score for hit in ranked},
