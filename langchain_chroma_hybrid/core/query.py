@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 Occur: TypeAlias = Literal["should", "must", "not"]
 
-MAX_OPERATORS = 32
+MAX_OPERATORS = 16
 """Forms beyond this many are read as plain words."""
 
 _MAX_WORD = 64
@@ -67,12 +67,14 @@ class Clause:
 def parse_query(text: str) -> tuple[Clause, ...]:
     """Read `text` as the language above; neighbouring plain words become one `Words`."""
     clauses: list[Clause] = []
+    operators = 0
     plain_from: int | None = None
     for chunk in _CHUNK.finditer(text):
-        clause = _clause(chunk) if len(clauses) < MAX_OPERATORS * 2 else None
+        clause = _clause(chunk) if operators < MAX_OPERATORS else None
         if clause is None:
             plain_from = chunk.start() if plain_from is None else plain_from
             continue
+        operators += 1
         if plain_from is not None:
             clauses.append(Clause(Words(text[plain_from : chunk.start()].strip())))
             plain_from = None

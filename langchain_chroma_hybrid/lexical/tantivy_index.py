@@ -145,8 +145,8 @@ class TantivyIndex:
         if where is not None:
             passing = Query.const_score_query(self._filters.compile(where), 0.0)
             wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
-        found = [Scored(_id(searcher, at), score) for score, at in _top(searcher, wanted, k)]
-        return sorted(found, key=lambda hit: (-hit.score, hit.id))[:k]
+        found = [(-score, _id(searcher, at)) for score, at in _top(searcher, wanted, k)]
+        return [Scored(record_id, -negative) for negative, record_id in sorted(found)[:k]]
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
         """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from tantivy import Document, Schema, SchemaBuilder
 
+from langchain_chroma_hybrid.core import scripts
 from langchain_chroma_hybrid.core.analysis import Analyzer
 from langchain_chroma_hybrid.lexical.tantivy_filters import (
     HASHED_ID,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.records import Record
 
+_REMEMBERED, _SHORT = 1 << 16, 64
 LONG_ID, STAMP, SURFACE = "long_id", "stamp", "surface"
 
 
@@ -39,6 +42,7 @@ class Layout:
     def __init__(self, analyzer: Analyzer, lexical_fields: Mapping[str, float]) -> None:
         self._analyzer = analyzer
         self.unstemmed = unstemmed(analyzer)
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._changed)
         self._names = {f"f{n}": name for n, name in enumerate(sorted(lexical_fields))}
         self.fields = {field: lexical_fields[name] for field, name in self._names.items()}
         self.schema = self._schema()
@@ -61,11 +65,18 @@ class Layout:
         return document
 
     def _add_text(self, document: Document, field: str, text: str) -> None:
-        terms = self._analyzer.document(text)
-        document.add_text(field, " ".join(terms))
+        document.add_text(field, " ".join(self._analyzer.document(text)))
         if self.unstemmed is not self._analyzer:
-            changed = set(self.unstemmed.document(text)).difference(terms)
-            document.add_text(SURFACE, " ".join(changed))
+            chunks = set(scripts.chunks(ascii_only=text.isascii()).findall(text))
+            document.add_text(SURFACE, " ".join(filter(None, map(self._changed_of, chunks))))
+
+    def _changed_of(self, chunk: str) -> str:
+        return (self._remembered if len(chunk) <= _SHORT else self._changed)(chunk)
+
+    def _changed(self, chunk: str) -> str:
+        """The words of `chunk` as they are before the stemmer, where it changes them."""
+        stems = self._analyzer.document(chunk)
+        return " ".join(word for word in self.unstemmed.document(chunk) if word not in stems)
 
     def _schema(self) -> Schema:
         builder = SchemaBuilder()

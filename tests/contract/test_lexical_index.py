@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +22,9 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexErr
 from langchain_chroma_hybrid.lexical.base import LexicalIndex
 from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RECORDS = [
     Record("cat", "A cat sleeps on the warm stove", {"n": 1, "kind": "pet", "tags": ["a", "b"]}),
@@ -97,7 +100,8 @@ def test_holds_what_was_applied(index: LexicalIndex) -> None:
 def test_finds_by_any_query_term_and_only_then(index: LexicalIndex) -> None:
     assert set(found(index, "sleeping cats")) == {"cat", "dog"}
     assert found(index, "sleeping cats")[0] == "cat"
-    assert found(index, "garden") and set(found(index, "garden")) == {"dog", "bare"}
+    assert found(index, "garden")
+    assert set(found(index, "garden")) == {"dog", "bare"}
     assert found(index, "R123-78") == ["car"]
     assert found(index, "東京") == ["空 é\0'\""]
     assert found(index, "zeppelin") == []
@@ -122,7 +126,9 @@ def test_an_empty_index_answers_everything(make: Make) -> None:
     index = make()
     assert index.search("cat", 5) == []
     assert index.max_score("cat") == 0.0
-    assert index.match(None) == [] and list(index.ids()) == [] and index.digests() == {}
+    assert index.match(None) == []
+    assert list(index.ids()) == []
+    assert index.digests() == {}
     assert index.match_count(parse({"n": {"$ne": 1}})) == index.count() == 0
     index.apply([], [])
     index.apply([], ["unknown"])
@@ -268,7 +274,9 @@ def test_locked_may_be_nested_and_allows_apply(index: LexicalIndex) -> None:
 
 def test_clear(index: LexicalIndex) -> None:
     index.clear()
-    assert index.count() == 0 and index.match(None) == [] and found(index, "cat") == []
+    assert index.count() == 0
+    assert index.match(None) == []
+    assert found(index, "cat") == []
     index.apply(RECORDS[:1])
     assert found(index, "cat") == ["cat"]
 

@@ -42,12 +42,14 @@ def test_scores(variant: Any, options: dict[str, float], corpus: list[str], quer
         return
     scores = CLASSES[variant](documents, **options).get_scores(terms)
     expected = {
-        f"r{n:02}": scores[n] for n, found in enumerate(documents) if not set(found).isdisjoint(terms)
+        f"r{n:02}": scores[n]
+        for n, found in enumerate(documents)
+        if not set(found).isdisjoint(terms)
     }
     hits = index.search(query, 20)
     assert {hit.id: hit.score for hit in hits} == pytest.approx(expected, abs=1e-9)
     assert [hit.id for hit in hits] == sorted(
-        expected, key=lambda key: (-dict((h.id, h.score) for h in hits)[key], key)
+        expected, key=lambda key: (-{h.id: h.score for h in hits}[key], key)
     )
     assert all(hit.score <= index.max_score(query) for hit in hits)
 

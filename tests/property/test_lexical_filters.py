@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import chromadb
 import pytest
-from chromadb.api.models.Collection import Collection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_chroma_hybrid.core.filters import matches, parse, stored_metadata
 from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.lexical.base import LexicalIndex
 from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
 from tests.property.strategies import metadata_where, records
+
+if TYPE_CHECKING:
+    from chromadb.api.models.Collection import Collection
+
+    from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 wheres = st.lists(metadata_where, min_size=1, max_size=8)
 
@@ -53,8 +55,8 @@ def test_match_is_the_oracle(
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    yield chromadb.EphemeralClient(chromadb.Settings(anonymized_telemetry=False))
+def client() -> Any:
+    return chromadb.EphemeralClient(chromadb.Settings(anonymized_telemetry=False))
 
 
 def read_back(collection: Collection) -> list[Record]:

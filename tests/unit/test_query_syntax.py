@@ -35,7 +35,10 @@ CASES = [
     ("a*b", (Clause(Words("a*b")),)),
     ("a** b~3 c~", (Clause(Words("a** b~3 c~")),)),
     ("(a OR b) AND c", (Clause(Words("(a OR b) AND c")),)),
-    ("one +two three", (Clause(Words("one")), Clause(Words("two"), "must"), Clause(Words("three")))),
+    (
+        "one +two three",
+        (Clause(Words("one")), Clause(Words("two"), "must"), Clause(Words("three"))),
+    ),
     ("x" * 65 + "*", (Clause(Words("x" * 65 + "*")),)),
 ]
 

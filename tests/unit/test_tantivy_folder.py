@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +17,10 @@ from langchain_chroma_hybrid.errors import (
     LexicalIndexError,
 )
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -181,7 +184,7 @@ def test_threads_wait_for_each_other(folder: Path) -> None:
     index = TantivyIndex(folder)
 
     def write(name: str) -> None:
-        for n in range(10):
+        for n in range(4):
             index.apply([Record(f"{name}{n}", "zebra")])
 
     threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
@@ -189,7 +192,7 @@ def test_threads_wait_for_each_other(folder: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(index.search("zebra", 100)) == 30
+    assert len(index.search("zebra", 100)) == 12
 
 
 def test_errors_inside_locked_pass_unchanged(folder: Path) -> None:
