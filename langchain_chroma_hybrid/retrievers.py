@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
-from pydantic import ConfigDict, Field, InstanceOf, PrivateAttr
+from pydantic import (
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid.core.analysis import Analyzer
@@ -19,7 +29,7 @@ from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.requests import check, reject_unknown
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.errors import ChromaHybridError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (
@@ -54,7 +64,9 @@ class ChromaHybridRetriever(BaseRetriever):
     Thread safety: may be used from many threads; `ainvoke` and `abatch` never block the loop.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, extra="forbid", frozen=True, strict=True
+    )
 
     vectorstore: InstanceOf[Chroma]
     """The store that is searched: a `Chroma` or a `HybridChroma`."""
@@ -105,13 +117,24 @@ class ChromaHybridRetriever(BaseRetriever):
         reject_unknown(
             "ChromaHybridRetriever", {n: v for n, v in data.items() if n not in known}, known
         )
-        super().__init__(**data)
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise _ours(error) from error
+
+    @field_validator("base_filter", "base_where_document")
+    @classmethod
+    def _freeze(cls, value: Any, info: ValidationInfo) -> Any:
+        # Read before it is frozen, so that messages show what was given.
+        _read_base(**{str(info.field_name): value})
+        # Copies and configurable calls make the retriever anew from its fields: a dict that is
+        # changed in between would become the new base.
+        return _frozen(value)
 
     def model_post_init(self, context: Any, /) -> None:
         """Check every value and freeze the base filters; reads nothing."""
         super().model_post_init(context)
-        names = ("base_filter", "base_where_document")
-        self._base = parse(self.base_filter, self.base_where_document, names=names)
+        self._base = _read_base(self.base_filter, self.base_where_document)
         parse(self.filter, self.where_document, names=("filter", "where_document"))
         check(self._request("", {}))
 
@@ -158,6 +181,10 @@ class ChromaHybridRetriever(BaseRetriever):
         self._refuse_fixed(update or {})
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**{**values, **(update or {})})
+
+    def copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # type: ignore[override]  # pydantic 1 took parts away, too
+        """`model_copy`, under the name that it had in pydantic 1."""
+        return self.model_copy(update=update, deep=deep)
 
     def _refuse_fixed(self, names: Mapping[str, Any]) -> None:
         for name in _FIXED:
@@ -206,3 +233,25 @@ class ChromaHybridRetriever(BaseRetriever):
 
     def _embed(self, query: str) -> Sequence[float]:
         return bridge.embed_by(self.vectorstore.embeddings, self._engine.store)(query)
+
+
+def _read_base(base_filter: Any = None, base_where_document: Any = None) -> Filter | None:
+    return parse(base_filter, base_where_document, names=("base_filter", "base_where_document"))
+
+
+def _ours(error: ValidationError) -> ChromaHybridError:
+    """The first thing that pydantic found, in the form of all our errors."""
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ChromaHybridError):
+        return cause
+    name = str(first["loc"][0]) if first["loc"] else "ChromaHybridRetriever"
+    expected = first["msg"].replace("Input should be", "expected")
+    return InvalidArgumentError(f"{name}: {expected}, got {reprlib.repr(first['input'])}")
+
+
+def _frozen(value: Any) -> Any:
+    """A filter that nobody can change in place."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: _frozen(part) for key, part in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value

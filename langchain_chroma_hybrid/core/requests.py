@@ -29,6 +29,8 @@ def check(request: SearchRequest) -> None:
     _one_of("query_syntax", request.query_syntax, ("plain", "simple"))
     _one_of("on_leg_error", request.on_leg_error, get_args(OnLegError))
     _number("c", request.c, 0.0, math.inf)
+    if request.weights is not None:
+        shares(request.weights, LEGS)
     if request.score_threshold is not None:
         _number("score_threshold", request.score_threshold, 0.0, 1.0)
     if request.dedupe_key is not None and not isinstance(request.dedupe_key, str):
