@@ -65,8 +65,8 @@ class Analyzer:
 
     Args:
         language: a Snowball language (`english`) or its two-letter code; None turns stemming off.
-        stop_words: True for the language's own list, or a collection of words; they are dropped
-            from queries that hold anything else.
+        stop_words: words that are dropped from queries that hold anything else: a collection, True
+            for the language's own list, None for that list if there is one, False for none.
         preprocess_func: the caller's own tokenizer, used as it is for documents and queries;
             nothing is stemmed or folded then, and `language` has no effect.
         name: stands for `preprocess_func` in the fingerprint; lambdas and partials need it.
@@ -83,7 +83,7 @@ class Analyzer:
         self,
         language: str | None = "english",
         *,
-        stop_words: bool | Collection[str] = False,
+        stop_words: bool | Collection[str] | None = None,
         preprocess_func: Callable[[str], list[str]] | None = None,
         name: str | None = None,
     ) -> None:
@@ -249,8 +249,10 @@ def _language(language: str | None) -> str | None:
 
 
 def _stop_words(
-    given: bool | Collection[str], language: str | None, preprocess_func: object
+    given: bool | Collection[str] | None, language: str | None, preprocess_func: object
 ) -> frozenset[str]:
+    if given is None:
+        given = preprocess_func is None and language in STOP_WORDS
     if given is False:
         return frozenset()
     if preprocess_func is not None:
@@ -262,9 +264,9 @@ def _stop_words(
             raise InvalidArgumentError.of("stop_words", f"True for {language}", expected)
         given = STOP_WORDS[language].split()
     if not isinstance(given, Collection) or isinstance(given, str | bytes):
-        raise InvalidArgumentError.of("stop_words", given, "a bool or a collection of str")
+        raise InvalidArgumentError.of("stop_words", given, "a bool, None or a collection of str")
     if not all(isinstance(word, str) for word in given):
-        raise InvalidArgumentError.of("stop_words", given, "a bool or a collection of str")
+        raise InvalidArgumentError.of("stop_words", given, "a bool, None or a collection of str")
     return frozenset(_SURROGATE.sub("", scripts.fold(word)) for word in given)
 
 

@@ -143,7 +143,7 @@ def test_ordinary_compounds_are_their_words_and_the_joined_spelling():
     assert ENGLISH.document("and/or") == ["and", "or"]
     assert ENGLISH.document("the end.Next one")[:4] == ["the", "end", "next", "one"]
     assert found("USA", "the U.S.A.")
-    assert {term.boost for term in ENGLISH.query("state of-the-art")[:4]} == {1.0}
+    assert {term.boost for term in ENGLISH.query("state of-the-art")[:2]} == {1.0}
 
 
 def test_camel_case():
@@ -196,7 +196,7 @@ def test_stop_words_leave_queries_but_not_documents():
     assert terms("der FLUSS", own) == ["der"]
 
 
-@pytest.mark.parametrize("bad", ["the", 3, None, ["a", 1]])
+@pytest.mark.parametrize("bad", ["the", 3, ["a", 1]])
 def test_bad_stop_words(bad):
     with pytest.raises(InvalidArgumentError, match="stop_words"):
         Analyzer(stop_words=bad)
@@ -205,6 +205,7 @@ def test_bad_stop_words(bad):
 def test_no_stop_words_for_a_language():
     with pytest.raises(InvalidArgumentError, match=r"stop_words.*english"):
         Analyzer("tamil", stop_words=True)
+    assert not Analyzer("tamil").stop_words
 
 
 def test_query_terms_are_distinct_with_the_best_boost():
@@ -246,13 +247,14 @@ def test_fingerprint_tells_analyzers_apart():
         Analyzer(),
         Analyzer(None),
         Analyzer("de"),
-        Analyzer(stop_words=True),
+        Analyzer(stop_words=False),
         Analyzer(stop_words=["a", "b"]),
         Analyzer(stop_words=["a b"]),
         Analyzer(preprocess_func=spaced),
         Analyzer(preprocess_func=spaced, name="other"),
     ]
     assert len({analyzer.fingerprint for analyzer in different}) == len(different)
+    assert Analyzer(stop_words=True).fingerprint == different[0].fingerprint
     assert Analyzer(stop_words=["b", "a"]).fingerprint == different[4].fingerprint
 
 
