@@ -53,7 +53,7 @@ class ChromaHybridRetriever(BaseRetriever):
     """BM25 and vectors over a Chroma collection, fused, filtered, scored, explained.
 
     ```python
-    retriever = ChromaHybridRetriever.from_vectorstore(Chroma(...), k=5)
+    retriever = ChromaHybridRetriever.from_vectorstore(chroma, k=5)
     retriever.invoke("error R123-78 after update", filter={"tenant": "a"})
     ```
 

