@@ -14,9 +14,11 @@ from langchain_chroma_hybrid.core.filters import matches, parse, stored_metadata
 from langchain_chroma_hybrid.core.records import Record
 from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
-from tests.property.strategies import metadata_where, records
+from tests.property.strategies import FLOATS, INTS, LONG, STRINGS, metadata_where, records
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chromadb.api.models.Collection import Collection
 
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
@@ -52,6 +54,32 @@ def test_match_is_the_oracle(
         passing = sorted(key for key, record in expected.items() if matches(tree, record))
         assert sorted(index.match(tree)) == passing, where
         assert index.match_count(tree) == len(passing)
+
+
+VALUES: list[Any] = [*STRINGS, *INTS, *FLOATS, True, False, "x" * LONG, "x" * (LONG + 1)]
+
+
+def every_condition() -> Iterator[dict[str, Any]]:
+    for value in VALUES:
+        for op in ("$eq", "$ne", "$contains", "$not_contains"):
+            yield {"a": {op: value}}
+        for op in ("$in", "$nin"):
+            yield {"a": {op: [value]}}
+        if type(value) in (int, float):
+            for op in ("$gt", "$gte", "$lt", "$lte"):
+                yield {"a": {op: value}}
+
+
+def test_every_operator_on_every_pair_of_values() -> None:
+    records = [Record(f"scalar{n}", None, {"a": value}) for n, value in enumerate(VALUES)]
+    records += [Record(f"list{n}", None, {"a": [value]}) for n, value in enumerate(VALUES)]
+    records = [as_read(record) for record in [*records, Record("bare", None)]]
+    index = TantivyIndex()
+    index.apply(records)
+    for where in every_condition():
+        tree = parse(where)
+        expected = {record.id for record in records if matches(tree, record)}
+        assert set(index.match(tree)) == expected, where
 
 
 @pytest.fixture(scope="module")
