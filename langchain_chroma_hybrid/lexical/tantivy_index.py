@@ -7,18 +7,17 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from tantivy import Index, Occur, Query
 
 from langchain_chroma_hybrid.core.analysis import Analyzer
-from langchain_chroma_hybrid.core.records import Scored
 from langchain_chroma_hybrid.errors import LexicalIndexError
 from langchain_chroma_hybrid.lexical import tantivy_folder
 from langchain_chroma_hybrid.lexical.base import Capabilities
 from langchain_chroma_hybrid.lexical.tantivy_filters import ID, FilterCompiler, id_term, supports
 from langchain_chroma_hybrid.lexical.tantivy_folder import Format, IndexFolder
-from langchain_chroma_hybrid.lexical.tantivy_query import QueryCompiler, count
-from langchain_chroma_hybrid.lexical.tantivy_schema import STAMP, Layout, stored_id
+from langchain_chroma_hybrid.lexical.tantivy_hits import ROUNDING, best, count, record_id
+from langchain_chroma_hybrid.lexical.tantivy_query import QueryCompiler
+from langchain_chroma_hybrid.lexical.tantivy_schema import STAMP, Layout
 from langchain_chroma_hybrid.lexical.texts import checked, checked_fields, matched_terms
 
 if TYPE_CHECKING:
@@ -27,15 +26,13 @@ if TYPE_CHECKING:
     from tantivy import DocAddress, IndexWriter, Schema, Searcher
 
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
-    from langchain_chroma_hybrid.core.records import Record
+    from langchain_chroma_hybrid.core.records import Record, Scored
     from langchain_chroma_hybrid.lexical.base import QuerySyntax
     from langchain_chroma_hybrid.lexical.tantivy_folder import Stamp
     from langchain_chroma_hybrid.lexical.tantivy_query import Part
 
 _SMALL_HEAP, _LARGE_HEAP = 15_000_000, 100_000_000
 _LARGE_APPLY = 2_000
-_TIES = 16
-_ROUNDING = 1e-4
 
 
 class TantivyIndex:
@@ -120,9 +117,9 @@ class TantivyIndex:
             return
         with self._writer(_LARGE_HEAP if len(latest) > _LARGE_APPLY else _SMALL_HEAP) as writer:
             if self._searcher.num_docs:
-                for record_id in {*latest, *deletes}:
+                for old in {*latest, *deletes}:
                     with contextlib.suppress(UnicodeEncodeError):  # such an id was never indexed
-                        writer.delete_documents_by_term(ID, id_term(record_id))
+                        writer.delete_documents_by_term(ID, id_term(old))
             for record in latest.values():
                 writer.add_document(self._layout.document(record, stamps[record.id]))
 
@@ -145,13 +142,12 @@ class TantivyIndex:
         if where is not None:
             passing = Query.const_score_query(self._filters.compile(where), 0.0)
             wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
-        found = [(-score, _id(searcher, at)) for score, at in _top(searcher, wanted, k)]
-        return [Scored(record_id, -negative) for negative, record_id in sorted(found)[:k]]
+        return best(searcher, wanted, k)
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
         """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""
         part = self._compiled(self._reader(), query, syntax)
-        return 0.0 if part is None else part.bound * (1.0 + _ROUNDING)
+        return 0.0 if part is None else part.bound * (1.0 + ROUNDING)
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
         """The analysed terms of `query` that occur in the record's indexed fields."""
@@ -160,7 +156,7 @@ class TantivyIndex:
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
         searcher = self._reader()
-        return [_id(searcher, at) for at in self._addresses(searcher, where, limit)]
+        return [record_id(searcher, at) for at in self._addresses(searcher, where, limit)]
 
     def match_count(self, where: Filter | None) -> int:
         """How many records pass `where`."""
@@ -187,7 +183,8 @@ class TantivyIndex:
         addresses = self._addresses(searcher, None, None)
         stamps: list[Any] = searcher.fast_field_values(STAMP, addresses)
         return {
-            _id(searcher, at): f"{stamp:016x}" for at, stamp in zip(addresses, stamps, strict=True)
+            record_id(searcher, at): f"{stamp:016x}"
+            for at, stamp in zip(addresses, stamps, strict=True)
         }
 
     def clear(self) -> None:
@@ -274,27 +271,3 @@ def _in_ram(schema: Schema) -> Index:
 def _held(lock: threading.RLock) -> Iterator[None]:
     with lock:
         yield
-
-
-def _top(searcher: Searcher, query: Query, k: int) -> list[tuple[float, DocAddress]]:
-    """The best `k` hits and everything that ties with the last of them."""
-    limit = k + _TIES
-    while True:
-        hits = searcher.search(query, limit, count=False).hits
-        scores = _rounded([score for score, _ in hits])
-        if len(hits) < limit or scores[-1] < scores[k - 1]:
-            last = scores[min(k, len(hits)) - 1] if hits else 0.0
-            ranked = zip(scores, (at for _, at in hits), strict=True)
-            return [(score, at) for score, at in ranked if score >= last]
-        limit = min(limit * 4, max(limit + 1, searcher.num_docs + 1))
-
-
-def _rounded(scores: list[float]) -> list[float]:
-    """To 16 binary digits: tantivy adds up in an order that depends on `limit`."""
-    mantissas, exponents = np.frexp(np.array(scores, dtype=np.float64))
-    rounded: list[float] = np.ldexp(np.round(np.ldexp(mantissas, 16)), exponents - 16).tolist()
-    return rounded
-
-
-def _id(searcher: Searcher, address: DocAddress) -> str:
-    return stored_id(searcher.doc(address))

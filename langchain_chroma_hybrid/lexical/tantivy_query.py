@@ -17,6 +17,7 @@ from langchain_chroma_hybrid.lexical.scoring import (
     idf,
 )
 from langchain_chroma_hybrid.lexical.tantivy_filters import EVERY, TERMS
+from langchain_chroma_hybrid.lexical.tantivy_hits import count
 from langchain_chroma_hybrid.lexical.tantivy_schema import SURFACE, Layout
 
 if TYPE_CHECKING:
@@ -186,12 +187,6 @@ class QueryCompiler:
 
     def _frequency(self, name: str, term: str) -> int:
         return self._searcher.doc_freq(name, term)
-
-
-def count(searcher: Searcher, query: Query) -> int:
-    """How many records match."""
-    found: int = searcher.search(query, 1).count  # type: ignore[attr-defined]  # not in its stub
-    return found
 
 
 def _boosted(part: Part, boost: float) -> Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -172,6 +173,8 @@ def test_limits(index: LexicalIndex) -> None:
     assert index.match(None, limit=0) == []
     assert len(found(index, "cat oil", k=1)) == 1
     assert found(index, "cat oil", k=0) == []
+    assert len(found(index, "cat oil", k=10**15)) == 4
+    assert len(index.match(None, limit=10**15)) == len(RECORDS)
 
 
 def test_what_is_not_supported_is_refused(index: LexicalIndex) -> None:
@@ -298,3 +301,30 @@ def test_a_megabyte_of_query(make: Make) -> None:
     hits = index.search(query, 10, syntax="simple")
     assert len(hits) == 10
     assert hits[0].score <= index.max_score(query)
+
+
+def test_reads_beside_a_writer(make: Make) -> None:
+    index = make()
+    index.apply(RECORDS)
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                assert found(index, "sleeping")[:1] == ["cat"]
+                assert index.match(parse({"n": 1})) == ["cat"]
+                assert set(index.digests()) >= {"cat", "dog"}
+            except BaseException as error:  # noqa: BLE001 - a thread cannot fail a test by itself
+                failures.append(error)
+                return
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for n in range(8):
+        index.apply([Record(f"new{n}", "zebra"), RECORDS[0]], [f"new{n - 2}"])
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not failures
