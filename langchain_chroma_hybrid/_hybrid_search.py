@@ -16,7 +16,7 @@ from langchain_chroma.vectorstores import maximal_marginal_relevance
 from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
-from langchain_chroma_hybrid.core.requests import check, reject_unknown
+from langchain_chroma_hybrid.core.requests import check, number, positive, reject_unknown
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
@@ -211,6 +211,7 @@ class HybridSearch(Chroma):
             where_document: Chroma's `where_document`.
             **kwargs: as for `similarity_search`, without `fetch_k`.
         """
+        _check_mmr(k, fetch_k, lambda_mult)
         vector = self._embed(query)
         request = self._request(query, max(k, fetch_k), filter, kwargs, where_document)
         return self._diverse(replace(request, embedding=vector), vector, k, lambda_mult)
@@ -226,6 +227,7 @@ class HybridSearch(Chroma):
         **kwargs: Any,
     ) -> list[Document]:
         """The same for a vector `(d,)`: the candidates are its nearest documents."""
+        _check_mmr(k, fetch_k, lambda_mult)
         request = self._request(None, max(k, fetch_k), filter, kwargs, where_document)
         request = replace(request, embedding=embedding, mode="vector")
         return self._diverse(request, embedding, k, lambda_mult)
@@ -299,12 +301,17 @@ class HybridSearch(Chroma):
     def _diverse(
         self, request: SearchRequest, vector: Sequence[float], k: int, lambda_mult: float
     ) -> list[Document]:
-        check(replace(request, k=k))
         hits = self._search(replace(request, with_embedding=True)).hits
         chosen = maximal_marginal_relevance(
             np.asarray(vector, dtype=np.float32), [hit.embedding for hit in hits], lambda_mult, k
         )
         return [bridge.document_of(hits[i].record) for i in chosen]
+
+
+def _check_mmr(k: int, fetch_k: int, lambda_mult: float) -> None:
+    positive("k", k)
+    positive("fetch_k", fetch_k)
+    number("lambda_mult", lambda_mult, 0.0, 1.0)
 
 
 def _documents(result: SearchResult) -> list[Document]:

@@ -140,6 +140,8 @@ class HybridChroma(HybridSearch):
         passing = parse(kwargs.get("where"), kwargs.get("where_document"))
         if ids is None and passing is None:
             raise InvalidArgumentError.of("ids", None, "ids, `where` or `where_document`")
+        if isinstance(ids, str):
+            raise InvalidArgumentError.of("ids", ids, "several strings, not one")
         if passing is not None:
             found = self._index.store.match(passing)
             ids = found if ids is None else [id_ for id_ in found if id_ in set(ids)]

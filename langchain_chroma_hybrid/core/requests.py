@@ -28,11 +28,11 @@ def check(request: SearchRequest) -> None:
     _one_of("fusion", request.fusion, FUSIONS)
     _one_of("query_syntax", request.query_syntax, ("plain", "simple"))
     _one_of("on_leg_error", request.on_leg_error, get_args(OnLegError))
-    _number("c", request.c, 0.0, math.inf)
+    number("c", request.c, 0.0, math.inf)
     if request.weights is not None:
         shares(request.weights, LEGS)
     if request.score_threshold is not None:
-        _number("score_threshold", request.score_threshold, 0.0, 1.0)
+        number("score_threshold", request.score_threshold, 0.0, 1.0)
     if request.dedupe_key is not None and not isinstance(request.dedupe_key, str):
         raise InvalidArgumentError.of("dedupe_key", request.dedupe_key, "a metadata key or None")
 
@@ -62,7 +62,7 @@ def shares(
         expected = f"{len(names)} numbers ({', '.join(names)})"
         raise InvalidArgumentError.of("weights", weights, expected)
     for weight in given:
-        _number("weights", weight, 0.0, math.inf)
+        number("weights", weight, 0.0, math.inf)
     total = math.fsum(given)
     if total <= 0.0 or math.isinf(total):
         raise InvalidArgumentError.of("weights", weights, "at least one weight above 0")
@@ -97,7 +97,8 @@ def positive(name: str, value: object) -> None:
         raise InvalidArgumentError.of(name, value, "a whole number >= 1")
 
 
-def _number(name: str, value: object, low: float, high: float) -> None:
+def number(name: str, value: object, low: float, high: float) -> None:
+    """Raise `InvalidArgumentError` unless `value` is a finite number from `low` to `high`."""
     if (
         not isinstance(value, Real)
         or isinstance(value, bool)

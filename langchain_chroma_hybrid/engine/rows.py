@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from langchain_chroma_hybrid.core.filter_numbers import INT64
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def rows_of(
     Raises:
         InvalidArgumentError: names the first bad entry; nothing has been written.
     """
+    if isinstance(texts, str):
+        raise InvalidArgumentError.of("texts", texts, "several strings, not one")
     documents = list(texts)
     for i, text in enumerate(documents):
         if not isinstance(text, str):
@@ -84,6 +87,22 @@ def with_vectors(rows: Rows, vectors: Sequence[Sequence[float]] | None) -> Rows:
     return replace(rows, embeddings=matrix)
 
 
+def query_vector(embedding: Any) -> Vector:
+    """What an embedding function gave for a query, as float32 `(d,)`.
+
+    Raises:
+        EmbeddingError: it is not one row of finite numbers.
+    """
+    try:
+        vector = np.asarray(embedding, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise EmbeddingError.of("embedding", embedding, "one row of numbers") from error
+    if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
+        raise EmbeddingError.of("embedding", embedding, "one row of finite numbers")
+    return vector
+
+
+_RESERVED_KEY = "chroma:document"
 _METADATA_VALUE = (
     "str, int, float, bool, or a non-empty list of one of them (LangChain's "
     "`filter_complex_metadata` takes other values out)"
@@ -93,6 +112,8 @@ _METADATA_VALUE = (
 def _ids(given: Sequence[str | None] | None, count: int) -> list[str]:
     if given is None:
         return [str(uuid.uuid4()) for _ in range(count)]
+    if isinstance(given, str):
+        raise InvalidArgumentError.of("ids", given, "several strings, not one")
     ids = [str(uuid.uuid4()) if id_ is None else id_ for id_ in given]
     if len(ids) != count:
         raise InvalidArgumentError.of("ids", f"{len(ids)} ids", f"{count}, one per text")
@@ -124,19 +145,29 @@ def _metadata(name: str, metadata: Metadata | None) -> Metadata | None:
         place = f"{name}[{key!r}]"
         if not isinstance(key, str) or not key:
             raise InvalidArgumentError.of(place, key, "a non-empty string as key")
+        if key == _RESERVED_KEY:
+            raise InvalidArgumentError.of(
+                place, key, "another key: Chroma keeps this one to itself"
+            )
         elements: Sequence[Any] = value if isinstance(value, list) else [value]
         kinds = {type(element) for element in elements}
         if not kinds <= {str, int, float, bool} or len(kinds) != 1:
             raise InvalidArgumentError.of(place, value, _METADATA_VALUE)
         for element in (key, *elements):
-            if isinstance(element, str):
-                _encodable(place, element)
-            elif isinstance(element, float) and not math.isfinite(element):
-                # Chroma loses a NaN or infinity, and one inside a list makes the whole collection
-                # unreadable for good.
-                raise InvalidArgumentError.of(place, value, "finite numbers")
+            _storable(place, value, element)
     # Chroma tells no metadata from empty metadata only by None.
     return dict(metadata) or None
+
+
+def _storable(place: str, value: object, element: object) -> None:
+    """Refuse what Chroma would take and lose."""
+    if isinstance(element, str):
+        _encodable(place, element)
+    elif isinstance(element, float) and not math.isfinite(element):
+        # One inside a list makes the whole collection unreadable for good.
+        raise InvalidArgumentError.of(place, value, "finite numbers")
+    elif isinstance(element, int) and element not in INT64:
+        raise InvalidArgumentError.of(place, value, "whole numbers of at most 64 bits")
 
 
 def _encodable(name: str, text: str) -> None:

@@ -23,6 +23,7 @@ from langchain_chroma_hybrid.engine.chroma_store import (
     similarity,
 )
 from langchain_chroma_hybrid.engine.planner import FilterPlan, Route, combined, plan_filter
+from langchain_chroma_hybrid.engine.rows import query_vector
 from langchain_chroma_hybrid.errors import SearchError
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def run_lexical(plan: Plan, lexical: LexicalIndex) -> Outcome:
 
 def run_vector(plan: Plan, store: ChromaStore, embedding: Vector) -> Outcome:
     """The vector leg, or only the query's vector where the plan needs no more."""
-    filters = plan.filter
+    embedding, filters = query_vector(embedding).tolist(), plan.filter
     if plan.embed_only or filters.ids == ():
         hits: list[Scored] = []
     elif filters.ids is not None:

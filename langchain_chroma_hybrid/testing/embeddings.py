@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -31,8 +32,10 @@ class WordEmbeddings(Embeddings):
 
     def embed_query(self, text: str) -> list[float]:
         """The unit vector `(size,)` of `text`."""
-        words = _WORD.findall(text.casefold()) or [""]
-        total = np.sum([self._direction(word) for word in words], axis=0)
+        words = Counter(_WORD.findall(text.casefold()) or [""])
+        total = np.zeros(self.size)
+        for word, times in words.items():
+            total += times * self._direction(word)
         vector: list[float] = (total / np.linalg.norm(total)).tolist()
         return vector
 

@@ -321,11 +321,11 @@ async def test_a_batch_size_of_the_callers():
             return super().embed_documents(texts)
 
     store = make_store(embedding_function=Embeddings())
-    store.add_texts("abcde", batch_size=2)
+    store.add_texts(list("abcde"), batch_size=2)
     await store.aadd_documents([Document(text) for text in "fgh"], batch_size=2)
     assert sizes == [2, 2, 1, 2, 1]
     with pytest.raises(InvalidArgumentError, match="batch_size"):
-        store.add_texts("ab", batch_size=0)
+        store.add_texts(["a"], batch_size=0)
     assert store._collection.count() == 8
 
 
