@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid.core.analysis import Analyzer
+from langchain_chroma_hybrid.engine.chroma_clients import observe, reopened
 from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
 from langchain_chroma_hybrid.engine.registry import LexicalConfig, open_index
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from langchain_chroma import Chroma
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
     from langchain_core.embeddings import Embeddings
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.records import Hit, Record, SearchResult
     from langchain_chroma_hybrid.engine.hybrid import AsyncEmbed, HybridIndex, Step, Trace
     from langchain_chroma_hybrid.engine.search import Embed, Outcome, Vector
+
+T = TypeVar("T")
 
 # Under this key `explain=True` puts each leg's view into a copy of the metadata.
 EXPLAIN_KEY = "retrieval"
@@ -59,11 +65,67 @@ def engine_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> Hybri
     """
     engine = _engines.get(vectorstore)
     collection = vectorstore._chroma_collection  # noqa: SLF001  # see `store_of`
-    if engine is None or collection is None or engine.store.uuid != str(collection.id):
-        own = config or getattr(vectorstore, "lexical_config", None) or LexicalConfig()
-        engine = open_index(store_of(vectorstore), own)
-        _engines[vectorstore] = engine
+    here = "" if collection is None else str(collection.id)
+    if engine is not None and engine.usable and engine.store.uuid == here:
+        return engine
+    own = config or getattr(vectorstore, "lexical_config", None) or LexicalConfig()
+    engine = open_index(store_of(vectorstore), own)
+    if collection is not None:
+        # What is written straight through this very object is found at the next query.
+        observe(collection, engine.writer)
+    _engines[vectorstore] = engine
     return engine
+
+
+def following(vectorstore: Chroma, run: Callable[[], T]) -> T:
+    """What `run` gives; once more if the collection was deleted and made anew under its name."""
+    try:
+        return run()
+    except CollectionError:
+        if not _follow(vectorstore):
+            raise
+    return run()
+
+
+async def afollowing(
+    vectorstore: Chroma,
+    engine: Callable[[], Awaitable[HybridIndex]],
+    run: Callable[[HybridIndex], Awaitable[T]],
+) -> T:
+    """The same with what opens the engine apart, without blocking the event loop."""
+    try:
+        return await run(await engine())
+    except CollectionError:
+        if not await asyncio.to_thread(_follow, vectorstore):
+            raise
+    return await run(await engine())
+
+
+def _follow(vectorstore: Chroma) -> bool:
+    old = vectorstore._chroma_collection  # noqa: SLF001  # see `store_of`
+    new = None if old is None else reopened(vectorstore._client, old)  # noqa: SLF001  # same
+    if new is None:
+        return False
+    vectorstore._chroma_collection = new  # noqa: SLF001  # see `store_of`
+    return True
+
+
+def check_client(client: Any) -> None:
+    """Refuse Chroma's asynchronous clients, which LangChain's store cannot use.
+
+    Raises:
+        InvalidArgumentError: it is one.
+    """
+    if inspect.isawaitable(client) or inspect.iscoroutinefunction(
+        getattr(client, "heartbeat", None)
+    ):
+        if inspect.iscoroutine(client):
+            client.close()
+        expected = (
+            "a synchronous client such as chromadb.HttpClient; asynchronous methods open "
+            "asynchronous clients of their own"
+        )
+        raise InvalidArgumentError.of("client", client, expected)
 
 
 def forget(vectorstore: Chroma) -> None:
@@ -94,10 +156,11 @@ def document_of(record: Record) -> Document:
     return Document(page_content=record.text or "", metadata=dict(record.metadata), id=record.id)
 
 
-def explanation_of(hit: Hit, result: SearchResult) -> dict[str, dict[str, Any]]:
-    """What each leg had to say about a hit, in plain values."""
+def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
+    """What each leg had to say about a hit, and notes on the query, in plain values."""
     ways = {leg.name: leg.filtered_by for leg in result.legs}
-    return {
+    notes = {"notes": list(result.notes)} if result.notes else {}
+    return notes | {
         leg.name: {
             "rank": leg.rank,
             "score": leg.score,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from langchain_chroma import Chroma
@@ -17,6 +17,7 @@ from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.requests import check, number, positive, reject_unknown
+from langchain_chroma_hybrid.engine.keeper import Upkeep
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis import Analyzer
     from langchain_chroma_hybrid.core.records import Hit
     from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+    from langchain_chroma_hybrid.engine.keeper import Backfill, SyncPolicy
+    from langchain_chroma_hybrid.engine.sync import Progress
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
+T = TypeVar("T")
 Filters = Mapping[str, Any] | None
 
 _CALL_OPTIONS = (
@@ -57,6 +61,11 @@ class HybridSearch(Chroma):
         lexical_fields: Mapping[str, float] | None = None,
         lexical: LexicalIndex | None = None,
         lexical_directory: str | Path | None = None,
+        lock_timeout: float = 30.0,
+        sync: SyncPolicy = "before_query",
+        max_age: float | None = None,
+        backfill: Backfill = "now",
+        progress: Progress | None = None,
         **chroma: Any,
     ) -> None:
         """Open or create the collection; its lexical index is opened at the first use.
@@ -78,6 +87,16 @@ class HybridSearch(Chroma):
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
             lexical: an index of your own in place of the one beside the data.
             lexical_directory: parent folder of the index; None means beside the data.
+            lock_timeout: seconds to wait for another process that writes to the index.
+            sync: when to look for what others wrote straight to Chroma: `before_query`, `on_open`
+                or `manual` (only when `sync()` is called). Own writes are always seen.
+            max_age: seconds for which a count of the collection is trusted where Chroma gives no
+                cheaper sign of change; None means 1 for a server and 0 in memory.
+            backfill: build the index of a collection that has none `now` (the first query waits),
+                in the `background` or `manual` (by `sync()`); until then queries go by vector alone
+                and say so.
+            progress: called with (records done, records to do) while the index is built; None shows
+                a bar on a terminal.
             **chroma: everything else that Chroma's constructor takes, by keyword.
 
         Raises:
@@ -102,7 +121,10 @@ class HybridSearch(Chroma):
             lexical_fields,
             Path(lexical_directory) if lexical_directory else None,
             lexical,
+            lock_timeout,
+            Upkeep(sync, max_age, backfill, progress),
         )
+        bridge.check_client(chroma.get("client"))
         super().__init__(collection_name, embedding_function, persist_directory, **chroma)
 
     def similarity_search(
@@ -280,12 +302,19 @@ class HybridSearch(Chroma):
         return self._search(request)
 
     def _search(self, request: SearchRequest) -> SearchResult:
-        return self._index.search(request, self._embed)
+        return self._through(lambda index: index.search(request, self._embed))
 
     async def _asearch(self, request: SearchRequest) -> SearchResult:
-        index = await asyncio.to_thread(lambda: self._index)
-        embed = bridge.aembed_by(self._embedding_function, index.store)
-        return await index.asearch(request, embed)
+        def run(index: HybridIndex) -> Awaitable[SearchResult]:
+            return index.asearch(request, bridge.aembed_by(self._embedding_function, index.store))
+
+        return await self._athrough(run)
+
+    def _through(self, run: Callable[[HybridIndex], T]) -> T:
+        return bridge.following(self, lambda: run(self._index))
+
+    async def _athrough(self, run: Callable[[HybridIndex], Awaitable[T]]) -> T:
+        return await bridge.afollowing(self, lambda: asyncio.to_thread(lambda: self._index), run)
 
     def _embed(self, query: str) -> Sequence[float]:
         return bridge.embed_by(self._embedding_function, self._index.store)(query)

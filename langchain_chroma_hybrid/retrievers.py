@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -28,6 +28,7 @@ from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.requests import check, reject_unknown
+from langchain_chroma_hybrid.engine.keeper import Upkeep
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import ChromaHybridError, InvalidArgumentError
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableSerializable
 
     from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+    from langchain_chroma_hybrid.engine.keeper import Backfill, SyncPolicy
+    from langchain_chroma_hybrid.engine.sync import Progress
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 # What a call may change; with the names of `SearchRequest`, but for LangChain's `filter`.
@@ -147,6 +150,11 @@ class ChromaHybridRetriever(BaseRetriever):
         lexical_fields: Mapping[str, float] | None = None,
         lexical: LexicalIndex | None = None,
         lexical_directory: str | Path | None = None,
+        lock_timeout: float = 30.0,
+        sync: SyncPolicy = "before_query",
+        max_age: float | None = None,
+        backfill: Backfill = "now",
+        progress: Progress | None = None,
         **options: Any,
     ) -> Self:
         """A retriever over a collection that exists; nothing is read until the first query.
@@ -157,10 +165,21 @@ class ChromaHybridRetriever(BaseRetriever):
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
             lexical: an index of your own in place of the one beside the data.
             lexical_directory: parent folder of the index; None means beside the data.
+            lock_timeout: seconds to wait for another process that writes to the index.
+            sync: when to look for what others wrote, as for `HybridChroma`.
+            max_age: seconds for which a count is trusted, as for `HybridChroma`.
+            backfill: when to build an index that is not there, as for `HybridChroma`.
+            progress: called with (records done, records to do) while it is built.
             **options: any other field of the retriever.
         """
-        directory = Path(lexical_directory) if lexical_directory else None
-        config = LexicalConfig(bridge.analyzer_of(analyzer), lexical_fields, directory, lexical)
+        config = LexicalConfig(
+            bridge.analyzer_of(analyzer),
+            lexical_fields,
+            Path(lexical_directory) if lexical_directory else None,
+            lexical,
+            lock_timeout,
+            Upkeep(sync, max_age, backfill, progress),
+        )
         if hasattr(vectorstore, "lexical_config") and config.signature == LexicalConfig().signature:
             return cls(vectorstore=vectorstore, **options)
         return cls(vectorstore=vectorstore, **{"lexical_config": config, **options})
@@ -168,7 +187,7 @@ class ChromaHybridRetriever(BaseRetriever):
     def search(self, query: str, **options: Any) -> SearchResult:
         """The same query as a `SearchResult`, with each leg's view, matched terms and timings."""
         request = self._request(query, {"explain": True, **options})
-        return self._engine.search(request, self._embed)
+        return bridge.following(self.vectorstore, lambda: self._engine.search(request, self._embed))
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""
@@ -196,7 +215,9 @@ class ChromaHybridRetriever(BaseRetriever):
     ) -> list[Document]:
         request = self._request(query, options)
         trace = bridge.trace_into(run_manager, query)
-        result = self._engine.search(request, self._embed, trace=trace)
+        result = bridge.following(
+            self.vectorstore, lambda: self._engine.search(request, self._embed, trace=trace)
+        )
         return self._documents(result, request.explain)
 
     async def _aget_relevant_documents(
@@ -204,9 +225,15 @@ class ChromaHybridRetriever(BaseRetriever):
     ) -> list[Document]:
         request = self._request(query, options)
         trace = bridge.trace_into(run_manager.get_sync(), query)
-        engine = await asyncio.to_thread(lambda: self._engine)
-        embed = bridge.aembed_by(self.vectorstore.embeddings, engine.store)
-        return self._documents(await engine.asearch(request, embed, trace=trace), request.explain)
+
+        def run(engine: HybridIndex) -> Awaitable[SearchResult]:
+            embed = bridge.aembed_by(self.vectorstore.embeddings, engine.store)
+            return engine.asearch(request, embed, trace=trace)
+
+        result = await bridge.afollowing(
+            self.vectorstore, lambda: asyncio.to_thread(lambda: self._engine), run
+        )
+        return self._documents(result, request.explain)
 
     def _request(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
         self._refuse_fixed(options)

@@ -8,6 +8,7 @@ from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid._hybrid_search import HybridSearch, others
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.requests import reject_unknown
+from langchain_chroma_hybrid.engine._steps import passed
 from langchain_chroma_hybrid.engine.registry import drop_index
 from langchain_chroma_hybrid.engine.rows import rows_of, with_vectors
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -71,12 +72,12 @@ class HybridChroma(HybridSearch):
         Raises:
             InvalidArgumentError: names the first entry that cannot be stored; nothing is written.
             EmbeddingError: the embedding function did not give one finite vector per text.
-            WriteError: a later batch failed; `written` has the ids before it.
+            WriteError: it stopped half-way; `written` has the ids that are in.
         """
         reject_unknown("add_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
         embed = self._embedding_function.embed_documents if self._embedding_function else None
-        self._index.upsert(rows, embed, batch_size=batch_size)
+        self._through(lambda index: index.upsert(rows, embed, batch_size=batch_size))
         return list(rows.ids)
 
     async def aadd_texts(
@@ -92,7 +93,7 @@ class HybridChroma(HybridSearch):
         reject_unknown("aadd_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
         embed = self._embedding_function.aembed_documents if self._embedding_function else None
-        await self._index.aupsert(rows, embed, batch_size=batch_size)
+        await self._athrough(lambda index: index.aupsert(rows, embed, batch_size=batch_size))
         return list(rows.ids)
 
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
@@ -115,7 +116,8 @@ class HybridChroma(HybridSearch):
         rows = rows_of([self.encode_image(uri) for uri in uris], metadatas, ids)
         embed = getattr(self._embedding_function, "embed_image", None)
         vectors = embed(uris=uris) if embed else None
-        self._index.upsert(with_vectors(rows, vectors))
+        complete = with_vectors(rows, vectors)
+        self._through(lambda index: index.upsert(complete))
         return list(rows.ids)
 
     def update_documents(self, ids: list[str], documents: list[Document]) -> None:
@@ -127,7 +129,8 @@ class HybridChroma(HybridSearch):
         if self._embedding_function is None:
             raise InvalidArgumentError.of("embedding_function", None, "one, to update documents")
         texts, metadatas, _ = _columns(documents)
-        self._index.update(rows_of(texts, metadatas, ids), self._embedding_function.embed_documents)
+        rows, embed = rows_of(texts, metadatas, ids), self._embedding_function.embed_documents
+        self._through(lambda index: index.update(rows, embed))
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> None:
         """Delete the records that pass all that is given: ids, `where`, `where_document`.
@@ -143,15 +146,18 @@ class HybridChroma(HybridSearch):
         if isinstance(ids, str):
             raise InvalidArgumentError.of("ids", ids, "several strings, not one")
         if passing is not None:
-            found = self._index.store.match(passing)
-            ids = found if ids is None else [id_ for id_ in found if id_ in set(ids)]
-        if ids:
-            self._index.delete(ids)
+            found = self._through(lambda index: index.store.match(passing))
+            among = None if ids is None else set(ids)
+            ids = [id_ for id_ in found if among is None or id_ in among]
+        doomed = ids or []
+        if doomed:
+            self._through(lambda index: index.delete(doomed))
 
     def delete_collection(self) -> None:
         """Delete the collection and the folder of its lexical index."""
         store = bridge.store_of(self)
         super().delete_collection()
+        passed("collection deleted")
         bridge.forget(self)
         drop_index(store, self.lexical_config)
 
@@ -159,7 +165,7 @@ class HybridChroma(HybridSearch):
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents among `ids` that exist, in that order."""
-        records = self._index.store.fetch(ids)
+        records = self._through(lambda index: index.store.fetch(ids))
         return [bridge.document_of(records[id_]) for id_ in ids if id_ in records]
 
     # Keeping both halves in step
@@ -171,11 +177,11 @@ class HybridChroma(HybridSearch):
             deep: compare content and metadata too, not only ids; reads every record.
             progress: called with (records done, records to do).
         """
-        return self._index.sync(deep=deep, progress=progress)
+        return self._through(lambda index: index.sync(deep=deep, progress=progress))
 
     def verify(self, *, fix: bool = False) -> VerifyReport:
         """Compare both halves record by record: missing, extra, stale; `fix` mends them."""
-        return self._index.verify(fix=fix)
+        return self._through(lambda index: index.verify(fix=fix))
 
     def rebuild(self, progress: Progress | None = None) -> SyncReport:
         """Throw the lexical index away, whatever its state, and build it from the collection."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from uuid import UUID
 
 import numpy as np
-from chromadb.errors import InvalidArgumentError, NotFoundError
+from chromadb.errors import InternalError, InvalidArgumentError, NotFoundError
 
 from langchain_chroma_hybrid.core.filters import Filter, to_chroma
 from langchain_chroma_hybrid.core.records import Record, Scored
+from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart, unobserved
 from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.rows import Rows
 
 Vector: TypeAlias = "NDArray[np.float32]"
+Token: TypeAlias = tuple[int, ...]
 Space: TypeAlias = Literal["cosine", "l2", "ip"]
 
 # One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
@@ -40,7 +44,10 @@ class ChromaStore:
 
     def __init__(self, client: ClientAPI, collection: chromadb.Collection) -> None:
         self._client = client
-        self._collection = collection
+        # Writes of the engine are not to be observed as somebody else's.
+        self._collection = unobserved(collection)
+        self._apart: ReaderApart | None = None
+        self._apart_lock = threading.Lock()
         self.uuid = str(collection.id)
         self.name = collection.name
 
@@ -59,6 +66,16 @@ class ChromaStore:
             server = f"{scheme}://{settings.chroma_server_host}:{settings.chroma_server_http_port}"
             return f"{server}/{self._client.tenant}/{self._client.database}"
         return str(self.directory) if self.directory else "memory"
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the client is ephemeral."""
+        return self.location == "memory"
+
+    @property
+    def place(self) -> str:
+        """Tenant and database: collections of others are not to be seen through this client."""
+        return f"{self._client.tenant}/{self._client.database}"
 
     @cached_property
     def space(self) -> Space:
@@ -90,8 +107,8 @@ class ChromaStore:
     def query(self, embedding: Sequence[float], n: int, where: Filter | None) -> list[Scored]:
         """The `n` nearest records that pass `where`, as `(id, distance)`, nearest first."""
         conditions, document = to_chroma(where)
-        with _translated():
-            found = self._collection.query(
+        with _translated(), self._vectors() as collection:
+            found = collection.query(
                 query_embeddings=_row(embedding),
                 n_results=n,
                 where=conditions,
@@ -125,8 +142,8 @@ class ChromaStore:
         """Vectors `(d,)` of the records among `ids` that exist, by id."""
         vectors: dict[str, Vector] = {}
         for page in _pages(ids, _GET_PAGE):
-            with _translated():
-                found = self._collection.get(ids=page, include=["embeddings"])
+            with _translated(), self._vectors() as collection:
+                found = collection.get(ids=page, include=["embeddings"])
             rows = found["embeddings"]
             if rows is not None:
                 vectors.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
@@ -165,7 +182,7 @@ class ChromaStore:
                 return found
             offset += len(page)
 
-    def change_token(self) -> object | None:
+    def change_token(self) -> Token | None:
         """Changes with every write to the data folder by any process, at the cost of one `stat`.
 
         None where there is no such signal: for a server and for an ephemeral client.
@@ -177,6 +194,71 @@ class ChromaStore:
         except OSError:
             return None
         return status.st_mtime_ns, status.st_size, status.st_ino
+
+    # Following another process
+
+    def shows(self, came: Sequence[str], went: Sequence[str]) -> bool:
+        """Whether vector queries know that `came` are there and `went` are not.
+
+        Documents and metadata are read from SQLite and always current; vectors come from an index
+        in this process' memory, which never hears of what another process has written.
+        """
+        if self.directory is None:
+            return True
+        with self._vectors() as collection:
+            try:
+                if came:
+                    collection.get(ids=list(came), include=["embeddings"])
+            except InternalError:
+                return False
+            return not (went and _still_finds(collection, went))
+
+    def read_apart(self) -> bool:
+        """From now on read vectors through a client of our own; whether that is new."""
+        with self._apart_lock:
+            new = self._apart is None
+        self._reopen()
+        return new
+
+    def catch_up(self) -> None:
+        """Show what is written since, where vectors are read through a client of our own."""
+        if self._apart is not None:
+            self._reopen()
+
+    def close(self) -> None:
+        """Give back what the store has opened itself; the caller's client stays open."""
+        with self._apart_lock:
+            old, self._apart = self._apart, None
+        if old is not None:
+            old.retire()
+
+    def _reopen(self) -> None:
+        assert self.directory is not None  # noqa: S101  # `shows` is true everywhere else
+        reader = ReaderApart(self._client, self.directory, self.name)
+        with self._apart_lock:
+            old, self._apart = self._apart, reader
+        if old is not None:
+            old.retire()
+
+    @contextmanager
+    def _vectors(self) -> Iterator[chromadb.Collection]:
+        """The collection object that shows what is written."""
+        with self._apart_lock:
+            apart = self._apart
+            collection = self._collection if apart is None else apart.take()
+        try:
+            yield collection
+        finally:
+            if apart is not None:
+                apart.give_back()
+
+    def exists(self, uuid: str) -> bool:
+        """Whether tenant and database of this client have a collection of that id."""
+        try:
+            self._client.get_collection_by_id(UUID(uuid))
+        except NotFoundError:
+            return False
+        return True
 
     # Writing
 
@@ -230,6 +312,16 @@ _DISTANCES: Mapping[Space, Callable[[Vector, Vector], Vector]] = {
     "l2": lambda query, rows: np.asarray(((rows - query) ** 2).sum(axis=1), dtype=np.float32),
     "ip": lambda query, rows: np.asarray(1.0 - rows @ query, dtype=np.float32),
 }
+
+
+def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:
+    some = collection.get(limit=1, include=["embeddings"])["embeddings"]
+    if some is None or len(some) == 0:
+        return True
+    try:
+        return bool(collection.query(query_embeddings=some[:1], ids=list(went), n_results=1)["ids"])
+    except InternalError:
+        return False
 
 
 def _records(found: Mapping[str, Any]) -> Iterator[Record]:

@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchRequest, SearchResult
-from langchain_chroma_hybrid.core.requests import positive
 from langchain_chroma_hybrid.engine import search as stages
 from langchain_chroma_hybrid.engine.hydrate import hydrate
-from langchain_chroma_hybrid.engine.rows import with_vectors
-from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport, reconcile
-from langchain_chroma_hybrid.engine.sync import sync as run_sync
-from langchain_chroma_hybrid.engine.sync import verify as run_verify
-from langchain_chroma_hybrid.errors import WriteError
+from langchain_chroma_hybrid.engine.keeper import Keeper, Upkeep
+from langchain_chroma_hybrid.engine.writer import Writer
+from langchain_chroma_hybrid.errors import LexicalIndexError
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.engine.journal import Journal
+    from langchain_chroma_hybrid.engine.marks import Marks
     from langchain_chroma_hybrid.engine.planner import Route
     from langchain_chroma_hybrid.engine.rows import Rows
     from langchain_chroma_hybrid.engine.search import Embed, Outcome, Plan, Vector
+    from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport
+    from langchain_chroma_hybrid.engine.writer import AsyncEmbedMany, EmbedMany
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 Step: TypeAlias = Callable[[], "Outcome"]
 Trace: TypeAlias = Callable[[str, Step], "Outcome"]
 AsyncEmbed: TypeAlias = Callable[[str], Awaitable["Vector"]]
-EmbedMany: TypeAlias = Callable[[list[str]], Sequence["Vector"]]
-AsyncEmbedMany: TypeAlias = Callable[[list[str]], Awaitable[Sequence["Vector"]]]
-
-# Writes of few records wait for the next query or for company: a commit costs more than the write.
-_DEFER_AT_MOST = 32
-_DEFERRED_AT_MOST = 256
-# Embedded Chroma holds the GIL while it writes: 100 rows stall an event loop for about 0.1 s.
-_ASYNC_ROWS = 100
 
 
 class HybridIndex:
@@ -51,20 +43,21 @@ class HybridIndex:
     """
 
     def __init__(
-        self, store: ChromaStore, lexical: LexicalIndex, journal: Journal, *, max_age: float = 0.0
+        self,
+        store: ChromaStore,
+        lexical: LexicalIndex,
+        journal: Journal,
+        marks: Marks,
+        upkeep: Upkeep,
     ) -> None:
-        """`max_age`: seconds for which `ensure_current` trusts a count of the collection."""
+        """`journal` and `marks` keep what the next process has to know."""
         self.store = store
         self.lexical = lexical
-        self._journal = journal
-        self._max_age = max_age
-        self._mutex = threading.RLock()
-        self._sync_lock = threading.RLock()
-        # Acknowledged writes that the lexical index does not show yet; writes under way.
-        self._deferred: set[str] = set()
-        self._under_way = 0
-        self._recovered = False
-        self._seen: tuple[object, float] | None = None
+        self.writer = Writer(store, lexical, journal)
+        self._marks = marks
+        self._keeper = Keeper(self.writer, marks, upkeep)
+        self._closed = False
+        self._owner = os.getpid()
 
     # Searching
 
@@ -89,7 +82,7 @@ class HybridIndex:
             SearchError: `on_leg_error="degrade"` and no leg answered.
         """
         start = time.perf_counter()
-        plan = self._plan(request, route)
+        plan, notes = self._plan(request, route)
 
         def run(name: str) -> Outcome:
             step = self._lexical_step(plan)
@@ -98,14 +91,14 @@ class HybridIndex:
             return trace(name, step) if trace else step()
 
         outcomes = _side_by_side([partial(run, name) for name in plan.steps])
-        return self._finish(plan, outcomes, start)
+        return self._finish(plan, outcomes, notes, start)
 
     async def asearch(
         self, request: SearchRequest, embed: AsyncEmbed, *, trace: Trace | None = None
     ) -> SearchResult:
         """The same without ever blocking the event loop; cancelling the task cancels the query."""
         start = time.perf_counter()
-        plan = await asyncio.to_thread(self._plan, request, "auto")
+        plan, notes = await asyncio.to_thread(self._plan, request, "auto")
 
         async def run(name: str) -> Outcome:
             step = self._lexical_step(plan)
@@ -115,11 +108,22 @@ class HybridIndex:
             return await asyncio.to_thread(partial(trace, name, step) if trace else step)
 
         outcomes = await asyncio.gather(*(run(name) for name in plan.steps))
-        return await asyncio.to_thread(self._finish, plan, outcomes, start)
+        return await asyncio.to_thread(self._finish, plan, outcomes, notes, start)
 
-    def _plan(self, request: SearchRequest, route: Route) -> Plan:
-        self.ensure_current()
-        return stages.make_plan(request, self.store, self.lexical, route=route)
+    def _plan(self, request: SearchRequest, route: Route) -> tuple[Plan, tuple[str, ...]]:
+        note = self._prepared(request)
+        if note is not None:
+            request, route = replace(request, mode="vector"), "chroma"
+        plan = stages.make_plan(request, self.store, self.lexical, route=route)
+        return plan, () if note is None else (note,)
+
+    def _prepared(self, request: SearchRequest) -> str | None:
+        try:
+            return self._keeper.prepare()
+        except LexicalIndexError as error:
+            if request.on_leg_error == "raise":
+                raise
+            return f"vectors only: {error}"
 
     def _lexical_step(self, plan: Plan) -> Step:
         return lambda: stages.timed(LEXICAL, lambda: stages.run_lexical(plan, self.lexical))
@@ -129,13 +133,15 @@ class HybridIndex:
             VECTOR, lambda: stages.run_vector(plan, self.store, embedding())
         )
 
-    def _finish(self, plan: Plan, outcomes: Sequence[Outcome], start: float) -> SearchResult:
+    def _finish(
+        self, plan: Plan, outcomes: Sequence[Outcome], notes: tuple[str, ...], start: float
+    ) -> SearchResult:
         stages.settle(plan, outcomes)
         ranking = stages.rank(plan, outcomes, self.store, self.lexical)
         embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
         hits = hydrate(plan, ranking, embedding, self.store, self.lexical)
         reports = tuple(outcome.report() for outcome in outcomes)
-        return SearchResult(hits, reports, (time.perf_counter() - start) * 1e3)
+        return SearchResult(hits, reports, (time.perf_counter() - start) * 1e3, notes)
 
     # Writing
 
@@ -152,167 +158,71 @@ class HybridIndex:
         Raises:
             InvalidArgumentError: `batch_size` is no whole number >= 1.
             EmbeddingError: not one finite vector per text; the batch is not written.
-            WriteError: a batch after the first failed; `written` has the ids before it.
+            WriteError: stopped half-way; `written` has the ids that are in.
         """
-        self._write(rows, embed, self.store.upsert, batch_size)
+        self.writer.upsert(rows, embed, batch_size)
 
     def update(self, rows: Rows, embed: EmbedMany | None = None) -> None:
         """Change records that exist; unknown ids are passed over, as Chroma does."""
-        self._write(rows, embed, self.store.update)
+        self.writer.update(rows, embed)
 
     def delete(self, ids: Collection[str]) -> None:
         """Remove records from both halves; unknown ids are no error."""
-        with self._changing(ids):
-            self.store.delete(ids)
+        self.writer.delete(ids)
 
     async def aupsert(
         self, rows: Rows, embed: AsyncEmbedMany | None = None, *, batch_size: int | None = None
     ) -> None:
         """`upsert` in small steps between which the event loop goes on."""
-        written: list[str] = []
-        for block in rows.batches(self._batch(batch_size)):
-            with _accounted(written, len(rows.ids)):
-                if embed is not None:
-                    block = with_vectors(block, await embed(list(block.documents or ())))  # noqa: PLW2901
-                await self._aupsert_block(block)
-            written += block.ids
-
-    async def _aupsert_block(self, block: Rows) -> None:
-        await asyncio.to_thread(self._begin, block.ids)
-        try:
-            for batch in block.batches(_ASYNC_ROWS):
-                await asyncio.to_thread(self.store.upsert, batch)
-        finally:
-            # A cancelled task still has to bring in what Chroma already holds.
-            await asyncio.shield(asyncio.to_thread(self._end, block.ids))
-
-    def _batch(self, wanted: int | None) -> int:
-        """Records in one write: as many as wanted, never more than Chroma takes."""
-        if wanted is None:
-            return self.store.batch_size
-        positive("batch_size", wanted)
-        return min(wanted, self.store.batch_size)
-
-    def _write(
-        self,
-        rows: Rows,
-        embed: EmbedMany | None,
-        write: Callable[[Rows], None],
-        batch_size: int | None = None,
-    ) -> None:
-        written: list[str] = []
-        for batch in rows.batches(self._batch(batch_size)):
-            with _accounted(written, len(rows.ids)):
-                vectors = embed(list(batch.documents or ())) if embed else None
-                complete = with_vectors(batch, vectors)
-                with self._changing(batch.ids):
-                    write(complete)
-            written += batch.ids
-
-    @contextmanager
-    def _changing(self, ids: Collection[str]) -> Iterator[None]:
-        """Whatever happens to `ids` in Chroma inside the block reaches the lexical index."""
-        self._begin(ids)
-        try:
-            yield
-        finally:
-            self._end(ids)
-
-    def _begin(self, ids: Collection[str]) -> None:
-        with self._mutex:
-            self._journal.begin(ids)
-            self._under_way += 1
-
-    def _end(self, ids: Collection[str]) -> None:
-        defer = len(ids) <= _DEFER_AT_MOST and len(self._deferred) < _DEFERRED_AT_MOST
-        try:
-            if not defer:
-                reconcile(ids, self.store, self.lexical)
-        except BaseException:
-            # Chroma may hold it, the index does not: the next search or open brings it in.
-            defer = True
-            raise
-        finally:
-            with self._mutex:
-                self._deferred.update(ids if defer else ())
-                self._under_way -= 1
-                self._forget_if_done()
+        await self.writer.aupsert(rows, embed, batch_size)
 
     def flush(self) -> None:
-        """Bring deferred writes into the lexical index now."""
-        if not self._deferred:
-            return
-        with self._mutex:
-            reconcile(self._deferred, self.store, self.lexical)
-            self._deferred.clear()
-            self._forget_if_done()
-
-    def _forget_if_done(self) -> None:
-        if not self._deferred and not self._under_way:
-            self._journal.clear()
+        """Bring writes that wait for a query into the lexical index now."""
+        self.writer.flush()
 
     # Staying in step
 
-    def ensure_current(self) -> None:
-        """Make what was acknowledged visible, and notice what others wrote.
-
-        Costs one `stat` where Chroma's files are local and untouched; else one `count`, at most
-        every `max_age` seconds.
-        """
-        self.flush()
-        if self._under_way and self._recovered:
-            return
-        token, now = self.store.change_token(), time.monotonic()
-        if self._seen is not None:
-            seen, since = self._seen
-            fresh = token == seen if token is not None else now - since < self._max_age
-            if fresh:
-                return
-        with self._sync_lock:
-            self._recover()
-            if self.store.count() != self.lexical.count():
-                self.sync()
-            self._seen = (token, now)
-
-    def _recover(self) -> None:
-        """Once: repair what writers that died left undone."""
-        if self._recovered:
-            return
-        with self._journal.orphans() as ids:
-            if ids is None:
-                self.sync(deep=True)
-            elif ids:
-                reconcile(ids, self.store, self.lexical)
-        self._recovered = True
+    def attend(self) -> None:
+        """Somebody new may have written before he came here: look at the next query."""
+        self._keeper.look_again()
 
     def sync(self, *, deep: bool = False, progress: Progress | None = None) -> SyncReport:
         """Mend what the lexical index lacks, has too much, or (`deep`) has in an old state.
 
         Without `deep` the cost is a scan of the ids; with it every record is read.
         """
-        with self._sync_lock:
-            return run_sync(self.store, self.lexical, deep=deep, progress=progress)
+        return self._keeper.sync(deep=deep, progress=progress)
 
     def verify(self, *, fix: bool = False) -> VerifyReport:
         """Compare both halves record by record; `fix` mends what is reported."""
-        self.flush()
-        report = run_verify(self.store, self.lexical)
-        if fix and not report.ok:
-            reconcile([*report.missing, *report.extra, *report.stale], self.store, self.lexical)
-        return report
+        return self._keeper.verify(fix=fix)
+
+    @property
+    def usable(self) -> bool:
+        """Neither closed nor inherited from the process that this one was forked from."""
+        return not self._closed and self._owner == os.getpid()
 
     def discard(self) -> None:
-        """Let go of an index whose collection is gone; nothing is brought in any more."""
-        self._deferred.clear()
-        self._journal.clear()
-        self._journal.close()
-        self.lexical.close()
+        """Let go of an index whose folder will be removed; nothing is brought in any more."""
+        self._closed = True
+        self.writer.forget()
+        self._marks.drop()
+        self._keeper.close()
+        self._release()
 
     def close(self) -> None:
-        """Bring deferred writes in and give files and locks back."""
-        self.flush()
-        self._journal.close()
+        """Bring waiting writes in and give files and locks back; may be called twice."""
+        if self._closed:
+            return
+        self.writer.flush()
+        self._closed = True
+        self._keeper.close()
+        self._release()
+
+    def _release(self) -> None:
+        self.writer.journal.close()
         self.lexical.close()
+        self.store.close()
 
 
 def _embedding(request: SearchRequest, embed: Embed) -> Vector:
@@ -342,15 +252,3 @@ def _side_by_side(steps: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
         others = [pool.submit(copy_context().run, step) for step in steps[:-1]]
         last = steps[-1]()
         return [*(other.result() for other in others), last]
-
-
-@contextmanager
-def _accounted(written: Sequence[str], total: int) -> Iterator[None]:
-    """Say what is written when a later batch fails."""
-    try:
-        yield
-    except Exception as error:
-        if not written:
-            raise
-        message = f"{len(written)} of {total} records are written, then Chroma failed: {error}"
-        raise WriteError(message, written) from error

@@ -7,70 +7,119 @@ writer's.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import threading
 import uuid
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
+
+from langchain_chroma_hybrid.engine._steps import passed
+from langchain_chroma_hybrid.lexical.storage import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
+# Writers that never pause would let the file grow for ever: above this it is written anew.
+_COMPACT_ABOVE = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """What dead writers left undone.
+
+    Attributes:
+        ids: to be repaired; None when a journal cannot be read: then everything is in doubt.
+        living: another writer, alive, has something under way.
+    """
+
+    ids: frozenset[str] | None = frozenset()
+    living: bool = False
+
 
 class Journal:
     """An append-only file of id lists, emptied when all of them are in the lexical index.
 
-    Thread safety: called under the engine's write lock. Processes: each has its own file.
+    Thread safety: may be called from many threads. Processes: each has its own file.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        """`folder` None keeps no journal: for indexes that a crash takes away anyway."""
+        """`folder` None writes nothing: for indexes that a crash takes away anyway."""
         self._folder = folder
+        self._mutex = threading.Lock()
+        self._numbers = itertools.count()
+        self._pending: dict[int, tuple[str, ...]] = {}
         self._path: Path | None = None
         self._lock: FileLock | None = None
         self._owner = 0
 
-    def begin(self, ids: Collection[str]) -> None:
-        """Note that `ids` may change; on disk when this returns."""
-        if self._folder is None:
-            return
-        if self._path is None or self._owner != os.getpid():
-            self._open(self._folder)
-        assert self._path is not None  # noqa: S101  # _open has set it
-        with self._path.open("a", encoding="utf-8") as file:
-            # Escaped to ASCII: a torn line is cut in a known place, never inside a character.
-            file.write(json.dumps(list(ids)) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    def begin(self, ids: Collection[str]) -> int:
+        """Note that `ids` may change; on disk when this returns the number for `done`.
 
-    def clear(self) -> None:
-        """Forget everything: the lexical index has it."""
-        if self._path is not None and self._owner == os.getpid():
-            os.truncate(self._path, 0)
+        Raises:
+            OSError: it could not be written; nothing is noted.
+        """
+        with self._mutex:
+            number, noted = next(self._numbers), tuple(ids)
+            if self._folder is not None:
+                self._append(self._folder, noted)
+            self._pending[number] = noted
+            return number
+
+    def done(self, numbers: Collection[int]) -> None:
+        """Forget what has come into the lexical index."""
+        with self._mutex:
+            for number in numbers:
+                self._pending.pop(number, None)
+            # What cannot be forgotten is repaired once more at the next open, which does no harm.
+            with suppress(OSError):
+                self._shrink()
+        passed("journal done")
 
     def close(self) -> None:
         """Give the file up; whatever it still holds is for the next open."""
-        if self._path is None or self._lock is None or self._owner != os.getpid():
-            return
-        done = self._path.stat().st_size == 0
-        self._lock.release()
-        if done:
-            _remove(self._path)
-        self._path = None
+        with self._mutex:
+            if self._path is None or self._lock is None or self._owner != os.getpid():
+                return
+            self._lock.release()
+            if not self._pending:
+                _remove(self._path)
+            self._path = None
 
     @contextmanager
-    def orphans(self) -> Iterator[set[str] | None]:
-        """Ids that dead writers left undone; their journals are gone when the block ends well.
-
-        Gives None when a journal cannot be read: then everything has to be compared.
-        """
-        with _adopted(self._folder, self._path) as paths:
-            yield _read(paths)
+    def orphans(self) -> Iterator[Orphans]:
+        """What dead writers left undone; their journals are gone when the block ends well."""
+        with _adopted(self._folder, self._path) as (paths, living):
+            yield Orphans(_read(paths), living)
             for path in paths:
                 path.unlink(missing_ok=True)
+
+    def _append(self, folder: Path, ids: tuple[str, ...]) -> None:
+        if self._path is None or self._owner != os.getpid():
+            self._open(folder)
+        assert self._path is not None  # noqa: S101  # _open has set it
+        before = self._path.stat().st_size
+        try:
+            _write(self._path, "a", [ids])
+        except OSError:
+            # A disk that is full may have taken half a line, which must not run into the next.
+            os.truncate(self._path, before)
+            raise
+
+    def _shrink(self) -> None:
+        if self._path is None or self._owner != os.getpid():
+            return
+        if not self._pending:
+            os.truncate(self._path, 0)
+        elif self._path.stat().st_size > _COMPACT_ABOVE:
+            rest = self._path.with_suffix(".tmp")
+            _write(rest, "w", list(self._pending.values()))
+            rest.replace(self._path)
 
     def _open(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -79,21 +128,40 @@ class Journal:
         lock = FileLock(_lock_path(path), mode=0o600)
         lock.acquire(timeout=0)
         path.touch(mode=0o600)
+        sync_folder(folder)
+        # After a fork the parent's entries are the parent's to finish.
+        self._pending = {} if self._owner != os.getpid() else self._pending
         self._path, self._lock, self._owner = path, lock, os.getpid()
+        passed("journal opened")
+
+
+def _write(path: Path, mode: str, entries: Collection[Collection[str]]) -> None:
+    with path.open(mode, encoding="utf-8") as file:
+        # Escaped to ASCII: a torn line is cut in a known place, never inside a character.
+        file.writelines(json.dumps(list(ids)) + "\n" for ids in entries)
+        file.flush()
+        passed("journal written")
+        os.fsync(file.fileno())
+    passed("journal synced")
 
 
 @contextmanager
-def _adopted(folder: Path | None, own: Path | None) -> Iterator[list[Path]]:
+def _adopted(folder: Path | None, own: Path | None) -> Iterator[tuple[list[Path], bool]]:
     """Journals whose writer is dead, locked while they are being worked off."""
     locks: list[tuple[FileLock, Path]] = []
+    living = False
     try:
         for path in sorted(folder.glob("*.jsonl")) if folder else ():
+            if path == own:
+                continue
             lock = FileLock(_lock_path(path), mode=0o600)
-            if path != own:
-                with suppress(Timeout):
-                    lock.acquire(timeout=0)
-                    locks.append((lock, path))
-        yield [path for _, path in locks]
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                living = living or _size(path) > 0
+            else:
+                locks.append((lock, path))
+        yield [path for _, path in locks], living
     finally:
         for lock, path in locks:
             lock.release()
@@ -101,18 +169,27 @@ def _adopted(folder: Path | None, own: Path | None) -> Iterator[list[Path]]:
                 _remove(path)
 
 
-def _read(paths: list[Path]) -> set[str] | None:
+def _read(paths: list[Path]) -> frozenset[str] | None:
     ids: set[str] = set()
     for path in paths:
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
-            if not line.endswith("\n"):
-                # Torn: its write never returned, so Chroma was not touched yet.
-                continue
-            try:
-                ids.update(json.loads(line))
-            except ValueError:
-                return None
-    return ids
+        with suppress(FileNotFoundError):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            for line in text.splitlines(keepends=True):
+                if not line.endswith("\n"):
+                    # Torn: its write never returned, so Chroma was not touched yet.
+                    continue
+                try:
+                    ids.update(json.loads(line))
+                except ValueError:
+                    return None
+    return frozenset(ids)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _lock_path(path: Path) -> str:

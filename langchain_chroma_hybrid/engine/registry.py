@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import threading
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.analysis import Analyzer
+from langchain_chroma_hybrid.engine._steps import passed
 from langchain_chroma_hybrid.engine.hybrid import HybridIndex
 from langchain_chroma_hybrid.engine.journal import Journal
+from langchain_chroma_hybrid.engine.keeper import Upkeep
+from langchain_chroma_hybrid.engine.marks import Marks, read
 from langchain_chroma_hybrid.errors import AnalyzerMismatchError
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
 
@@ -23,8 +28,9 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
-# A server gives no cheap sign of change: its count is trusted for this many seconds.
-_SERVER_MAX_AGE = 1.0
+# The part of an index folder that is ours, not the lexical index's.
+_NOTES = "journal"
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +40,17 @@ class LexicalConfig:
     Attributes:
         lexical_fields: boost by field; `page_content` is the text, other names are metadata keys.
         directory: parent of the index folders; None means beside the data.
-        index: an index of the caller's own, which then decides about everything else here.
+        index: an index of the caller's own, which then decides about everything above.
+        lock_timeout: seconds to wait for another writer of the index.
+        upkeep: how the index follows the collection; the first to open it in a process decides.
     """
 
     analyzer: Analyzer = field(default_factory=Analyzer)
     lexical_fields: Mapping[str, float] | None = None
     directory: Path | None = None
     index: LexicalIndex | None = None
+    lock_timeout: float = 30.0
+    upkeep: Upkeep = field(default_factory=Upkeep)
 
     @property
     def signature(self) -> str:
@@ -66,7 +76,8 @@ def open_index(store: ChromaStore, config: LexicalConfig) -> HybridIndex:
     key = (store.location, store.uuid)
     with _lock:
         engine = _engines.get(key)
-        if engine is None:
+        if engine is None or not engine.usable:
+            sweep(store, config)
             engine = _build(store, config)
             _engines[key] = engine
             _signatures[key] = config.signature
@@ -76,6 +87,8 @@ def open_index(store: ChromaStore, config: LexicalConfig) -> HybridIndex:
                 f"now asked for with {config.signature}: use one configuration"
             )
             raise AnalyzerMismatchError(message)
+        else:
+            engine.attend()
         return engine
 
 
@@ -83,11 +96,30 @@ def drop_index(store: ChromaStore, config: LexicalConfig) -> None:
     """Forget the engine of a collection and remove its folder, whatever state that is in."""
     with _lock:
         engine = _engines.pop((store.location, store.uuid), None)
-        if engine is not None:
+        if engine is not None and engine.usable:
             engine.discard()
         folder = index_folder(store, config)
-        if folder is not None:
-            TantivyIndex.destroy(folder)
+        if folder is not None and folder.exists():
+            TantivyIndex.destroy(folder, lock_timeout=config.lock_timeout)
+        passed("index removed")
+
+
+def sweep(store: ChromaStore, config: LexicalConfig) -> None:
+    """Remove the index folders of collections that are gone.
+
+    Only beside the data and in the cache folder, only folders with our own note in them that names
+    this tenant and database, and only when Chroma says that there is no such collection.
+    """
+    folder = index_folder(store, config)
+    if folder is None or config.directory is not None or not folder.parent.is_dir():
+        return
+    for other in sorted(folder.parent.iterdir()):
+        if other.name == store.uuid or not _UUID.fullmatch(other.name):
+            continue
+        # What cannot be removed now is tried again at the next open.
+        with suppress(Exception):
+            if read(other / _NOTES).place == store.place and not store.exists(other.name):
+                TantivyIndex.destroy(other, lock_timeout=0.0)
 
 
 def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
@@ -111,11 +143,23 @@ def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
 def _build(store: ChromaStore, config: LexicalConfig) -> HybridIndex:
     folder = index_folder(store, config)
     lexical = config.index or TantivyIndex(
-        folder, analyzer=config.analyzer, lexical_fields=config.lexical_fields
+        folder,
+        analyzer=config.analyzer,
+        lexical_fields=config.lexical_fields,
+        lock_timeout=config.lock_timeout,
     )
-    journal = Journal(folder / "journal" if folder else None)
-    on_server = store.directory is None and store.location != "memory"
-    return HybridIndex(store, lexical, journal, max_age=_SERVER_MAX_AGE if on_server else 0.0)
+    notes = _notes(folder, lexical, store)
+    return HybridIndex(store, lexical, Journal(notes), Marks(notes, store.place), config.upkeep)
+
+
+def _notes(folder: Path | None, lexical: LexicalIndex, store: ChromaStore) -> Path | None:
+    """Where journal and state lie; nowhere for an index that ends with the process."""
+    if not lexical.capabilities.durable:
+        return None
+    if folder is None:
+        # A durable index of the caller's own, beside which there may be no room.
+        folder = index_folder(store, LexicalConfig())
+    return None if folder is None else folder / _NOTES
 
 
 def _user_cache() -> Path:

@@ -7,11 +7,13 @@ state in Chroma differs from the index.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid.core.records import digest
+from langchain_chroma_hybrid.engine._steps import passed
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
@@ -47,15 +49,23 @@ class VerifyReport:
         """Nothing differs."""
         return not (self.missing or self.extra or self.stale)
 
+    @property
+    def ids(self) -> list[str]:
+        """All ids that differ."""
+        return [*self.missing, *self.stale, *self.extra]
+
 
 def reconcile(ids: Collection[str], store: ChromaStore, lexical: LexicalIndex) -> None:
     """Give `ids` the state in the lexical index that they have in Chroma."""
     for page in _pages(list(ids)):
         # Read and apply under one lock: a slower process must not apply an older reading later.
         with lexical.locked():
+            passed("index locked")
             records = store.fetch(page)
+            passed("index read")
             gone = [id_ for id_ in page if id_ not in records]
             lexical.apply(list(records.values()), gone)
+        passed("index applied")
 
 
 def verify(store: ChromaStore, lexical: LexicalIndex, *, deep: bool = True) -> VerifyReport:
@@ -70,25 +80,52 @@ def verify(store: ChromaStore, lexical: LexicalIndex, *, deep: bool = True) -> V
     return VerifyReport(tuple(sorted(there - here)), tuple(sorted(here - there)), tuple(stale))
 
 
-def sync(
+def mend(
+    found: VerifyReport,
     store: ChromaStore,
     lexical: LexicalIndex,
     *,
-    deep: bool = False,
     progress: Progress | None = None,
-) -> SyncReport:
-    """Find what differs and mend it, a page at a time: a killed run goes on where it was."""
-    start = time.perf_counter()
-    found = verify(store, lexical, deep=deep)
-    todo = [*found.missing, *found.stale, *found.extra]
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Bring in what differs, a page at a time: a killed run goes on where it was.
+
+    `stop` is asked after each page, when nothing is locked.
+    """
+    todo = found.ids
     for done, page in enumerate(_pages(todo)):
         if progress is not None:
             progress(done * PAGE, len(todo))
         reconcile(page, store, lexical)
+        if stop():
+            return
     if progress is not None:
         progress(len(todo), len(todo))
+
+
+def report(found: VerifyReport, start: float) -> SyncReport:
+    """What mending `found` changed, and how long it took since `start` of `perf_counter`."""
     took = (time.perf_counter() - start) * 1e3
     return SyncReport(len(found.missing), len(found.extra), len(found.stale), took)
+
+
+@contextmanager
+def progress_bar(progress: Progress | None) -> Iterator[Progress | None]:
+    """The caller's progress, or a bar on a terminal; nothing where stderr is none."""
+    if progress is not None:
+        yield progress
+        return
+    # Only a build needs it.
+    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
+
+    # `disable=None` is tqdm's way to say: only on a terminal.
+    with tqdm(desc="lexical index", unit=" records", disable=None, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
 
 
 def _pages(ids: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -28,7 +28,9 @@ MAY_IMPORT = {
 }
 FRAMEWORKS = ("langchain", "langgraph", "llama_index")
 FRAMEWORKS_IN_ROOM = {"embeddings": frozenset({"langchain_core"})}
-CHROMA_CALLERS = frozenset({"engine/chroma_store.py", "embeddings/chroma_bridge.py"})
+CHROMA_CALLERS = frozenset(
+    {"engine/chroma_store.py", "engine/chroma_clients.py", "embeddings/chroma_bridge.py"}
+)
 
 
 def relative(path: Path) -> str:

@@ -1,0 +1,30 @@
+"""The steps of a write by name, so that tests can stop the program at each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Each is passed in this order by a write; the last two only where a collection ends.
+STEPS = (
+    "journal opened",
+    "journal written",
+    "journal synced",
+    "chroma written",
+    "index locked",
+    "index read",
+    "index applied",
+    "journal done",
+    "collection deleted",
+    "index removed",
+)
+
+watcher: Callable[[str], None] | None = None
+
+
+def passed(step: str) -> None:
+    """Tell a test, if one is watching, that `step` has just been done."""
+    if watcher is not None:
+        watcher(step)

@@ -1,0 +1,137 @@
+"""Clients and collection objects of Chroma: watching the caller's, opening our own."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import weakref
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import chromadb
+from chromadb.config import Settings
+from chromadb.errors import NotFoundError
+
+from langchain_chroma_hybrid.errors import CollectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from chromadb.api import ClientAPI
+
+    from langchain_chroma_hybrid.engine.writer import Writer
+
+_MUTATORS = ("add", "upsert", "update", "delete")
+
+
+def observe(collection: chromadb.Collection, writer: Writer) -> None:
+    """Let `writer` know which ids are changed through this very object.
+
+    The object keeps its type and behaviour. Only its own attributes are set, to functions that tell
+    the writer which ids are concerned and call the method of its class.
+    """
+    for name in _MUTATORS:
+        vars(collection)[name] = _observed(collection, name, weakref.ref(writer))
+
+
+def unobserved(collection: chromadb.Collection) -> chromadb.Collection:
+    """The same collection through another object, whose changes nobody hears of."""
+    other = copy.copy(collection)
+    for name in _MUTATORS:
+        vars(other).pop(name, None)
+    return other
+
+
+def reopened(client: ClientAPI, old: chromadb.Collection) -> chromadb.Collection | None:
+    """Another collection that now has the name of `old`; None if there is none."""
+    try:
+        new = client.get_collection(old.name, embedding_function=None)
+    except NotFoundError:
+        return None
+    return None if new.id == old.id else new
+
+
+def _observed(
+    collection: chromadb.Collection, name: str, writer: weakref.ref[Writer]
+) -> Callable[..., Any]:
+    # No reference to the collection but a weak one: it would keep itself alive.
+    owner, method = weakref.ref(collection), getattr(type(collection), name)
+
+    @wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        self, told = owner(), writer()
+        if told is None or told.over:
+            return method(self, *args, **kwargs)
+        with told.changing(_concerned(self, name, args, kwargs), wait=True):
+            return method(self, *args, **kwargs)
+
+    return call
+
+
+def _concerned(collection: Any, name: str, args: tuple[Any, ...], kwargs: Any) -> list[str]:
+    ids = args[0] if args else kwargs.get("ids")
+    if isinstance(ids, str):
+        return [ids]
+    if ids is None and name == "delete":
+        names = ("ids", "where", "where_document")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        conditions = {key: given[key] for key in names[1:] if given.get(key) is not None}
+        return list(collection.get(**conditions, include=[])["ids"]) if conditions else []
+    return [id_ for id_ in ids or () if isinstance(id_, str)]
+
+
+class ReaderApart:
+    """A second client on a local folder, as of now.
+
+    Chroma shares what clients of one path have in memory, and what it has there never changes by
+    another process' writes. The same folder under another spelling of its path is read anew.
+    """
+
+    _spellings: set[int] = set()  # noqa: RUF012  # which are in use, over all readers
+    _mutex = threading.Lock()
+
+    def __init__(self, client: ClientAPI, directory: Path, name: str) -> None:
+        with self._mutex:
+            self._spelling = next(n for n in range(1, 1000) if n not in self._spellings)
+            self._spellings.add(self._spelling)
+        settings = Settings(anonymized_telemetry=client.get_settings().anonymized_telemetry)
+        self._client = chromadb.PersistentClient(
+            f"{directory}{'/.' * self._spelling}",
+            settings=settings,
+            tenant=client.tenant,
+            database=client.database,
+        )
+        self._users, self._retired, self._lock = 0, False, threading.Lock()
+        try:
+            self._collection = self._client.get_collection(name, embedding_function=None)
+        except NotFoundError as error:
+            self.retire()
+            message = f"the Chroma collection is gone: {error}"
+            raise CollectionError(message) from error
+
+    def take(self) -> chromadb.Collection:
+        """The collection; the client stays open until everyone has given it back."""
+        with self._lock:
+            self._users += 1
+        return self._collection
+
+    def give_back(self) -> None:
+        """What `take` gave is no longer used."""
+        with self._lock:
+            self._users -= 1
+        self._close_if_done()
+
+    def retire(self) -> None:
+        """Close the client as soon as nobody uses it."""
+        self._retired = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        with self._lock:
+            if self._users or not self._retired or self._spelling == 0:
+                return
+            self._client.close()  # type: ignore[attr-defined]  # its declared type lacks it
+            with self._mutex:
+                self._spellings.discard(self._spelling)
+            self._spelling = 0

@@ -1,0 +1,105 @@
+"""What one process tells the next about an index: whether it is complete, and as of when."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.lexical.storage import write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FILE = "state.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What an earlier process left.
+
+    Attributes:
+        known: there is a note at all.
+        ready: the index was complete.
+        token: Chroma's change token when both halves were known to be in step, but for what the
+            journals name.
+        place: tenant and database of the collection.
+    """
+
+    known: bool = False
+    ready: bool = False
+    token: tuple[int, ...] | None = None
+    place: str = ""
+
+
+class Marks:
+    """The note beside an index, and its present state in memory.
+
+    Losing it costs a comparison of ids, never a record; so it is written now and then.
+    """
+
+    def __init__(self, folder: Path | None, place: str) -> None:
+        """`folder` None keeps it in memory."""
+        self._folder = folder
+        self._place = place
+        self._mutex = threading.Lock()
+        self._saved: Noted | None = None
+        self._now = Noted(known=True, place=place)
+        self._over = False
+
+    @property
+    def token(self) -> tuple[int, ...] | None:
+        """Chroma's change token when both halves were last known to be in step."""
+        return self._now.token
+
+    def load(self) -> Noted:
+        """What an earlier process left; nothing if it cannot be read."""
+        if self._folder is None:
+            return Noted()
+        self._saved = read(self._folder)
+        return self._saved
+
+    def set(self, *, ready: bool, token: tuple[int, ...] | None) -> None:
+        """Note in memory; a change of `ready` is written at once."""
+        self._now = Noted(known=True, ready=ready, token=token, place=self._place)
+        if self._saved is None or self._saved.ready != ready:
+            self.save()
+
+    def save(self) -> None:
+        """Write the note, if it says anything new."""
+        with self._mutex:
+            if self._folder is None or self._over or self._saved == self._now:
+                return
+            content = {
+                "format": _FORMAT,
+                "ready": self._now.ready,
+                "token": self._now.token,
+                "place": self._place,
+            }
+            with suppress(OSError):
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                write_json(self._folder / _FILE, content)
+                self._saved = self._now
+
+    def drop(self) -> None:
+        """Write nothing more: the index is gone."""
+        with self._mutex:
+            self._over = True
+
+
+def read(folder: Path) -> Noted:
+    """The note in `folder`; an empty one if there is none that this version can read."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        content = json.loads((folder / _FILE).read_text("utf-8"))
+        if content["format"] == _FORMAT:
+            token = content["token"]
+            return Noted(
+                known=True,
+                ready=bool(content["ready"]),
+                token=None if token is None else tuple(map(int, token)),
+                place=str(content["place"]),
+            )
+    return Noted()
