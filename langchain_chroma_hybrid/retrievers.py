@@ -82,7 +82,8 @@ class ChromaHybridRetriever(BaseRetriever):
     weights: Mapping[str, float] | Sequence[float] | None = None
     """Share of (lexical, vector), or by name; a leg of weight 0 is not run."""
     fusion: str = DEFAULT_FUSION
-    """`rrf`, `min_max`, `three_sigma` or `theoretical_min_max`."""
+    """`adaptive` (weights that suit each query, unless `weights` are given), `rrf`, `min_max`,
+    `three_sigma` or `theoretical_min_max`."""
     c: float = DEFAULT_C
     """Constant of `rrf`."""
     filter: Mapping[str, Any] | None = None

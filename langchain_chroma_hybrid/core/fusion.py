@@ -3,22 +3,25 @@
 Rules that hold for every fusion here:
 
 * Any number of lists; an id that a list does not hold gets the worst value from it, never the best.
-* More weight, a better score or a better rank never makes a result worse.
+* More weight for its best leg, a better score or a better rank never makes a result worse.
 * Ties go to the better best rank, then to the smaller id, so that equal input gives equal output.
-* Scores are 0..1, higher is better; 1 needs the first place in every list.
+* Scores are 0..1, higher is better; 1 needs the best value in every list.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 DEFAULT_C = 60
-DEFAULT_FUSION = "min_max"
+DEFAULT_FUSION = "adaptive"
+
+SHARPNESS = 1.25
+"""Exponent of `above_background`: > 1 lets the head of a list count for more than its tail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +32,30 @@ class RankedList:
         weight: >= 0, relative to the other lists.
         floor: the lowest score the leg could ever give, for `theoretical_min_max`;
             None when there is no bound, then the lowest score of the list serves.
+        background: the score of a record that has nothing to do with the query, for `adaptive`:
+            0 for BM25. None for legs that rank every record; then the lowest score of the list
+            serves.
+        ceiling: a score that no record exceeds for this query; None when there is no bound. Only
+            `core.confidence` reads it.
     """
 
     ids: Sequence[str]
     scores: Sequence[float]
     weight: float = 1.0
     floor: float | None = None
+    background: float | None = None
+    ceiling: float | None = None
 
     def head(self, depth: int) -> RankedList:
         """The first `depth` entries."""
         if len(self.ids) <= depth:
             return self
-        return RankedList(self.ids[:depth], self.scores[:depth], self.weight, self.floor)
+        return replace(self, ids=self.ids[:depth], scores=self.scores[:depth])
+
+    @property
+    def base(self) -> float:
+        """The background, or the lowest score where that is unknown."""
+        return min(self.scores, default=0.0) if self.background is None else self.background
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,7 @@ def reciprocal_rank(ranked: RankedList, c: float = DEFAULT_C) -> list[float]:
 
 def min_max(ranked: RankedList) -> list[float]:
     """`(s - min) / (max - min)` over the list; a list of equal scores is all 1."""
-    return _rescale(ranked.scores, min(ranked.scores, default=0.0), max(ranked.scores, default=0.0))
+    return rescale(ranked.scores, min(ranked.scores, default=0.0), max(ranked.scores, default=0.0))
 
 
 def three_sigma(ranked: RankedList) -> list[float]:
@@ -92,11 +107,18 @@ def theoretical_min_max(ranked: RankedList) -> list[float]:
     """
     if ranked.floor is None:
         return min_max(ranked)
-    return _rescale(ranked.scores, ranked.floor, max(ranked.scores, default=ranked.floor))
+    return rescale(ranked.scores, ranked.floor, max(ranked.scores, default=ranked.floor))
+
+
+def above_background(ranked: RankedList) -> list[float]:
+    """`((s - background) / (max - background)) ** SHARPNESS`; the normaliser of `adaptive`."""
+    top = max(ranked.scores, default=0.0)
+    return [unit**SHARPNESS for unit in rescale(ranked.scores, ranked.base, top)]
 
 
 NORMALIZERS: Mapping[str, Normalizer] = MappingProxyType(
     {
+        "adaptive": above_background,
         "min_max": min_max,
         "three_sigma": three_sigma,
         "theoretical_min_max": theoretical_min_max,
@@ -111,7 +133,8 @@ def fuse(
     """Fuse `lists` into one, best first.
 
     `rrf` scores `sum(w / (c + rank))`, scaled so that the first place everywhere is 1; the others
-    score `sum(w * normalised) / sum(w)`.
+    score `sum(w * normalised) / sum(w)`. `adaptive` is no exception: the weights that suit the
+    query come from `core.confidence.weigh`, before.
 
     Args:
         lists: one per leg, with distinct ids each.
@@ -183,7 +206,8 @@ def _best(ranks: Sequence[int | None]) -> int:
     return min(rank for rank in ranks if rank is not None)
 
 
-def _rescale(scores: Sequence[float], low: float, high: float) -> list[float]:
+def rescale(scores: Sequence[float], low: float, high: float) -> list[float]:
+    """`(s - low) / (high - low)`, cut off at 0 and 1; all 1 where there is nothing between."""
     # Halved, so that the span of two huge scores of different sign stays finite.
     span = high / 2 - low / 2
     if span <= 0:

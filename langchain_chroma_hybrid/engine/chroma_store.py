@@ -299,6 +299,8 @@ def similarity(distance: float, space: Space) -> float:
 
 # The lowest value of `similarity`; unbounded for l2 and ip.
 SIMILARITY_FLOOR: Mapping[Space, float | None] = {"cosine": -1.0, "l2": None, "ip": None}
+# The highest: that of a record whose vector is the query's; unbounded for ip.
+SIMILARITY_CEILING: Mapping[Space, float | None] = {"cosine": 1.0, "l2": 0.0, "ip": None}
 
 
 def _cosine(query: Vector, rows: Vector) -> Vector:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from langchain_chroma_hybrid.core.confidence import weigh
 from langchain_chroma_hybrid.core.fusion import Fused, RankedList, fuse
 from langchain_chroma_hybrid.core.records import (
     LEXICAL,
@@ -17,6 +18,7 @@ from langchain_chroma_hybrid.core.records import (
 )
 from langchain_chroma_hybrid.core.requests import LEGS, check, shares
 from langchain_chroma_hybrid.engine.chroma_store import (
+    SIMILARITY_CEILING,
     SIMILARITY_FLOOR,
     ChromaStore,
     relevance,
@@ -198,17 +200,42 @@ def rank(
     raw = {leg.name: {hit.id: hit.score for hit in leg.hits} for leg in legs}
     if len(legs) == 1:
         return Ranking(_single(plan, legs[0], store, lexical), plan.weights, raw)
-    lists = [_ranked(leg, plan.weights[leg.name], store) for leg in legs]
+    lists = [_ranked(plan, leg, store) for leg in legs]
+    # Weights that were asked for hold for every query.
+    if plan.request.fusion == "adaptive" and plan.request.weights is None:
+        lists = weigh(_bounded(plan, legs, lists, store, lexical), plan.depth)
+    weights = {leg.name: ranked.weight for leg, ranked in zip(legs, lists, strict=True)}
     fused = fuse(lists, plan.request.fusion, c=plan.request.c, depth=plan.depth)
-    return Ranking(fused, plan.weights, raw)
+    return Ranking(fused, weights, raw)
 
 
-def _ranked(leg: Outcome, weight: float, store: ChromaStore) -> RankedList:
-    ids = [hit.id for hit in leg.hits]
+def _ranked(plan: Plan, leg: Outcome, store: ChromaStore) -> RankedList:
+    ids, weight = [hit.id for hit in leg.hits], plan.weights[leg.name]
     if leg.name == VECTOR:
         scores = [similarity(hit.score, store.space) for hit in leg.hits]
         return RankedList(ids, scores, weight, SIMILARITY_FLOOR[store.space])
-    return RankedList(ids, [hit.score for hit in leg.hits], weight, 0.0)
+    return RankedList(ids, [hit.score for hit in leg.hits], weight, 0.0, background=0.0)
+
+
+def _bounded(
+    plan: Plan,
+    legs: Sequence[Outcome],
+    lists: Sequence[RankedList],
+    store: ChromaStore,
+    lexical: LexicalIndex,
+) -> list[RankedList]:
+    """`lists` with the highest score that each leg could have given for this query."""
+
+    def ceiling(leg: Outcome) -> float | None:
+        if leg.name == VECTOR:
+            return SIMILARITY_CEILING[store.space]
+        request = plan.request
+        return lexical.max_score(request.text or "", syntax=request.query_syntax)
+
+    return [
+        replace(ranked, ceiling=ceiling(leg)) if leg.hits else ranked
+        for leg, ranked in zip(legs, lists, strict=True)
+    ]
 
 
 def _two_step(
