@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.embeddings.fingerprint import fingerprint
+from langchain_chroma_hybrid.embeddings.fingerprint import fingerprint, model_digest
 from langchain_chroma_hybrid.embeddings.limits import TruncationCounter
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
@@ -38,7 +38,7 @@ class Encoder:
 
     Attributes:
         model: the model, on whatever backend.
-        fingerprint: see `embeddings.fingerprint`.
+        digest, fingerprint: see `embeddings.fingerprint`; the second also knows the options.
         dimension: length of the vectors; None for a model that does not say.
         truncation: texts that were too long for the model.
     """
@@ -50,8 +50,10 @@ class Encoder:
         self._query_prompt = _prompt(model, "query", options.query_prompt)
         self._document_prompt = _prompt(model, "document", options.document_prompt)
         self.dimension = _dimension(model, options.truncate_dim)
+        self.digest = model_digest(model)
         self.fingerprint = fingerprint(
-            model,
+            self.digest,
+            max_seq_length=model.max_seq_length,
             document_prompt=self._document_prompt,
             normalize=options.normalize,
             truncate_dim=options.truncate_dim or model.truncate_dim,

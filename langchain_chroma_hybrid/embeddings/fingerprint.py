@@ -17,12 +17,11 @@ _PER_CALL = ("truncation", "padding")
 _INCIDENTAL = frozenset({"_name_or_path", "transformers_version"})  # where from and saved by whom
 
 
-def fingerprint(model: SentenceTransformer, **options: object) -> str:
-    """32 hex digits over weights, tokenizer, module settings and `options`.
+def model_digest(model: SentenceTransformer) -> str:
+    """32 hex digits over weights, tokenizer and module settings.
 
     Reads what is loaded, not the files: it is the same for a folder that was moved, and new for a
-    model that was retrained under the same path. Prompts are not part of it; give those that change
-    document vectors in `options`. Costs about 1 s per GB of weights.
+    model that was retrained under the same path. Costs about 1 s per GB of weights.
     """
     digest = hashlib.sha256(f"langchain-chroma-hybrid/{FORMAT}".encode())
     for name, module in model.named_children():
@@ -31,8 +30,12 @@ def fingerprint(model: SentenceTransformer, **options: object) -> str:
         digest.update(_canonical([name, str(tensor.dtype), list(tensor.shape)]))
         digest.update(_bytes(tensor))
     digest.update(_tokenizer(model))
-    digest.update(_canonical([model.max_seq_length, options]))
     return digest.hexdigest()[:32]
+
+
+def fingerprint(digest: str, **options: object) -> str:
+    """32 hex digits over a model and the options that change its document vectors."""
+    return hashlib.sha256(_canonical([digest, options])).hexdigest()[:32]
 
 
 def folder_signature(folder: str) -> tuple[tuple[str, int, int], ...]:

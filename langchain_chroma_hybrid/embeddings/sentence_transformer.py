@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from langchain_chroma_hybrid.embeddings.base import CheckedEmbeddings
@@ -98,6 +99,8 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
             raise InvalidArgumentError.of(
                 "processes", processes, "None with backend='onnx', which uses threads"
             )
+        if device not in (None, "cpu") and backend == "onnx":
+            raise InvalidArgumentError.of("device", device, "'cpu' with backend='onnx'")
         loaded = model if hasattr(model, "encode_document") else None
         self.source = Source(
             "" if loaded is not None else resolve(model),  # type: ignore[arg-type] # told apart by `loaded`
@@ -121,7 +124,7 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
         self.cache = (
             cache if cache is None or isinstance(cache, VectorCache) else VectorCache(cache)
         )
-        self._loaded: Any = loaded
+        self._given: Any = loaded
         self._pool = ProcessPool(processes) if processes is not None else None
         self._lane = QueryLane(query_threads if backend == "torch" else "default")
         self._lock = threading.Lock()
@@ -170,17 +173,24 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
 
     def _load(self) -> Encoder:
         encoder = Encoder(
-            self._loaded if self._loaded is not None else load(self.source), self.options
+            self._given if self._given is not None else load(self._placed()), self.options
         )
         if self.backend == "onnx":
             from langchain_chroma_hybrid.embeddings import onnx_backend  # noqa: PLC0415 - needs torch
 
             encoder.model = onnx_backend.convert(
-                encoder.model, quantize=self.quantize, folder=self.onnx_folder
+                encoder.model,
+                encoder.digest,
+                quantize=self.quantize,
+                folder=self.onnx_folder,
+                query_threads=_onnx_threads(self.query_threads),
             )
         elif encoder.model.device.type != "cpu":
             self._lane = QueryLane("default")
         return encoder
+
+    def _placed(self) -> Source:
+        return replace(self.source, device="cpu") if self.backend == "onnx" else self.source
 
     def _encode_query(self, text: str) -> Any:
         encoder = self._ready()
@@ -197,6 +207,13 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
             lambda some: encoder.documents(some, self._pool),
             self.options.batch_size * _CACHE_STEP,
         )
+
+
+def _onnx_threads(threads: QueryThreads) -> int | None:
+    """Threads of onnxruntime for one text; one suits small models and busy machines."""
+    if threads == "auto":
+        return 1
+    return None if threads == "default" else threads
 
 
 def _one_of(name: str, got: object, choices: Sequence[object]) -> None:

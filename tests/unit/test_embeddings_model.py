@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-pytest.importorskip("sentence_transformers", reason="the extra `local`")
-
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings, VectorCache
 from langchain_chroma_hybrid.errors import InvalidArgumentError, MissingDependencyError
 from tests.tiny_models import CHINESE, save_encoder, save_sentence_transformer
+
+pytest.importorskip("sentence_transformers", reason="the extra `local`")
 
 TEXTS = ["die katze schläft", "我们喜欢吃苹果", "größe", "übung, übung"]
 
