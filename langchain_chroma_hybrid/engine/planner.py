@@ -1,8 +1,14 @@
-"""Which way a filter goes: what the lexical index answers, what Chroma answers.
+"""Which way a filtered vector leg goes.
 
-Chroma's own filter costs a scan that grows with the collection; the lexical index answers the same
-filter in less than a millisecond. So a filter that few records pass becomes an exact ranking of
-their vectors, and only the others go to Chroma.
+Chroma's own filter costs a scan that grows with the collection, while the lexical index knows in
+less than a millisecond which records pass. So there are three ways to the nearest ones that pass:
+
+* `exact`: few pass: read their vectors, rank them here.
+* `overfetch`: many pass: ask Chroma for more neighbours without a filter, keep those that pass.
+* `chroma`: Chroma's own filter, when it is the cheapest, or when neighbours that pass are rare.
+
+All three give what passes Chroma's filter and nothing else; `overfetch` gives up early, so that
+guessing wrong costs a small part of what Chroma's own way costs.
 """
 
 from __future__ import annotations
@@ -10,19 +16,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from langchain_chroma_hybrid.core.filters import Filter, all_of, parse, resolve
+from langchain_chroma_hybrid.core.filters import Filter, Ids, all_of, parse, resolve
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.core.records import SearchRequest
+    from collections.abc import Sequence
+
+    from langchain_chroma_hybrid.core.records import Scored, SearchRequest
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
-Way: TypeAlias = Literal["none", "lexical", "exact", "chroma"]
+Way: TypeAlias = Literal["none", "lexical", "exact", "overfetch", "chroma"]
 Route: TypeAlias = Literal["auto", "chroma"]
 
-# Reading and ranking this many vectors costs about what Chroma's filter costs at 20,000 records
-# (docs/filters.md); above it Chroma's own filter is asked.
-EXACT_LIMIT = 500
+# More vectors than this are never read for one query, whatever the estimate says: memory.
+_EXACT_AT_MOST = 5_000
+# The first look at how many of the nearest neighbours pass.
+_PROBE = 150
+# Neighbours asked for beyond what the share that passes suggests.
+_MARGIN = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +43,44 @@ class FilterPlan:
     Attributes:
         asked: as given (call AND base); None for no restriction. Chroma can evaluate it.
         resolved: the same with every part that the lexical index cannot answer replaced by ids.
-        ids: all ids that pass, when they are few enough to rank exactly.
+        passing: how many of `total` records pass, as the lexical index knows it.
+        ids: all ids that pass, when reading their vectors is the cheapest way.
+        route: `chroma` forbids the other ways.
     """
 
     asked: Filter | None = None
     resolved: Filter | None = None
+    passing: int = 0
+    total: int = 0
     ids: tuple[str, ...] | None = None
+    route: Route = "auto"
 
     @property
-    def way(self) -> Way:
-        """How the vector leg is filtered: not at all, nothing passes, exactly, by Chroma."""
-        if self.asked is None:
-            return "none"
-        if self.ids is None:
-            return "chroma"
-        return "exact" if self.ids else "lexical"
+    def empty(self) -> bool:
+        """Nothing passes: no leg has to run."""
+        return self.asked is not None and self.route == "auto" and self.passing == 0
+
+
+class Cost:
+    """Estimated milliseconds. Only their order matters, which machines share.
+
+    Fitted to `benchmarks/latency.py` at 20,000 and 100,000 records of 384 dimensions.
+    """
+
+    @staticmethod
+    def exact(passing: int) -> float:
+        """Read so many vectors and rank them."""
+        return 1.0 + 0.045 * passing
+
+    @staticmethod
+    def neighbours(n: int) -> float:
+        """Ask for so many neighbours without a filter, and see which of them pass."""
+        return 2.0 + 0.02 * n
+
+    @staticmethod
+    def chroma(total: int, passing: int) -> float:
+        """Chroma's own filter over so many records, of which so many pass."""
+        return 3.0 + 0.0006 * total + 0.006 * passing
 
 
 def combined(request: SearchRequest) -> Filter | None:
@@ -59,17 +93,79 @@ def combined(request: SearchRequest) -> Filter | None:
 
 
 def plan_filter(
-    asked: Filter | None, store: ChromaStore, lexical: LexicalIndex, *, route: Route = "auto"
+    asked: Filter | None,
+    store: ChromaStore,
+    lexical: LexicalIndex,
+    *,
+    fetch: int,
+    route: Route = "auto",
 ) -> FilterPlan:
-    """Resolve `asked` against both halves.
+    """Resolve `asked` against both halves, for a vector leg of depth `fetch`.
 
     With `route="chroma"` Chroma answers all of it, for both legs; the ids are the same.
     """
     if asked is None:
         return FilterPlan()
-    supports = lexical.supports if route == "auto" else lambda _: False
-    resolved = resolve(asked, supports, store.match)
     if route == "chroma":
-        return FilterPlan(asked, resolved)
-    ids = lexical.match(resolved, limit=EXACT_LIMIT + 1)
-    return FilterPlan(asked, resolved, tuple(ids) if len(ids) <= EXACT_LIMIT else None)
+        return FilterPlan(asked, resolve(asked, lambda _: False, store.match), route=route)
+    resolved = resolve(asked, lexical.supports, store.match)
+    passing, total = lexical.match_count(resolved), lexical.count()
+    others = min(Cost.chroma(total, passing), Cost.neighbours(_needed(fetch, passing, total)))
+    ids = None
+    if passing <= min(fetch, _EXACT_AT_MOST) or (
+        passing <= _EXACT_AT_MOST and Cost.exact(passing) <= others
+    ):
+        ids = tuple(lexical.match(resolved))
+    return FilterPlan(asked, resolved, passing, total, ids)
+
+
+def nearest(
+    plan: FilterPlan,
+    embedding: Sequence[float],
+    fetch: int,
+    store: ChromaStore,
+    lexical: LexicalIndex,
+) -> tuple[list[Scored], Way]:
+    """The `fetch` nearest records that pass, as `(id, distance)`, and the way that was taken."""
+    if plan.asked is None:
+        return store.query(embedding, fetch, None), "none"
+    if plan.empty:
+        return [], "lexical"
+    if plan.ids is not None:
+        return store.rank(embedding, plan.ids), "exact"
+    if plan.route == "auto":
+        hits = _overfetched(plan, embedding, fetch, store, lexical)
+        if hits is not None:
+            return hits, "overfetch"
+    return store.query(embedding, fetch, plan.asked), "chroma"
+
+
+def _overfetched(
+    plan: FilterPlan,
+    embedding: Sequence[float],
+    fetch: int,
+    store: ChromaStore,
+    lexical: LexicalIndex,
+) -> list[Scored] | None:
+    """The nearest that pass among unfiltered neighbours; None when that does not pay.
+
+    The share that passes near the query may be anything: a first look tells it, and decides.
+    """
+    budget = Cost.chroma(plan.total, plan.passing) / 2
+    expected = _needed(fetch, plan.passing, plan.total)
+    n = min(expected, _PROBE)
+    while Cost.neighbours(n) <= budget:
+        near = store.query(embedding, n, None)
+        candidates = Ids(frozenset(hit.id for hit in near))
+        passing = set(lexical.match(all_of(plan.resolved, candidates)))
+        hits = [hit for hit in near if hit.id in passing]
+        if len(hits) >= fetch or n >= plan.total:
+            return hits[:fetch]
+        budget -= Cost.neighbours(n)
+        n = max(2 * n, _needed(fetch, max(1, len(hits)), n))
+    return None
+
+
+def _needed(fetch: int, passing: int, total: int) -> int:
+    """Neighbours to ask for, so that `fetch` of them pass if they pass like all others."""
+    return int(_MARGIN * fetch * total / max(1, passing)) + 10

@@ -24,7 +24,14 @@ from langchain_chroma_hybrid.engine.chroma_store import (
     relevance,
     similarity,
 )
-from langchain_chroma_hybrid.engine.planner import FilterPlan, Route, combined, plan_filter
+from langchain_chroma_hybrid.engine.planner import (
+    FilterPlan,
+    Route,
+    Way,
+    combined,
+    nearest,
+    plan_filter,
+)
 from langchain_chroma_hybrid.engine.rows import query_vector
 from langchain_chroma_hybrid.errors import SearchError
 
@@ -36,6 +43,10 @@ Vector: TypeAlias = Sequence[float]
 
 # Depth of each leg: below 100 recall falls, above it the order of the first ten hardly moves.
 DEFAULT_DEPTH = 100
+# A leg alone is not fused: nothing below the results changes their order.
+DEPTH_ALONE = 32
+# Results beyond `k`, for those that Chroma no longer has or that no longer pass the filter.
+_SPARE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +114,11 @@ def make_plan(
     check(request)
     asked = combined(request)
     weights = _weights(request)
-    depth = request.fetch_k or DEFAULT_DEPTH
-    filters = plan_filter(asked, store, lexical, route=route)
+    alone = len(weights) == 1 and request.mode != "two_step"
+    depth = request.fetch_k or (DEPTH_ALONE if alone else DEFAULT_DEPTH)
+    filters = plan_filter(asked, store, lexical, fetch=depth, route=route)
     embed_only = VECTOR not in weights and (request.mode == "two_step" or request.with_distance)
-    return Plan(request, filters, weights, embed_only, depth, max(depth, request.k))
+    return Plan(request, filters, weights, embed_only, depth, max(depth, request.k + _SPARE))
 
 
 def _weights(request: SearchRequest) -> dict[str, float]:
@@ -122,7 +134,7 @@ def _weights(request: SearchRequest) -> dict[str, float]:
 def run_lexical(plan: Plan, lexical: LexicalIndex) -> Outcome:
     """The BM25 leg."""
     request, filters = plan.request, plan.filter
-    if filters.ids == () or not request.text:
+    if filters.empty or not request.text:
         hits: list[Scored] = []
     else:
         hits = lexical.search(
@@ -131,19 +143,20 @@ def run_lexical(plan: Plan, lexical: LexicalIndex) -> Outcome:
     return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
 
 
-def run_vector(plan: Plan, store: ChromaStore, embedding: Vector) -> Outcome:
+def run_vector(
+    plan: Plan, store: ChromaStore, lexical: LexicalIndex, embedding: Vector
+) -> Outcome:
     """The vector leg, or only the query's vector where the plan needs no more."""
-    embedding, filters = query_vector(embedding).tolist(), plan.filter
-    if plan.embed_only or filters.ids == ():
-        hits: list[Scored] = []
-    elif filters.ids is not None:
-        hits = store.rank(embedding, filters.ids)[: plan.fetch]
-    else:
-        hits = _nearest(plan, store, embedding)
-    return Outcome(VECTOR, hits, embedding, filtered_by=filters.way)
+    embedding = query_vector(embedding).tolist()
+    if plan.embed_only:
+        return Outcome(VECTOR, embedding=embedding)
+    hits, way = _nearest(plan, store, lexical, embedding)
+    return Outcome(VECTOR, hits, embedding, filtered_by=way)
 
 
-def _nearest(plan: Plan, store: ChromaStore, embedding: Vector) -> list[Scored]:
+def _nearest(
+    plan: Plan, store: ChromaStore, lexical: LexicalIndex, embedding: Vector
+) -> tuple[list[Scored], Way]:
     """At least `fetch` hits of Chroma's index, found in steps that do not depend on `k`.
 
     Asked for more, an approximate index may put others among the first ones, and equal distances
@@ -152,11 +165,11 @@ def _nearest(plan: Plan, store: ChromaStore, embedding: Vector) -> list[Scored]:
     found: dict[str, Scored] = {}
     n = plan.depth
     while True:
-        step = store.query(embedding, n, plan.filter.asked)
+        step, way = nearest(plan.filter, embedding, n, store, lexical)
         for hit in sorted(step, key=lambda hit: (hit.score, hit.id)):
             found.setdefault(hit.id, hit)
         if len(step) < n or n >= plan.fetch:
-            return list(found.values())[: plan.fetch]
+            return list(found.values())[: plan.fetch], way
         n *= 2
 
 

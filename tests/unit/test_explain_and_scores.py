@@ -10,7 +10,7 @@ from langchain_core.documents import Document
 from langchain_chroma_hybrid import ChromaHybridRetriever
 from langchain_chroma_hybrid.core.fusion import RankedList, fuse
 from langchain_chroma_hybrid.testing import WordEmbeddings
-from tests.helpers import MODES, filled, ids_of, make_store
+from tests.helpers import MODES, filled, ids_of
 
 QUERY = "red pump R123-78"
 
@@ -172,15 +172,6 @@ def test_explain_says_which_way_a_filter_went(store, where, where_document, lexi
     }
     assert all(leg.took_ms >= 0 for leg in result.legs)
     assert result.took_ms > 0
-
-
-def test_a_filter_that_many_pass_goes_to_chroma():
-    store = make_store()
-    store.add_texts((f"text {i}" for i in range(600)), [{"even": i % 2 == 0} for i in range(600)])
-    by_name = {leg.name: leg for leg in store.explain("text", filter={"even": {"$ne": 3}}).legs}
-    assert by_name["vector"].filtered_by == "chroma"
-    by_name = {leg.name: leg for leg in store.explain("text", filter={"even": True}).legs}
-    assert by_name["vector"].filtered_by == "exact"
 
 
 def test_explain_in_the_documents_of_a_retriever(store):
