@@ -130,7 +130,7 @@ class HybridIndex:
 
     def _vector_step(self, plan: Plan, embedding: Callable[[], Vector]) -> Step:
         return lambda: stages.timed(
-            VECTOR, lambda: stages.run_vector(plan, self.store, embedding())
+            VECTOR, lambda: stages.run_vector(plan, self.store, self.lexical, embedding())
         )
 
     def _finish(
