@@ -231,6 +231,8 @@ class TantivyIndex:
                     self._folder.sweep()
                 self._reader()
                 writer = self._opened().writer(heap, 1)
+                # A killed commit leaves files whose names the next one would take again.
+                writer.garbage_collect_files()
             try:
                 yield writer
                 with self._explained("written"):
