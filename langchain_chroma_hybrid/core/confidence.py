@@ -21,7 +21,7 @@ legs that are good, middling and noise; `docs/scores.md` says how well they do.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.fusion import RankedList, rescale
@@ -31,11 +31,29 @@ if TYPE_CHECKING:
 
 HEAD = 5
 LEVEL_PRIOR, LEAD_PRIOR = 0.02, 0.1
-ALONE, SUPPORTED = 0.35, 0.65
 LEAST_SHARE = 0.03
 
 
-def weigh(lists: Sequence[RankedList], depth: int | None = None) -> list[RankedList]:
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """What was chosen by measuring.
+
+    Attributes:
+        level_power, lead_power: exponents of level and lead.
+        alone: what is left of a leg's confidence when no other leg knows its best hit.
+    """
+
+    level_power: float = 1.5
+    lead_power: float = 0.5
+    alone: float = 0.35
+
+
+CHOSEN = Constants()
+
+
+def weigh(
+    lists: Sequence[RankedList], depth: int | None = None, constants: Constants = CHOSEN
+) -> list[RankedList]:
     """`lists` with weights that suit the query; what they add up to stays the same.
 
     Lists without hits or without a ceiling keep their weight: nothing is known about them. The
@@ -45,6 +63,7 @@ def weigh(lists: Sequence[RankedList], depth: int | None = None) -> list[RankedL
     Args:
         lists: one per leg, as for `fuse`.
         depth: how deep they will be fused; what lies deeper does not count.
+        constants: other than the chosen ones, to measure what they are worth.
     """
     heads = [ranked if depth is None else ranked.head(depth) for ranked in lists]
     known = [
@@ -52,7 +71,7 @@ def weigh(lists: Sequence[RankedList], depth: int | None = None) -> list[RankedL
         for n, head in enumerate(heads)
         if head.ids and head.weight > 0 and head.ceiling is not None
     ]
-    claims = [heads[n].weight * confidence(heads, n) for n in known]
+    claims = [heads[n].weight * confidence(heads, n, constants) for n in known]
     pooled = math.fsum(heads[n].weight for n in known)
     total = math.fsum(claims)
     if total <= 0.0:
@@ -64,16 +83,16 @@ def weigh(lists: Sequence[RankedList], depth: int | None = None) -> list[RankedL
     return [replace(ranked, weight=w) for ranked, w in zip(lists, weights, strict=True)]
 
 
-def confidence(lists: Sequence[RankedList], column: int) -> float:
+def confidence(lists: Sequence[RankedList], column: int, constants: Constants = CHOSEN) -> float:
     """How sure the leg `column` is of its best hit, >= 0; see the module."""
     ranked = lists[column]
     units = _units(ranked)
     lead = 1.0 - (units[HEAD - 1] if len(units) >= HEAD else 0.0)
-    level = _level(ranked) + LEVEL_PRIOR
-    sure = level * math.sqrt(level * (lead + LEAD_PRIOR))
+    level = (_level(ranked) + LEVEL_PRIOR) ** constants.level_power
+    sure = float(level * (lead + LEAD_PRIOR) ** constants.lead_power)
     if ranked.background is not None:
         return sure
-    return sure * (ALONE + SUPPORTED * _support(lists, column))
+    return sure * (constants.alone + (1.0 - constants.alone) * _support(lists, column))
 
 
 def _level(ranked: RankedList) -> float:

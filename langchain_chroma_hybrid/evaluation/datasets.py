@@ -1,0 +1,109 @@
+"""Queries and judgements from BEIR folders, CSV files and click lists."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from langchain_chroma_hybrid.evaluation.metrics import Qrels
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Queries with judgements, and the corpus where there is one.
+
+    Attributes:
+        queries: text by query id; only queries that have judgements.
+        qrels: grade by record id by query id; above 0 means relevant.
+        corpus: the records to be searched; empty where only judgements are known.
+    """
+
+    queries: Mapping[str, str]
+    qrels: Qrels
+    corpus: tuple[Record, ...] = ()
+
+
+def load_beir(path: str | Path) -> Dataset:
+    """A BEIR folder: `corpus.jsonl`, `queries.jsonl` and `qrels.tsv` or `qrels/test.tsv`.
+
+    A record's text is title and text, as BEIR embeds them.
+
+    Raises:
+        InvalidArgumentError: a file is missing or is not what it should be.
+    """
+    folder = Path(path)
+    qrels: dict[str, dict[str, int]] = {}
+    named = folder / "qrels.tsv"
+    for row in _rows(named if named.exists() else folder / "qrels" / "test.tsv", "\t"):
+        if row[-1].lower() != "score":  # the header
+            qrels.setdefault(row[0], {})[row[-2]] = _grade(row[-1], folder)
+    texts = {str(row["_id"]): str(row["text"]) for row in _lines(folder / "queries.jsonl")}
+    corpus = tuple(_record(row) for row in _lines(folder / "corpus.jsonl"))
+    return Dataset({q: texts[q] for q in qrels if q in texts}, qrels, corpus)
+
+
+def load_csv(path: str | Path) -> Dataset:
+    """A CSV file with the columns `query`, `id` and, if it likes, `grade` (1 if left out).
+
+    Raises:
+        InvalidArgumentError: the file is missing, lacks a column, or a grade is no whole number.
+    """
+    rows = list(_rows(Path(path), ","))
+    head = [name.strip().lower() for name in rows[0]] if rows else []
+    if "query" not in head or "id" not in head:
+        raise InvalidArgumentError.of("path", str(path), "a CSV file with columns query, id, grade")
+    query, id_ = head.index("query"), head.index("id")
+    grade = head.index("grade") if "grade" in head else None
+    qrels: dict[str, dict[str, int]] = {}
+    for row in rows[1:]:
+        given = 1 if grade is None else _grade(row[grade], Path(path))
+        qrels.setdefault(row[query], {})[row[id_]] = given
+    return Dataset({text: text for text in qrels}, qrels)
+
+
+def load_clicks(clicks: Iterable[tuple[str, str]]) -> Dataset:
+    """Pairs of query text and the id that was clicked; the grade is the number of clicks."""
+    qrels: dict[str, dict[str, int]] = {}
+    for query, id_ in clicks:
+        found = qrels.setdefault(str(query), {})
+        found[str(id_)] = found.get(str(id_), 0) + 1
+    return Dataset({text: text for text in qrels}, qrels)
+
+
+def _record(row: Mapping[str, Any]) -> Record:
+    text = f"{row.get('title') or ''} {row.get('text') or ''}".strip()
+    return Record(str(row["_id"]), text, row.get("metadata") or {})
+
+
+def _grade(value: str, path: Path) -> int:
+    try:
+        return int(float(value))
+    except ValueError as error:
+        raise InvalidArgumentError.of("grade", value, f"a number, in {path.name}") from error
+
+
+def _rows(path: Path, delimiter: str) -> Iterator[list[str]]:
+    with _opened(path).open(encoding="utf-8", newline="") as lines:
+        yield from (row for row in csv.reader(lines, delimiter=delimiter) if row)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with _opened(path).open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.strip():
+                yield json.loads(line)
+
+
+def _opened(path: Path) -> Path:
+    if not path.is_file():
+        raise InvalidArgumentError.of("path", path.name, f"a file in {path.parent.name}")
+    return path
