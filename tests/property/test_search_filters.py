@@ -43,7 +43,11 @@ def client(
 
 
 class Filled:
-    """A collection that others filled, and the store over it."""
+    """A collection that others filled, and the store over it.
+
+    It is not deleted: chromadb 1.5.9 forgets to delete lists in metadata with a collection, and
+    shows them in whatever record gets the same row next.
+    """
 
     def __init__(self, client: ClientAPI, records: list[Record]) -> None:
         name = f"search-filters-{next(_numbers)}"
@@ -54,12 +58,6 @@ class Filled:
         self.store = HybridChroma(name, EMBEDDINGS, client=client)
         reachable = self.store.similarity_search(QUERY, k=self.k, mode="lexical")
         self.reach = {document.id for document in reachable}
-
-    def __enter__(self) -> Filled:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.store.delete_collection()
 
     def _add(self, records: list[Record]) -> None:
         if records:
@@ -101,14 +99,14 @@ filters = st.tuples(
 def test_searches_return_exactly_what_chroma_passes(
     client: ClientAPI, records: list[Record], drawn: list[tuple[Any, Any]]
 ) -> None:
-    with Filled(client, records) as filled:
-        for where, where_document in drawn:
-            passing = filled.passing(where, where_document)
-            event("some pass" if 0 < len(passing) < len(records) else "all or none pass")
-            for mode in ("hybrid", "vector"):
-                assert set(filled.found(mode, where, where_document)) == passing
-            for mode in ("lexical", "two_step"):
-                assert set(filled.found(mode, where, where_document)) == passing & filled.reach
+    filled = Filled(client, records)
+    for where, where_document in drawn:
+        passing = filled.passing(where, where_document)
+        event("some pass" if 0 < len(passing) < len(records) else "all or none pass")
+        for mode in ("hybrid", "vector"):
+            assert set(filled.found(mode, where, where_document)) == passing
+        for mode in ("lexical", "two_step"):
+            assert set(filled.found(mode, where, where_document)) == passing & filled.reach
 
 
 @modest(15)
@@ -116,12 +114,12 @@ def test_searches_return_exactly_what_chroma_passes(
 def test_both_routes_give_the_same_ids(
     client: ClientAPI, records: list[Record], drawn: list[tuple[Any, Any]]
 ) -> None:
-    with Filled(client, records) as filled:
-        for where, where_document in drawn:
-            lexical = filled.found("lexical", where, where_document)
-            assert filled.found_by_chroma("lexical", where, where_document) == lexical
-            vector = filled.found("vector", where, where_document)
-            assert set(filled.found_by_chroma("vector", where, where_document)) == set(vector)
+    filled = Filled(client, records)
+    for where, where_document in drawn:
+        lexical = filled.found("lexical", where, where_document)
+        assert filled.found_by_chroma("lexical", where, where_document) == lexical
+        vector = filled.found("vector", where, where_document)
+        assert set(filled.found_by_chroma("vector", where, where_document)) == set(vector)
 
 
 @modest(15)
@@ -134,16 +132,16 @@ def test_what_was_changed_behind_our_back_is_never_let_through(
     client: ClientAPI, records: list[Record], drawn: list[tuple[Any, Any]], data: st.DataObject
 ) -> None:
     """The index may be behind and lose a result; it must not return what Chroma would not."""
-    with Filled(client, records) as filled:
-        changed = data.draw(st.lists(st.sampled_from(records), min_size=1, unique_by=id))
-        metadata = st.dictionaries(strategies.keys, strategies.scalars, min_size=1, max_size=4)
-        for record in changed:
-            filled.collection.update(ids=[record.id], metadatas=[data.draw(metadata)])
-        for where, where_document in drawn:
-            passing = filled.passing(where, where_document)
-            for mode in ("hybrid", "vector", "lexical", "two_step"):
-                assert set(filled.found(mode, where, where_document)) <= passing
-        filled.store.sync(deep=True)
-        for where, where_document in drawn:
-            passing = filled.passing(where, where_document)
-            assert set(filled.found("hybrid", where, where_document)) == passing
+    filled = Filled(client, records)
+    changed = data.draw(st.lists(st.sampled_from(records), min_size=1, unique_by=id))
+    metadata = st.dictionaries(strategies.keys, strategies.scalars, min_size=1, max_size=4)
+    for record in changed:
+        filled.collection.update(ids=[record.id], metadatas=[data.draw(metadata)])
+    for where, where_document in drawn:
+        passing = filled.passing(where, where_document)
+        for mode in ("hybrid", "vector", "lexical", "two_step"):
+            assert set(filled.found(mode, where, where_document)) <= passing
+    filled.store.sync(deep=True)
+    for where, where_document in drawn:
+        passing = filled.passing(where, where_document)
+        assert set(filled.found("hybrid", where, where_document)) == passing
