@@ -367,3 +367,7 @@ def _translated() -> Iterator[None]:
             raise
         message = f"embedding: {error}"
         raise EmbeddingError(message) from error
+    except ValueError as error:
+        if "provide an embedding function" not in str(error):
+            raise
+        raise EmbeddingError.of("embedding_function", None, "one that gives vectors") from error

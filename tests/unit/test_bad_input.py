@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -350,13 +351,13 @@ def test_deleting_needs_something_to_go_by(store):
 # Embeddings.
 
 
-@pytest.mark.parametrize("fault", [no_vector, not_a_number, lambda v: v[:-1]])
+@pytest.mark.parametrize("fault", [no_vector, not_a_number, lambda v: v[:-1], lambda v: None])
 async def test_faulty_vectors_of_documents_are_not_written(store, fault):
     store._embedding_function = FaultyEmbeddings(fault)
     before = store.get()
-    with pytest.raises(EmbeddingError, match="embeddings"):
+    with pytest.raises(EmbeddingError, match="embedding"):
         store.add_texts(["one whale", "two whales"])
-    with pytest.raises(EmbeddingError, match="embeddings"):
+    with pytest.raises(EmbeddingError, match="embedding"):
         await store.aadd_texts(["one whale", "two whales"])
     assert store.get() == before
     assert store.verify().ok
@@ -400,6 +401,8 @@ def test_no_embedding_function(store):
     store._embedding_function = None
     with pytest.raises(EmbeddingError, match="embedding_function"):
         store.similarity_search(QUERY)
+    with pytest.raises(EmbeddingError, match="embedding_function"):
+        store.add_texts(["a whale"])
     with pytest.raises(InvalidArgumentError, match="embedding_function"):
         store.update_documents(["pump"], [Document("x")])
     with pytest.raises(InvalidArgumentError, match="embedding_function"):
@@ -504,6 +507,16 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "lexical").unlink()
     store.add_texts(["a whale"], ids=["x"])
     assert ids_of(store.similarity_search("whale", mode="lexical")) == ["x"]
+
+
+def test_a_folder_that_vanishes_while_it_is_open(tmp_path):
+    store = filled(tmp_path)
+    assert store.similarity_search("pump", mode="lexical")
+    shutil.rmtree(tmp_path / "lexical")
+    with pytest.raises(LexicalIndexError, match=r"rebuild\(\)"):
+        store.similarity_search("pump", mode="lexical")
+    store.rebuild()
+    assert ids_of(store.similarity_search("R123-78", k=1)) == ["pump"]
 
 
 @pytest.mark.parametrize(

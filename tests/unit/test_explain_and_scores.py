@@ -29,9 +29,7 @@ def by_hand(space, query, vectors):
 def test_with_score_gives_chromas_distance_in_fused_order(space, mode):
     configuration = {"hnsw": {"space": space}}
     store = filled(collection_configuration=configuration)
-    plain = Chroma(
-        store._collection_name, WordEmbeddings(), collection_configuration=configuration
-    )
+    plain = Chroma(store._collection_name, WordEmbeddings(), collection_configuration=configuration)
     distances = {d.id: score for d, score in plain.similarity_search_with_score(QUERY, k=8)}
     # A filter sends the vector leg another way; the distances stay.
     for where in (None, {"tenant": {"$ne": "c"}}):
