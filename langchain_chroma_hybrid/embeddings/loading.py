@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.errors import ChromaHybridError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,9 +51,11 @@ def resolve(model: str | os.PathLike[str]) -> str:
     Raises:
         InvalidArgumentError: a path that does not exist, is a file, or holds no model.
     """
-    text = os.fspath(model)
+    text = os.fspath(model) if isinstance(model, str | os.PathLike) else ""
     if not text:
-        raise InvalidArgumentError.of("model", text, "a Hub name or the path of a model folder")
+        raise InvalidArgumentError.of(
+            "model", model, "a Hub name, a folder or a SentenceTransformer"
+        )
     path = Path(text).expanduser()
     if not path.exists():
         if isinstance(model, str) and not _looks_like_path(text):
@@ -82,9 +84,9 @@ def load(source: Source) -> SentenceTransformer:
     library = require("sentence_transformers", "local")
     try:
         model: SentenceTransformer = _build(library, source)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        if isinstance(error, InvalidArgumentError):
-            raise
+    except ChromaHybridError:
+        raise
+    except Exception as error:  # three libraries raise whatever they like at a damaged file
         raise InvalidArgumentError.of(
             "model", source.name, f"a model that loads ({_first_line(error)})"
         ) from error

@@ -26,7 +26,7 @@ from langchain_chroma_hybrid.embeddings import (
     to_chroma,
 )
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
-from tests.tiny_models import save_sentence_transformer
+from tests.tiny_models import minilm, save_sentence_transformer
 from tests.unit.test_embeddings_function import Lengths
 
 TEXTS = ["die katze schläft", "我们喜欢吃苹果", "größe"]
@@ -274,6 +274,19 @@ def test_the_order_of_imports_does_not_matter(order):
     known = "from chromadb.utils.embedding_functions import known_embedding_functions as known"
     names = in_a_new_process(f"import json\n{order}\n{known}\nprint(json.dumps(sorted(known)))")
     assert "langchain_chroma_hybrid" in names
+
+
+def test_the_example_runs():
+    example = Path(__file__).parents[2] / "examples" / "custom_embedding_in_plain_chromadb.py"
+    done = subprocess.run(
+        [sys.executable, example, minilm()], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "by-function: explain",
+        "by-model: explain",
+        "by-model: explain",
+    ]
 
 
 def test_it_is_registered_and_is_an_embedding_function():

@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,6 +168,13 @@ def test_bad_sources(tmp_path, folder, monkeypatch):
         embeddings_of(tmp_path)
     with pytest.raises(InvalidArgumentError, match="nobody/nothing"):
         embeddings_of("nobody/nothing", local_files_only=True).embed_query("a")
+    for wrong in (None, 3, ""):
+        with pytest.raises(InvalidArgumentError, match="a Hub name, a folder"):
+            embeddings_of(wrong)
+    damaged = Path(shutil.copytree(folder, tmp_path / "damaged"))
+    (damaged / "model.safetensors").write_bytes(b"cut off")
+    with pytest.raises(InvalidArgumentError, match="a model that loads"):
+        embeddings_of(damaged).embed_query("a")
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InvalidArgumentError, match="a model that loads"):
         embeddings_of(tmp_path).embed_query("a")
