@@ -177,6 +177,10 @@ class HybridSearch(Chroma):
         request = self._request(query, k, filter, kwargs)
         return self._search(replace(request, explain=True, with_distance=True))
 
+    def highlight(self, query: str, document: Document) -> list[tuple[int, int]]:
+        """Spans `(start, end)` of the page content, in characters, that words of `query` match."""
+        return self._index.lexical.highlight(query, document.page_content)
+
     def similarity_search_by_vector(
         self,
         embedding: list[float],

@@ -77,6 +77,9 @@ class LexicalIndex(Protocol):
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
         """The analysed terms of `query` that occur in the record's indexed fields."""
 
+    def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
+        """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
+
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
 

@@ -154,6 +154,10 @@ class RankBM25Index:
         """The analysed terms of `query` that occur in the record's text."""
         return matched_terms(self.analyzer, query, record, [PAGE_CONTENT])
 
+    def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
+        """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
+        return self.analyzer.highlight(query, text)
+
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
         self._check(where)

@@ -153,6 +153,10 @@ class TantivyIndex:
         """The analysed terms of `query` that occur in the record's indexed fields."""
         return matched_terms(self.analyzer, query, record, self.lexical_fields)
 
+    def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
+        """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
+        return self.analyzer.highlight(query, text)
+
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
         searcher = self._reader()

@@ -257,6 +257,16 @@ def test_ties_are_in_id_order_and_top_k_is_a_prefix(make: Make) -> None:
         assert index.search("equal words more", k) == everything[:k]
 
 
+def test_highlight(index: LexicalIndex) -> None:
+    text = "Sleeping dogs, a cat and R123-78"
+    assert [text[a:b] for a, b in index.highlight("the CATS slept? sleep r123-78", text)] == [
+        "Sleeping",
+        "cat",
+        "R123-78",
+    ]
+    assert index.highlight("nothing", text) == []
+
+
 def test_matched_terms(index: LexicalIndex) -> None:
     assert index.matched_terms("sleeping dogs and cats", RECORDS[0]) == ("sleep", "cat")
     assert index.matched_terms("cats", RECORDS[4]) == ()

@@ -152,6 +152,13 @@ def test_terms_are_the_words_of_the_query_that_the_record_has(store):
     assert hits["pump"].legs[1].terms == ()
 
 
+def test_highlight_marks_the_words_of_the_query(store):
+    (document,) = store.similarity_search("blocked pumps", k=1, mode="lexical")
+    text = document.page_content
+    spans = store.highlight("blocked pumps", document)
+    assert [text[start:end] for start, end in spans] == ["pump", "blocked"]
+
+
 @pytest.mark.parametrize(
     ("where", "where_document", "lexical", "vector"),
     [
