@@ -125,7 +125,7 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{uuid.uuid4().hex}.jsonl"
         # Locked before it exists, so that nobody can take it for a dead writer's.
-        lock = FileLock(_lock_path(path), mode=0o600)
+        lock = _lock(path)
         lock.acquire(timeout=0)
         path.touch(mode=0o600)
         sync_folder(folder)
@@ -154,10 +154,11 @@ def _adopted(folder: Path | None, own: Path | None) -> Iterator[tuple[list[Path]
         for path in sorted(folder.glob("*.jsonl")) if folder else ():
             if path == own:
                 continue
-            lock = FileLock(_lock_path(path), mode=0o600)
+            lock = _lock(path)
             try:
                 lock.acquire(timeout=0)
-            except Timeout:
+            except (Timeout, OSError):
+                # Another's at work, or not ours to touch.
                 living = living or _size(path) > 0
             else:
                 locks.append((lock, path))
@@ -178,11 +179,20 @@ def _read(paths: list[Path]) -> frozenset[str] | None:
                 if not line.endswith("\n"):
                     # Torn: its write never returned, so Chroma was not touched yet.
                     continue
-                try:
-                    ids.update(json.loads(line))
-                except ValueError:
+                entry = _parsed(line)
+                if entry is None:
                     return None
+                ids.update(entry)
     return frozenset(ids)
+
+
+def _parsed(line: str) -> list[str] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    whole = isinstance(entry, list) and all(isinstance(id_, str) for id_ in entry)
+    return entry if whole else None
 
 
 def _size(path: Path) -> int:
@@ -192,8 +202,9 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _lock_path(path: Path) -> str:
-    return str(path.with_suffix(".lock"))
+def _lock(path: Path) -> FileLock:
+    # Whichever thread comes first takes it, for all of them.
+    return FileLock(str(path.with_suffix(".lock")), mode=0o600, thread_local=False)
 
 
 def _remove(path: Path) -> None:
