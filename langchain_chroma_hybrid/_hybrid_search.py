@@ -17,6 +17,7 @@ from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.requests import check, number, positive, reject_unknown
+from langchain_chroma_hybrid.engine.chroma_store import opening
 from langchain_chroma_hybrid.engine.keeper import Upkeep
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -36,8 +37,8 @@ T = TypeVar("T")
 Filters = Mapping[str, Any] | None
 
 _CALL_OPTIONS = (
-    "c", "dedupe_key", "fetch_k", "fusion", "mode", "on_leg_error", "query_syntax",
-    "score_threshold", "weights", "where_document",
+    "c", "dedupe_key", "fetch_k", "fusion", "group_by", "group_limit", "mode", "on_leg_error",
+    "query_syntax", "score_threshold", "weights", "where_document",
 )  # fmt: skip
 
 
@@ -125,7 +126,8 @@ class HybridSearch(Chroma):
             Upkeep(sync, max_age, backfill, progress),
         )
         bridge.check_client(chroma.get("client"))
-        super().__init__(collection_name, embedding_function, persist_directory, **chroma)
+        with opening(persist_directory):
+            super().__init__(collection_name, embedding_function, persist_directory, **chroma)
 
     def similarity_search(
         self, query: str, k: int = 4, filter: Filters = None, **kwargs: Any

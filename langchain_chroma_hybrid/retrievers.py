@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from langchain_chroma_hybrid import _bridge as bridge
+from langchain_chroma_hybrid._choice import Choice
 from langchain_chroma_hybrid.core.analysis import Analyzer
 from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
@@ -46,9 +47,11 @@ if TYPE_CHECKING:
 
 # What a call may change; with the names of `SearchRequest`, but for LangChain's `filter`.
 _CALL_OPTIONS = (
-    "c", "dedupe_key", "explain", "fetch_k", "filter", "fusion", "k", "mode", "on_leg_error",
-    "query_syntax", "score_threshold", "weights", "where_document",
+    "c", "dedupe_key", "explain", "fetch_k", "filter", "fusion", "group_by", "group_limit", "k",
+    "mode", "on_leg_error", "query_syntax", "score_threshold", "weights", "where_document",
 )  # fmt: skip
+# What a call may change about the choice among the fused results.
+_CHOICE_OPTIONS = ("candidates", "lambda_mult", "reranker")
 _FIXED = ("base_filter", "base_where_document", "vectorstore")
 
 
@@ -103,6 +106,19 @@ class ChromaHybridRetriever(BaseRetriever):
     """Put each leg's rank, scores, weight, terms and filter way under `retrieval` in the copy."""
     dedupe_key: str | None = None
     """Metadata key; of several results with one value the best stays."""
+    group_by: str | None = None
+    """Metadata key, such as `source`; of several results with one value the best `group_limit`
+    stay."""
+    group_limit: int = 1
+    """Results per value of `group_by`, >= 1."""
+    reranker: Any = None
+    """Orders the fused results anew: a LangChain `BaseDocumentCompressor`, a Sentence Transformers
+    `CrossEncoder`, or anything with its `predict`. Its scores replace the fused ones."""
+    lambda_mult: float | None = None
+    """Maximal marginal relevance over the fused (or reranked) results: 0 is all diversity, 1 all
+    relevance; None turns it off."""
+    candidates: int = 20
+    """How many results a reranker or `lambda_mult` chooses from; never fewer than `k`."""
     query_syntax: Literal["plain", "simple"] = "plain"
     """`simple` understands `"phrases"`, `prefix*`, `fuzzy~1`, `+must`, `-not`."""
     on_leg_error: OnLegError = "raise"
@@ -141,6 +157,7 @@ class ChromaHybridRetriever(BaseRetriever):
         self._base = _read_base(self.base_filter, self.base_where_document)
         parse(self.filter, self.where_document, names=("filter", "where_document"))
         check(self._request("", {}))
+        self._choice({})
 
     @classmethod
     def from_vectorstore(
@@ -181,7 +198,12 @@ class ChromaHybridRetriever(BaseRetriever):
             lock_timeout,
             Upkeep(sync, max_age, backfill, progress),
         )
-        if hasattr(vectorstore, "lexical_config") and config.signature == LexicalConfig().signature:
+        own = getattr(vectorstore, "lexical_config", None)
+        if own is not None:
+            default = LexicalConfig(config.analyzer)
+            if config != default or config.signature != LexicalConfig().signature:
+                expected = "lexical settings where the HybridChroma is made, which has its own"
+                raise InvalidArgumentError.of("vectorstore", type(vectorstore).__name__, expected)
             return cls(vectorstore=vectorstore, **options)
         return cls(vectorstore=vectorstore, **{"lexical_config": config, **options})
 
@@ -216,31 +238,42 @@ class ChromaHybridRetriever(BaseRetriever):
     ) -> list[Document]:
         request = self._request(query, options)
         trace = bridge.trace_into(run_manager, query)
+        choice = self._choice(options)
+        wider = choice.widened(request)
         result = bridge.following(
-            self.vectorstore, lambda: self._engine.search(request, self._embed, trace=trace)
+            self.vectorstore, lambda: self._engine.search(wider, self._embed, trace=trace)
         )
-        return self._documents(result, request.explain)
+        documents = self._documents(result, request.explain)
+        return choice.made(documents, result, request, run_manager.get_child("reranker"))
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         request = self._request(query, options)
         trace = bridge.trace_into(run_manager.get_sync(), query)
+        choice = self._choice(options)
+        wider = choice.widened(request)
 
         def run(engine: HybridIndex) -> Awaitable[SearchResult]:
             embed = bridge.aembed_by(self.vectorstore.embeddings, engine.store)
-            return engine.asearch(request, embed, trace=trace)
+            return engine.asearch(wider, embed, trace=trace)
 
         result = await bridge.afollowing(
             self.vectorstore, lambda: asyncio.to_thread(lambda: self._engine), run
         )
-        return self._documents(result, request.explain)
+        documents = self._documents(result, request.explain)
+        return await choice.amade(documents, result, request, run_manager.get_child("reranker"))
+
+    def _choice(self, options: Mapping[str, Any]) -> Choice:
+        values = {name: options.get(name, getattr(self, name)) for name in _CHOICE_OPTIONS}
+        return Choice(**values, score_key=self.score_key)
 
     def _request(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
         self._refuse_fixed(options)
         given = {name: value for name, value in options.items() if name != "verbose"}
-        unknown = {name: value for name, value in given.items() if name not in _CALL_OPTIONS}
-        reject_unknown("ChromaHybridRetriever", unknown, _CALL_OPTIONS)
+        known = (*_CALL_OPTIONS, *_CHOICE_OPTIONS)
+        unknown = {name: value for name, value in given.items() if name not in known}
+        reject_unknown("ChromaHybridRetriever", unknown, known)
         values = {name: given.get(name, getattr(self, name)) for name in _CALL_OPTIONS}
         return SearchRequest(query, where=values.pop("filter"), base=self._base, **values)
 

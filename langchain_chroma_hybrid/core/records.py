@@ -117,12 +117,19 @@ class LegReport:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The hits of a query, best first, and how each leg went."""
+    """The hits of a query, best first, and how each leg went.
+
+    Attributes:
+        took_ms: wall time in milliseconds.
+        notes: what the query had to do without, in words.
+        embedding: the query's vector `(d,)`; only when the hits' vectors were asked for.
+    """
 
     hits: tuple[Hit, ...]
     legs: tuple[LegReport, ...] = ()
     took_ms: float = 0.0
     notes: tuple[str, ...] = ()
+    embedding: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,7 @@ class SearchRequest:
         query_syntax: `plain` or `simple`, see `core.query`.
         score_threshold: drop results whose fused score is lower, 0..1.
         dedupe_key: metadata key; of several results with one value the best stays.
+        group_by: metadata key; of several results with one value the best `group_limit` stay.
         with_distance: give every hit its distance, also those that only the lexical leg found.
         with_embedding: give every hit its vector.
     """
@@ -160,6 +168,8 @@ class SearchRequest:
     query_syntax: Literal["plain", "simple"] = "plain"
     score_threshold: float | None = None
     dedupe_key: str | None = None
+    group_by: str | None = None
+    group_limit: int = 1
     on_leg_error: OnLegError = "raise"
     explain: bool = False
     with_distance: bool = False

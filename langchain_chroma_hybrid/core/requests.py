@@ -33,8 +33,11 @@ def check(request: SearchRequest) -> None:
         shares(request.weights, LEGS)
     if request.score_threshold is not None:
         number("score_threshold", request.score_threshold, 0.0, 1.0)
-    if request.dedupe_key is not None and not isinstance(request.dedupe_key, str):
-        raise InvalidArgumentError.of("dedupe_key", request.dedupe_key, "a metadata key or None")
+    positive("group_limit", request.group_limit)
+    for name in ("dedupe_key", "group_by"):
+        key = getattr(request, name)
+        if key is not None and not isinstance(key, str):
+            raise InvalidArgumentError.of(name, key, "a metadata key or None")
 
 
 def shares(

@@ -141,7 +141,9 @@ class HybridIndex:
         embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
         hits = hydrate(plan, ranking, embedding, self.store, self.lexical)
         reports = tuple(outcome.report() for outcome in outcomes)
-        return SearchResult(hits, reports, (time.perf_counter() - start) * 1e3, notes)
+        took = (time.perf_counter() - start) * 1e3
+        asked = plan.request.with_embedding
+        return SearchResult(hits, reports, took, notes, embedding if asked else None)
 
     # Writing
 

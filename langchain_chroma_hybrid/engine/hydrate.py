@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.filters import matches
@@ -33,7 +34,8 @@ def hydrate(
         records = store.fetch(hit.id for hit in chunk)
         found += [(hit, records[hit.id]) for hit in chunk if hit.id in records]
         found = [pair for pair in found if matches(plan.filter.resolved, pair[1])]
-        found = _deduplicated(found, plan.request.dedupe_key)
+        found = _limited(found, plan.request.dedupe_key, 1)
+        found = _limited(found, plan.request.group_by, plan.request.group_limit)
         if len(found) >= plan.request.k:
             break
     best = found[: plan.request.k]
@@ -66,18 +68,20 @@ def _chunks(fused: Sequence[Fused], size: int) -> Iterator[Sequence[Fused]]:
         start, size = start + size, size * 2
 
 
-def _deduplicated(found: list[tuple[Fused, Record]], key: str | None) -> list[tuple[Fused, Record]]:
-    """Of several results with one value under `key` the best; records without the key all stay."""
+def _limited(
+    found: list[tuple[Fused, Record]], key: str | None, limit: int
+) -> list[tuple[Fused, Record]]:
+    """The best `limit` of each value under `key`; records without the key all stay."""
     if key is None:
         return found
-    seen: set[object] = set()
+    seen: Counter[object] = Counter()
     kept = []
     for hit, record in found:
         value = record.metadata.get(key)
         value = tuple(value) if isinstance(value, list) else value
-        if value is None or value not in seen:
+        seen[value] += 1
+        if value is None or seen[value] <= limit:
             kept.append((hit, record))
-        seen.add(value)
     return kept
 
 

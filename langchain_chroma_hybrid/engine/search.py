@@ -114,7 +114,8 @@ def make_plan(
     check(request)
     asked = combined(request)
     weights = _weights(request)
-    alone = len(weights) == 1 and request.mode != "two_step"
+    whole = request.dedupe_key is None and request.group_by is None
+    alone = len(weights) == 1 and request.mode != "two_step" and whole
     depth = request.fetch_k or (DEPTH_ALONE if alone else DEFAULT_DEPTH)
     filters = plan_filter(asked, store, lexical, fetch=depth, route=route)
     embed_only = VECTOR not in weights and (request.mode == "two_step" or request.with_distance)

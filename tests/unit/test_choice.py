@@ -1,0 +1,140 @@
+"""Rerankers, diversity and groups over the fused results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from langchain_core.documents import BaseDocumentCompressor, Document
+
+from langchain_chroma_hybrid import ChromaHybridRetriever
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from tests.helpers import make_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TEXTS = [
+    ("a1", "the pump is blocked", "a"),
+    ("a2", "the pump is blocked now", "a"),
+    ("a3", "the pump is blocked again", "a"),
+    ("b1", "a valve beside the pump leaks", "b"),
+    ("c1", "read the manual of the pump", "c"),
+]
+
+
+class Shortest:
+    """Scores like a CrossEncoder: the shorter, the better."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def predict(self, pairs: list[tuple[str, str]]) -> np.ndarray:
+        self.seen.append(len(pairs))
+        return np.array([1 / len(text) for _, text in pairs])
+
+
+class Reverse(BaseDocumentCompressor):
+    def compress_documents(self, documents: Sequence[Document], query, callbacks=None):
+        scored = {"metadata": {"relevance_score": 9.0}}
+        return [document.model_copy(update=scored) for document in reversed(documents)]
+
+
+@pytest.fixture(scope="module")
+def store():
+    store = make_store()
+    metadatas = [{"source": source} for _, _, source in TEXTS]
+    store.add_texts([t for _, t, _ in TEXTS], metadatas, ids=[i for i, _, _ in TEXTS])
+    return store
+
+
+def ids(documents):
+    return [document.id for document in documents]
+
+
+async def test_a_cross_encoder_orders_the_candidates(store):
+    reranker = Shortest()
+    retriever = ChromaHybridRetriever(vectorstore=store, k=2, reranker=reranker, candidates=4)
+    found = retriever.invoke("blocked pump")
+    assert reranker.seen == [4]
+    assert ids(found)[0] == "a1"
+    assert found[0].metadata["relevance_score"] == pytest.approx(1 / len("the pump is blocked"))
+    assert ids(await retriever.ainvoke("blocked pump")) == ids(found)
+    assert retriever.invoke("blocked pump", reranker=None)[0].metadata["relevance_score"] <= 1
+
+
+async def test_a_compressor_orders_the_candidates(store):
+    plain = ChromaHybridRetriever(vectorstore=store, k=5)
+    retriever = ChromaHybridRetriever(vectorstore=store, k=2, reranker=Reverse())
+    expected = ids(plain.invoke("blocked pump"))[::-1][:2]
+    assert ids(retriever.invoke("blocked pump")) == expected
+    assert ids(await retriever.ainvoke("blocked pump")) == expected
+    assert retriever.invoke("blocked pump")[0].metadata["relevance_score"] == 9.0
+
+
+def test_a_users_own_score_is_not_written_over():
+    store = make_store()
+    store.add_texts(["a pump"], [{"relevance_score": "mine"}])
+    retriever = ChromaHybridRetriever(vectorstore=store, reranker=Shortest())
+    assert retriever.invoke("pump")[0].metadata["relevance_score"] == "mine"
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "lexical", "two_step"])
+def test_diversity_takes_what_differs(store, mode):
+    retriever = ChromaHybridRetriever(vectorstore=store, k=3, mode=mode)
+    same = ids(retriever.invoke("pump blocked", lambda_mult=1.0))
+    assert {id_[0] for id_ in same} == {"a"}
+    different = ids(retriever.invoke("pump blocked", lambda_mult=0.1))
+    assert different[0] == same[0]
+    assert len({id_[0] for id_ in different}) == 3
+
+
+async def test_diversity_without_blocking(store):
+    retriever = ChromaHybridRetriever(vectorstore=store, k=3, lambda_mult=0.1)
+    assert ids(await retriever.ainvoke("pump blocked")) == ids(retriever.invoke("pump blocked"))
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "lexical", "two_step"])
+def test_groups_are_limited(store, mode):
+    found = store.similarity_search("blocked pump", k=5, group_by="source", mode=mode)
+    assert sorted(document.metadata["source"] for document in found) == ["a", "b", "c"]
+    retriever = ChromaHybridRetriever(
+        vectorstore=store, k=5, mode=mode, group_by="source", group_limit=2
+    )
+    assert len([d for d in retriever.invoke("blocked pump") if d.metadata["source"] == "a"]) == 2
+    one = store.similarity_search("blocked pump", k=5, dedupe_key="source", mode=mode)
+    assert ids(one) == ids(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reranker", object()),
+        ("lambda_mult", 1.5),
+        ("candidates", 0),
+        ("group_limit", 0),
+        ("group_limit", True),
+    ],
+)
+def test_bad_values_say_their_name(store, name, value):
+    with pytest.raises(ValueError, match=name):
+        ChromaHybridRetriever(vectorstore=store, **{name: value})
+    with pytest.raises(InvalidArgumentError, match=name):
+        ChromaHybridRetriever(vectorstore=store).invoke("pump", **{name: value})
+
+
+def test_scores_of_the_wrong_shape_say_so(store):
+    class Pairs:
+        def predict(self, pairs):
+            return np.zeros((len(pairs), 2))
+
+    with pytest.raises(InvalidArgumentError, match="reranker"):
+        ChromaHybridRetriever(vectorstore=store, reranker=Pairs()).invoke("pump")
+
+
+@pytest.mark.parametrize("option", [{"analyzer": "german"}, {"sync": "manual"}, {"max_age": 3.0}])
+def test_a_hybrid_store_has_its_own_lexical_settings(store, option):
+    with pytest.raises(InvalidArgumentError, match="HybridChroma"):
+        ChromaHybridRetriever.from_vectorstore(store, **option)
+    assert ids(ChromaHybridRetriever.from_vectorstore(store, k=1).invoke("manual")) == ["c1"]
