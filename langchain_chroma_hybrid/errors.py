@@ -3,7 +3,8 @@
 ChromaHybridError
 ├── InvalidArgumentError (ValueError)      a value that cannot be used: names it, got, expected
 │   ├── FilterError                        a malformed `where` / `where_document`
-│   └── EmbeddingError                     vectors of the wrong count, shape or content
+│   ├── EmbeddingError                     vectors of the wrong count, shape or content
+│   └── PictureError                       a picture that cannot be read or may not be opened
 ├── UnknownArgumentError (TypeError)       a keyword that nothing would have read
 ├── MissingDependencyError (ImportError)   an extra is not installed; the message is the pip line
 ├── CollectionError (LookupError)          the Chroma collection is gone or was never there
@@ -42,6 +43,10 @@ class FilterError(InvalidArgumentError):
 
 class EmbeddingError(InvalidArgumentError):
     """An embedding function returned something that is not one finite vector per text."""
+
+
+class PictureError(InvalidArgumentError):
+    """A picture that cannot be read, is damaged, over a limit, or at a place not allowed."""
 
 
 class UnknownArgumentError(ChromaHybridError, TypeError):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         to_chroma,
     )
     from langchain_chroma_hybrid.embeddings.function import FunctionEmbeddings
+    from langchain_chroma_hybrid.embeddings.multimodal import MultimodalEmbeddings
+    from langchain_chroma_hybrid.embeddings.pictures import PicturePolicy
     from langchain_chroma_hybrid.embeddings.sentence_transformer import (
         SentenceTransformerEmbeddings,
     )
@@ -25,6 +27,8 @@ __all__ = [
     "CheckedEmbeddings",
     "ChromaHybridEmbeddingFunction",
     "FunctionEmbeddings",
+    "MultimodalEmbeddings",
+    "PicturePolicy",
     "SentenceTransformerEmbeddings",
     "VectorCache",
     "from_chroma",
@@ -36,6 +40,8 @@ _MODULES = {
     "CheckedEmbeddings": "base",
     "ChromaHybridEmbeddingFunction": "chroma_bridge",
     "FunctionEmbeddings": "function",
+    "MultimodalEmbeddings": "multimodal",
+    "PicturePolicy": "pictures",
     "SentenceTransformerEmbeddings": "sentence_transformer",
     "VectorCache": "cache",
     "from_chroma": "chroma_bridge",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from chromadb.api.types import Documents, EmbeddingFunction, Space
 from chromadb.utils.embedding_functions import register_embedding_function
 from langchain_core.embeddings import Embeddings
@@ -67,12 +68,18 @@ class ChromaHybridEmbeddingFunction(EmbeddingFunction[Documents]):
         return self._given if self._given is not None else find(self._config)
 
     def __call__(self, input: Documents) -> ChromaVectors:  # noqa: A002 - named so by Chroma
-        """Vectors of documents, float32, in the order given."""
-        return list(_documents(self.embeddings, check_texts(input)))
+        """Vectors of documents, or of pictures as arrays, float32, in the order given."""
+        pictures = _pictures(self.embeddings, input)
+        return list(
+            _documents(self.embeddings, check_texts(input)) if pictures is None else pictures
+        )
 
     def embed_query(self, input: Documents) -> ChromaVectors:  # noqa: A002 - named so by Chroma
-        """Vectors of queries, float32, in the order given."""
+        """Vectors of queries, or of pictures as arrays, float32, in the order given."""
         embeddings = self.embeddings
+        pictures = _pictures(embeddings, input)
+        if pictures is not None:
+            return list(pictures)
         return [_query(embeddings, text) for text in check_texts(input)]
 
     @staticmethod
@@ -120,10 +127,10 @@ def to_chroma(
 ) -> EmbeddingFunction[Documents]:
     """Use LangChain embeddings in plain chromadb; a collection made with them finds them again.
 
-    `SentenceTransformerEmbeddings` of a name or path are rebuilt in every process that imports
-    `langchain_chroma_hybrid`; they are loaded here, for their fingerprint. All others are code,
-    which a database must not name: give them a `name` and, in a new process, call this or `provide`
-    before the first query; until then it is refused.
+    `SentenceTransformerEmbeddings` and `MultimodalEmbeddings` of a name or path are rebuilt in
+    every process that imports `langchain_chroma_hybrid`; they are loaded here, for their
+    fingerprint. All others are code, which a database must not name: give them a `name` and, in a
+    new process, call this or `provide` before the first query; until then it is refused.
 
     Args:
         embeddings: any LangChain embeddings.
@@ -174,6 +181,22 @@ def _documents(embeddings: Embeddings, texts: list[str]) -> Vectors:
     if isinstance(embeddings, CheckedEmbeddings):
         return embeddings.document_vectors(texts)
     return check_vectors(embeddings.embed_documents(texts), len(texts))
+
+
+def _pictures(embeddings: Embeddings, given: Any) -> Vectors | None:
+    """Vectors of pictures; None if `given` is something else.
+
+    Chroma hands over what the collection's data loader read: arrays, or, from the one for
+    LangChain, `("images", uris)`.
+    """
+    listed = list(given) if isinstance(given, list | tuple) else []
+    loaded = listed[1] if listed[:1] == ["images"] and isinstance(given, tuple) else listed
+    if loaded is listed and not any(isinstance(entry, np.ndarray) for entry in listed):
+        return None
+    embed = getattr(embeddings, "image_vectors", None) or getattr(embeddings, "embed_image", None)
+    if embed is None:
+        raise EmbeddingError.of("input", "pictures", "texts: these embeddings have no embed_image")
+    return check_vectors(embed(loaded), len(loaded))
 
 
 def _query(embeddings: Embeddings, text: str) -> Vectors:

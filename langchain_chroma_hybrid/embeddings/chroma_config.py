@@ -8,11 +8,12 @@ import threading
 from collections import OrderedDict
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from langchain_core.embeddings import Embeddings
 
 from langchain_chroma_hybrid.embeddings.fingerprint import folder_signature
+from langchain_chroma_hybrid.embeddings.multimodal import MultimodalEmbeddings
 from langchain_chroma_hybrid.embeddings.sentence_transformer import SentenceTransformerEmbeddings
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
@@ -21,16 +22,21 @@ if TYPE_CHECKING:
 
 OnChange: TypeAlias = Literal["warn", "raise"]
 Config: TypeAlias = dict[str, Any]
+_Rebuildable: TypeAlias = SentenceTransformerEmbeddings | MultimodalEmbeddings
 
 FORMAT = 1
 _SPACES = {"cosine": "cosine", "dot": "ip", "euclidean": "l2"}
+_CLASSES: dict[str, type[_Rebuildable]] = {
+    "sentence_transformer": SentenceTransformerEmbeddings,
+    "multimodal": MultimodalEmbeddings,
+}
 _KEPT = 4  # rebuilt models that stay loaded
 # Belongs to a machine or to a person's decision, not into a database.
 _NOT_STORED = ("device", "trust_remote_code", "local_files_only", "show_progress")
 _log = logging.getLogger(__name__)
 _lock = threading.RLock()
 _provided: dict[str, Embeddings] = {}
-_rebuilt: OrderedDict[str, SentenceTransformerEmbeddings] = OrderedDict()
+_rebuilt: OrderedDict[str, _Rebuildable] = OrderedDict()
 
 
 def provide(name: str, embeddings: Embeddings) -> None:
@@ -62,19 +68,22 @@ def describe(
         InvalidArgumentError: `model_kwargs` that JSON cannot hold.
     """
     config: Config = {"format": FORMAT, "kind": "named", "name": name, "space": space or "cosine"}
-    if name is not None or not isinstance(embeddings, SentenceTransformerEmbeddings):
+    model = embeddings.text if isinstance(embeddings, MultimodalEmbeddings) else embeddings
+    if name is not None or not isinstance(model, SentenceTransformerEmbeddings):
         return config
-    if not embeddings.source.name:  # a model that was handed over loaded
+    # An empty name is a model that was handed over loaded.
+    if not model.source.name or getattr(embeddings, "image_source", None) == "":
         return config
-    own = _SPACES.get(embeddings.model.similarity_fn_name, "cosine")
-    config |= {"kind": "sentence_transformer", "space": space or own, "on_change": on_change}
+    embeddings = cast("_Rebuildable", embeddings)
+    own = _SPACES.get(model.model.similarity_fn_name, "cosine")
+    config |= {"kind": _kind(embeddings), "space": space or own, "on_change": on_change}
     config["fingerprint"] = embeddings.fingerprint
     config["model"] = _model_options(embeddings)
     try:
         return config | {"model": json.loads(json.dumps(config["model"]))}
     except TypeError as error:
         raise InvalidArgumentError.of(
-            "model_kwargs", dict(embeddings.source.model_kwargs), "JSON values, or give `name`"
+            "model_kwargs", dict(model.source.model_kwargs), "JSON values, or give `name`"
         ) from error
 
 
@@ -88,7 +97,7 @@ def find(config: Config) -> Embeddings:
             collection was made with `on_change="raise"`.
         InvalidArgumentError: the model is not there any more.
     """
-    if config["kind"] == "sentence_transformer":
+    if config["kind"] in _CLASSES:
         return _rebuild(config)
     with _lock:
         found = _provided.get(config["name"])
@@ -101,22 +110,30 @@ def find(config: Config) -> Embeddings:
     return found
 
 
-def _model_options(embeddings: SentenceTransformerEmbeddings) -> Config:
+def _kind(embeddings: _Rebuildable) -> str:
+    return next(kind for kind, its in _CLASSES.items() if isinstance(embeddings, its))
+
+
+def _model_options(embeddings: _Rebuildable) -> Config:
+    if isinstance(embeddings, MultimodalEmbeddings):
+        options = _model_options(cast("SentenceTransformerEmbeddings", embeddings.text))
+        own = {"normalize": embeddings.normalize, "image_model": embeddings.image_source}
+        return options | own
     source, options = asdict(embeddings.source), asdict(embeddings.options)
     options |= {"backend": embeddings.backend, "quantize": embeddings.quantize}
     stored = {"model": source.pop("name")} | source | options
     return {key: stored[key] for key in stored if key not in _NOT_STORED}
 
 
-def _rebuild(config: Config) -> SentenceTransformerEmbeddings:
+def _rebuild(config: Config) -> _Rebuildable:
     model = config["model"]["model"]
     files = folder_signature(model) if Path(model).is_dir() else ()
     key = json.dumps([config["model"], files], sort_keys=True)
     with _lock:
         found = _rebuilt.get(key)
         if found is None:
-            found = SentenceTransformerEmbeddings(**config["model"])
-            _note_change(config, found.fingerprint)
+            found = _CLASSES[config["kind"]](**config["model"])
+            _note_change(config, str(found.fingerprint))
             _rebuilt[key] = found
         _rebuilt.move_to_end(key)
         while len(_rebuilt) > _KEPT:
