@@ -1,0 +1,171 @@
+"""What a caller says about pictures, as items: checked before anything is read or written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_chroma_hybrid._optional import require
+from langchain_chroma_hybrid.embeddings.pictures import URI
+from langchain_chroma_hybrid.engine.rows import rows_of
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.multimodal.ingest import Item
+from langchain_chroma_hybrid.multimodal.report import ImageFailure, ImageReport
+from langchain_chroma_hybrid.multimodal.scan import File
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.records import Record
+
+# What the collection says itself; the caller's metadata must not say it differently.
+RESERVED = frozenset({
+    "described", "file_name", "folder", "kind", "mtime", "root", "sha256", "size", "tags", "uri",
+})  # fmt: skip
+
+# Chroma gives back floats that differ in the last place.
+_CLOCK = 1e-5
+
+
+def of_files(
+    root: Path, files: Sequence[File], captions: Any, tags: Any, metadata: Any
+) -> tuple[list[Item], list[ImageFailure]]:
+    """An item for each file of a folder, and those whose names cannot be stored.
+
+    Raises:
+        InvalidArgumentError: a caption, tags or metadata that cannot be stored.
+    """
+    found, failures = [], []
+    say = [
+        _lookup(name, given)
+        for name, given in (("captions", captions), ("tags", tags), ("metadata", metadata))
+    ]
+    for file in files:
+        if not _is_text(str(file.path)):
+            failures.append(ImageFailure(repr(str(file.path)), "its name is not Unicode"))
+            continue
+        caption, labels, more = (each(file) for each in say)
+        found.append(_item(file, caption, labels, more, {"root": str(root)}))
+    _check(found)
+    return found, failures
+
+
+def listed(
+    pictures: Sequence[Any],
+    captions: Sequence[str | None] | None,
+    tags: Sequence[Sequence[str]] | None,
+    metadatas: Sequence[Mapping[str, Any] | None] | None,
+    ids: Sequence[str] | None,
+) -> list[Item]:
+    """An item for each picture.
+
+    Raises:
+        InvalidArgumentError: nothing to add, lists of another length, or an entry that cannot be
+            used.
+    """
+    if not pictures:
+        raise InvalidArgumentError.of("pictures", [], "at least one picture")
+    columns: list[Sequence[Any]] = []
+    for name, given in (
+        ("captions", captions),
+        ("tags", tags),
+        ("metadatas", metadatas),
+        ("ids", ids),
+    ):
+        if given is not None and (isinstance(given, str) or len(given) != len(pictures)):
+            raise InvalidArgumentError.of(
+                name, given, f"a list of {len(pictures)}, one per picture"
+            )
+        columns.append(given if given is not None else [None] * len(pictures))
+    found = []
+    for picture, caption, labels, more, id_ in zip(pictures, *columns, strict=True):
+        item = _item(_source(picture), caption, labels, more, {})
+        found.append(item if id_ is None else replace(item, id=id_))
+    _check(found)
+    return found
+
+
+def unchanged(item: Item, known: Mapping[str, Record]) -> bool:
+    """Whether a file is as the collection knows it, and nothing new is said about it."""
+    record = known.get(item.id or "")
+    if record is None or "mtime" not in item.facts:
+        return False
+    before, now = record.metadata.get("mtime"), item.facts["mtime"]
+    return (
+        isinstance(before, float)
+        and isinstance(now, float)
+        and abs(before - now) < _CLOCK
+        and record.metadata.get("size") == item.facts["size"]
+        and record.metadata.get("described") == item.described
+    )
+
+
+def with_deleted(report: ImageReport, gone: Sequence[str]) -> ImageReport:
+    """The report of a run that also deleted."""
+    return replace(report, deleted=tuple(gone))
+
+
+def _source(picture: Any) -> Any:
+    """A file with its size and time; everything else as it is.
+
+    Raises:
+        InvalidArgumentError: no kind of picture.
+    """
+    if isinstance(picture, os.PathLike) or (isinstance(picture, str) and not URI.match(picture)):
+        path = Path(os.path.abspath(os.path.expanduser(picture)))  # noqa: PTH100, PTH111 - links stay
+        try:
+            found = path.stat()
+        except (OSError, ValueError):
+            return File(path, path.name, 0, 0.0)  # reading it says what is wrong
+        return File(path, path.name, found.st_size, found.st_mtime)
+    image = isinstance(picture, require("PIL.Image", "image").Image)
+    if image or isinstance(picture, str | bytes) or hasattr(picture, "__array_interface__"):
+        return picture
+    expected = "a path, URI, bytes, PIL image or array"
+    raise InvalidArgumentError.of("pictures", type(picture).__name__, expected)
+
+
+def _item(source: Any, caption: Any, tags: Any, metadata: Any, facts: Mapping[str, Any]) -> Item:
+    if caption is not None and not isinstance(caption, str):
+        raise InvalidArgumentError.of("captions", caption, "strings")
+    if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags or ()):
+        raise InvalidArgumentError.of("tags", tags, "lists of non-empty strings")
+    said: dict[str, Any] = dict(metadata or {})
+    if taken := sorted(RESERVED & said.keys()):
+        raise InvalidArgumentError.of("metadata", taken, f"keys other than {sorted(RESERVED)}")
+    if tags:
+        said["tags"] = list(tags)
+    if isinstance(source, File):
+        said |= {"file_name": source.path.name, "folder": str(source.path.parent), **facts}
+        said |= {"size": source.size, "mtime": source.mtime}
+        return Item(source.path, source.id, str(source.path), caption or "", said)
+    if isinstance(source, str) and not source.startswith("data:"):
+        id_ = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return Item(source, id_, source, caption or "", said)
+    return Item(source, None, None, caption or "", said)
+
+
+def _check(found: Sequence[Item]) -> None:
+    """All that is said can be stored: raised before the first picture is read."""
+    ids = [item.id or f"picture {position}" for position, item in enumerate(found)]
+    rows_of([item.caption for item in found], [dict(item.facts) for item in found], ids)
+
+
+def _lookup(name: str, given: Any) -> Callable[[File], Any]:
+    if given is None:
+        return lambda _: None
+    if callable(given):
+        return lambda file: given(file.path)
+    if not isinstance(given, Mapping):
+        raise InvalidArgumentError.of(name, given, "a mapping by path, or a function of the path")
+    return lambda file: given.get(file.relative, given.get(file.path.name))
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

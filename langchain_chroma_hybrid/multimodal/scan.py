@@ -1,0 +1,84 @@
+"""Find picture files, and tell which of them are as they were."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SUFFIXES = frozenset({
+    ".avif", ".bmp", ".dcm", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tga", ".tif",
+    ".tiff", ".webp",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as the folder lists it, without a look inside.
+
+    Attributes:
+        path: absolute.
+        relative: below the folder that was scanned, with `/`.
+        size: in bytes.
+        mtime: seconds since 1970.
+    """
+
+    path: Path
+    relative: str
+    size: int
+    mtime: float
+
+    @property
+    def id(self) -> str:
+        """32 hex digits, the same for the same path."""
+        return hashlib.sha256(str(self.path).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def find(folder: Path, patterns: Sequence[str] | None, recursive: bool) -> list[File]:
+    """The picture files of a folder, sorted by path.
+
+    What begins with a dot is left out, links to folders are not followed.
+
+    Args:
+        folder: where to look.
+        patterns: such as `*.png` or `2024/*.jpg`, matched from the right; None means every suffix
+            of a known format.
+        recursive: also in the folders below.
+
+    Raises:
+        InvalidArgumentError: no such folder, or patterns that are no list of strings.
+    """
+    if not folder.is_dir():
+        raise InvalidArgumentError.of("folder", str(folder), "an existing folder")
+    if isinstance(patterns, str) or not all(isinstance(each, str) for each in patterns or ()):
+        raise InvalidArgumentError.of("patterns", patterns, "a list of strings, or None")
+    return sorted(_walk(folder, "", patterns, recursive), key=lambda file: file.relative)
+
+
+def _walk(
+    folder: Path, prefix: str, patterns: Sequence[str] | None, recursive: bool
+) -> Iterator[File]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            relative = prefix + entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if recursive:
+                    yield from _walk(folder / entry.name, f"{relative}/", patterns, recursive)
+            elif _wanted(relative, patterns) and entry.is_file():
+                found = entry.stat()
+                yield File(folder / entry.name, relative, found.st_size, found.st_mtime)
+
+
+def _wanted(relative: str, patterns: Sequence[str] | None) -> bool:
+    if patterns is None:
+        return os.path.splitext(relative)[1].lower() in SUFFIXES  # noqa: PTH122 - thousands a second
+    return any(PurePosixPath(relative).match(pattern) for pattern in patterns)
