@@ -52,6 +52,15 @@ def per_query(
     return values
 
 
+def depth_of(name: str) -> int:
+    """How many results a measure looks at.
+
+    Raises:
+        InvalidArgumentError: an unknown measure.
+    """
+    return int(_theirs(name).partition("@")[2])
+
+
 def _theirs(name: str) -> str:
     """The name under which ir-measures knows a measure."""
     kind, _, k = name.partition("@")

@@ -1,0 +1,88 @@
+"""Asking a retriever all queries under several settings, each query embedded once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_chroma import Chroma
+
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.evaluation.settings import KNOWN
+from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from langchain_chroma_hybrid.evaluation.metrics import Qrels
+
+
+class Runner:
+    """Runs queries through the same search that `retriever.invoke` uses.
+
+    Args:
+        target: a `ChromaHybridRetriever`, whose filters and options hold, or a `Chroma` or
+            `HybridChroma`.
+        queries: text by query id.
+
+    Raises:
+        InvalidArgumentError: `target` is neither.
+    """
+
+    def __init__(self, target: ChromaHybridRetriever | Chroma, queries: Mapping[str, str]) -> None:
+        if isinstance(target, Chroma):
+            target = ChromaHybridRetriever.from_vectorstore(target)
+        if not isinstance(target, ChromaHybridRetriever):
+            expected = "a ChromaHybridRetriever, a HybridChroma or a Chroma"
+            raise InvalidArgumentError.of("target", target, expected)
+        self.retriever = target
+        self.queries = dict(queries)
+        self._embed = _remembering(target._embed)  # noqa: SLF001  # the retriever's own search
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the retriever was given other than the defaults, among what can be tuned."""
+        fields = type(self.retriever).model_fields
+        given = {name: getattr(self.retriever, name) for name in KNOWN}
+        return {name: value for name, value in given.items() if value != fields[name].default}
+
+    def run(self, k: int, **options: Any) -> dict[str, list[str]]:
+        """Ids found by query, best first.
+
+        Raises:
+            InvalidArgumentError: an option that a call of the retriever would refuse.
+        """
+        engine = self.retriever._engine  # noqa: SLF001  # the retriever's own search
+        found = {}
+        for query, text in self.queries.items():
+            request = self.retriever._request(text, {**options, "k": k})  # noqa: SLF001  # as above
+            found[query] = [hit.id for hit in engine.search(request, self._embed).hits]
+        return found
+
+
+def judged(queries: Mapping[str, str], qrels: Qrels) -> dict[str, str]:
+    """The queries that have at least one relevant record.
+
+    Raises:
+        InvalidArgumentError: there is none.
+    """
+    kept = {
+        query: text
+        for query, text in queries.items()
+        if max(qrels.get(query, {}).values(), default=0) > 0
+    }
+    if not kept:
+        raise InvalidArgumentError.of(
+            "queries", list(queries), "ids with a relevant record in qrels"
+        )
+    return kept
+
+
+def _remembering(embed: Callable[[str], Sequence[float]]) -> Callable[[str], Sequence[float]]:
+    known: dict[str, Sequence[float]] = {}
+
+    def remembered(text: str) -> Sequence[float]:
+        if text not in known:
+            known[text] = embed(text)
+        return known[text]
+
+    return remembered
