@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from langchain_chroma import Chroma
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
     from langchain_core.embeddings import Embeddings
+    from langchain_core.retrievers import BaseRetriever
 
     from langchain_chroma_hybrid.core.records import Hit, Record, SearchResult
     from langchain_chroma_hybrid.engine.hybrid import AsyncEmbed, HybridIndex, Step, Trace
@@ -171,6 +172,22 @@ def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
         }
         for leg in hit.legs
     }
+
+
+class RetrieverLeg:
+    """A LangChain retriever as one more leg; its documents count by their ids."""
+
+    def __init__(self, retriever: BaseRetriever) -> None:
+        self._retriever = retriever
+
+    def search(self, text: str, k: int) -> list[str]:
+        """Ids in the retriever's order; how many it returns is its own affair."""
+        return [document.id for document in self._retriever.invoke(text)[:k] if document.id]
+
+    async def asearch(self, text: str, k: int) -> list[str]:
+        """The same without blocking the event loop."""
+        documents = await self._retriever.ainvoke(text)
+        return [document.id for document in documents[:k] if document.id]
 
 
 def trace_into(run_manager: CallbackManagerForRetrieverRun, query: str) -> Trace | None:

@@ -119,6 +119,10 @@ class ChromaHybridRetriever(BaseRetriever):
     relevance; None turns it off."""
     candidates: int = 20
     """How many results a reranker or `lambda_mult` chooses from; never fewer than `k`."""
+    extra_retrievers: Mapping[str, InstanceOf[BaseRetriever]] = Field(default_factory=dict)
+    """Further legs by name, such as a retriever over learned sparse vectors: their order counts,
+    their documents are found in the collection by id. What it does not hold, or what does not pass
+    the filters, is left out, whatever they return. `weights` may name them."""
     query_syntax: Literal["plain", "simple"] = "plain"
     """`simple` understands `"phrases"`, `prefix*`, `fuzzy~1`, `+must`, `-not`."""
     on_leg_error: OnLegError = "raise"
@@ -275,7 +279,9 @@ class ChromaHybridRetriever(BaseRetriever):
         unknown = {name: value for name, value in given.items() if name not in known}
         reject_unknown("ChromaHybridRetriever", unknown, known)
         values = {name: given.get(name, getattr(self, name)) for name in _CALL_OPTIONS}
-        return SearchRequest(query, where=values.pop("filter"), base=self._base, **values)
+        further = {n: bridge.RetrieverLeg(r) for n, r in self.extra_retrievers.items()}
+        where = values.pop("filter")
+        return SearchRequest(query, where=where, base=self._base, further=further, **values)
 
     def _documents(self, result: SearchResult, explain: bool) -> list[Document]:
         documents = []

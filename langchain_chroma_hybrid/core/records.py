@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 
@@ -115,6 +115,16 @@ class LegReport:
     error: str | None = None
 
 
+class FurtherLeg(Protocol):
+    """A leg beside the lexical and the vector one: anything that ranks ids for a text."""
+
+    def search(self, text: str, k: int) -> Sequence[str]:
+        """At most `k` ids, best first; ids that Chroma does not hold are passed over."""
+
+    async def asearch(self, text: str, k: int) -> Sequence[str]:
+        """The same without blocking the event loop."""
+
+
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     """The hits of a query, best first, and how each leg went.
@@ -146,6 +156,8 @@ class SearchRequest:
         c: the RRF constant.
         where, where_document: Chroma filters of this call.
         base: a parsed filter that is ANDed with them and that nothing in them can widen.
+        further: legs beside `lexical` and `vector`, by name; they run in hybrid mode, and their
+            hits have to pass the same filters.
         query_syntax: `plain` or `simple`, see `core.query`.
         score_threshold: drop results whose fused score is lower, 0..1.
         dedupe_key: metadata key; of several results with one value the best stays.
@@ -165,6 +177,7 @@ class SearchRequest:
     where: Mapping[str, Any] | None = None
     where_document: Mapping[str, Any] | None = None
     base: Filter | None = None
+    further: Mapping[str, FurtherLeg] = field(default_factory=dict)
     query_syntax: Literal["plain", "simple"] = "plain"
     score_threshold: float | None = None
     dedupe_key: str | None = None

@@ -29,8 +29,10 @@ def check(request: SearchRequest) -> None:
     _one_of("query_syntax", request.query_syntax, ("plain", "simple"))
     _one_of("on_leg_error", request.on_leg_error, get_args(OnLegError))
     number("c", request.c, 0.0, math.inf)
+    if taken := [name for name in request.further if name in LEGS]:
+        raise InvalidArgumentError.of("extra_retrievers", taken, "names other than these")
     if request.weights is not None:
-        shares(request.weights, LEGS)
+        shares(request.weights, leg_names(request))
     if request.score_threshold is not None:
         number("score_threshold", request.score_threshold, 0.0, 1.0)
     positive("group_limit", request.group_limit)
@@ -38,6 +40,11 @@ def check(request: SearchRequest) -> None:
         key = getattr(request, name)
         if key is not None and not isinstance(key, str):
             raise InvalidArgumentError.of(name, key, "a metadata key or None")
+
+
+def leg_names(request: SearchRequest) -> tuple[str, ...]:
+    """Names of the legs that a hybrid search can run, in the order of a sequence of weights."""
+    return (*LEGS, *request.further)
 
 
 def shares(

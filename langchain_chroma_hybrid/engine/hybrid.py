@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchRequest, SearchResult
 from langchain_chroma_hybrid.engine import search as stages
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Step: TypeAlias = Callable[[], "Outcome"]
 Trace: TypeAlias = Callable[[str, Step], "Outcome"]
 AsyncEmbed: TypeAlias = Callable[[str], Awaitable["Vector"]]
+T = TypeVar("T")
 
 
 class HybridIndex:
@@ -85,9 +86,13 @@ class HybridIndex:
         plan, notes = self._plan(request, route)
 
         def run(name: str) -> Outcome:
-            step = self._lexical_step(plan)
-            if name == VECTOR:
+            if name == LEXICAL:
+                step = self._lexical_step(plan)
+            elif name == VECTOR:
                 step = self._vector_step(plan, lambda: _embedding(request, embed))
+            else:
+                leg = request.further[name]
+                step = _further_step(plan, name, lambda: leg.search(request.text or "", plan.fetch))
             return trace(name, step) if trace else step()
 
         outcomes = _side_by_side([partial(run, name) for name in plan.steps])
@@ -101,10 +106,13 @@ class HybridIndex:
         plan, notes = await asyncio.to_thread(self._plan, request, "auto")
 
         async def run(name: str) -> Outcome:
-            step = self._lexical_step(plan)
-            if name == VECTOR:
-                embedding = await _awaited(request, embed)
-                step = self._vector_step(plan, embedding)
+            if name == LEXICAL:
+                step = self._lexical_step(plan)
+            elif name == VECTOR:
+                step = self._vector_step(plan, await _awaited(_aembedding(request, embed)))
+            else:
+                ids = request.further[name].asearch(request.text or "", plan.fetch)
+                step = _further_step(plan, name, await _awaited(ids))
             return await asyncio.to_thread(partial(trace, name, step) if trace else step)
 
         outcomes = await asyncio.gather(*(run(name) for name in plan.steps))
@@ -231,19 +239,26 @@ def _embedding(request: SearchRequest, embed: Embed) -> Vector:
     return request.embedding if request.embedding is not None else embed(request.text or "")
 
 
-async def _awaited(request: SearchRequest, embed: AsyncEmbed) -> Callable[[], Vector]:
-    """The query's vector, or its failure, for the step that needs it."""
+def _further_step(plan: Plan, name: str, ids: Callable[[], Sequence[str]]) -> Step:
+    return lambda: stages.timed(name, lambda: stages.further_outcome(name, ids(), plan))
+
+
+async def _aembedding(request: SearchRequest, embed: AsyncEmbed) -> Vector:
+    return request.embedding if request.embedding is not None else await embed(request.text or "")
+
+
+async def _awaited(work: Awaitable[T]) -> Callable[[], T]:
+    """What `work` gives, or its failure, for the step that needs it."""
     try:
-        given = request.embedding
-        vector = given if given is not None else await embed(request.text or "")
+        result = await work
     except Exception as error:  # noqa: BLE001  # raised again in the step, where failures are settled
         failure = error
 
-        def fail() -> Vector:
+        def fail() -> T:
             raise failure
 
         return fail
-    return lambda: vector
+    return lambda: result
 
 
 def _side_by_side(steps: Sequence[Callable[[], Outcome]]) -> list[Outcome]:

@@ -16,7 +16,7 @@ from langchain_chroma_hybrid.core.records import (
     Scored,
     SearchRequest,
 )
-from langchain_chroma_hybrid.core.requests import LEGS, check, shares
+from langchain_chroma_hybrid.core.requests import check, leg_names, shares
 from langchain_chroma_hybrid.engine.chroma_store import (
     SIMILARITY_CEILING,
     SIMILARITY_FLOOR,
@@ -70,7 +70,7 @@ class Plan:
     def steps(self) -> tuple[str, ...]:
         """Names of what has to run before the legs can be put together."""
         needs = {*self.weights, *((VECTOR,) if self.embed_only else ())}
-        return tuple(name for name in LEGS if name in needs)
+        return tuple(name for name in leg_names(self.request) if name in needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _weights(request: SearchRequest) -> dict[str, float]:
         return {VECTOR: 1.0}
     if request.mode in ("lexical", "two_step"):
         return {LEXICAL: 1.0}
-    given = shares(request.weights if request.weights is not None else (1.0, 1.0), LEGS)
+    given = shares({} if request.weights is None else request.weights, leg_names(request))
     return {name: weight for name, weight in given.items() if weight > 0}
 
 
@@ -172,6 +172,13 @@ def _nearest(
         if len(step) < n or n >= plan.fetch:
             return list(found.values())[: plan.fetch], way
         n *= 2
+
+
+def further_outcome(name: str, ids: Sequence[str], plan: Plan) -> Outcome:
+    """What a further leg returned: only its order counts, on a scale that falls evenly to 0."""
+    unique = list(dict.fromkeys(ids))[: plan.fetch]
+    hits = [Scored(id_, 1.0 - place / len(unique)) for place, id_ in enumerate(unique)]
+    return Outcome(name, hits, filtered_by="none" if plan.filter.asked is None else "records")
 
 
 def timed(name: str, run: Callable[[], Outcome]) -> Outcome:
@@ -243,6 +250,8 @@ def _bounded(
     def ceiling(leg: Outcome) -> float | None:
         if leg.name == VECTOR:
             return SIMILARITY_CEILING[store.space]
+        if leg.name != LEXICAL:
+            return None
         request = plan.request
         return lexical.max_score(request.text or "", syntax=request.query_syntax)
 
@@ -277,8 +286,9 @@ def _single(plan: Plan, leg: Outcome, store: ChromaStore, lexical: LexicalIndex)
     if leg.name == VECTOR:
         scores = [relevance(hit.score, store.space) for hit in leg.hits]
     else:
-        request = plan.request
-        bound = lexical.max_score(request.text or "", syntax=request.query_syntax) or 1.0
+        request, bound = plan.request, 1.0
+        if leg.name == LEXICAL:
+            bound = lexical.max_score(request.text or "", syntax=request.query_syntax) or 1.0
         scores = [min(1.0, max(0.0, hit.score / bound)) for hit in leg.hits]
     return [
         Fused(hit.id, score, (place,), (score,))
