@@ -36,6 +36,31 @@ _GET_PAGE = 2_000
 _SCAN_PAGE = 30_000
 
 
+# By folder: its change tokens that differ only by our opening of clients.
+_openings: dict[Path, tuple[Token, ...]] = {}
+
+
+def token_of(directory: Path) -> Token | None:
+    """Changes with every write to the data folder by any process, at the cost of one `stat`."""
+    try:
+        status = (directory / "chroma.sqlite3").stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+@contextmanager
+def opening(directory: str | None) -> Iterator[None]:
+    """A client is opened inside the block, which alone changes the token of its folder."""
+    folder = Path(directory).resolve() if directory else None
+    before = token_of(folder) if folder else None
+    yield
+    after = token_of(folder) if folder else None
+    if folder is not None and before is not None and after is not None:
+        known = _openings.get(folder, ())
+        _openings[folder] = (*(known if known[-1:] == (before,) else (before,)), after)
+
+
 class ChromaStore:
     """One Chroma collection, as the engine needs it.
 
@@ -183,17 +208,15 @@ class ChromaStore:
             offset += len(page)
 
     def change_token(self) -> Token | None:
-        """Changes with every write to the data folder by any process, at the cost of one `stat`.
+        """See `token_of`; None for servers and ephemeral clients, which have no such sign."""
+        return token_of(self.directory) if self.directory else None
 
-        None where there is no such signal: for a server and for an ephemeral client.
-        """
-        if self.directory is None:
-            return None
-        try:
-            status = (self.directory / "chroma.sqlite3").stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+    def unchanged(self, noted: Token | None, token: Token | None) -> bool:
+        """Whether nothing but our opening of clients made `token` out of `noted`."""
+        if noted is None or noted == token:
+            return noted is not None
+        tokens = _openings.get(self.directory or Path(), ())
+        return tokens[-1:] == (token,) and noted in tokens
 
     # Following another process
 
@@ -212,6 +235,21 @@ class ChromaStore:
             except InternalError:
                 return False
             return not (went and _still_finds(collection, went))
+
+    def touch(self) -> None:
+        """Let Chroma finish what it does at the first read of a collection."""
+        with _translated():
+            self._collection.get(limit=1, include=[])
+
+    def replay(self) -> None:
+        """Let Chroma finish the last write of a killed process, which only a new client does."""
+        if self.directory is not None:
+            reader = ReaderApart(self._client, self.directory, self.name)
+            try:
+                reader.take().get(limit=1, include=[])
+            finally:
+                reader.give_back()
+                reader.retire()
 
     def read_apart(self) -> bool:
         """From now on read vectors through a client of our own; whether that is new."""

@@ -39,7 +39,7 @@ _SYNC, _BACKFILL = ("before_query", "on_open", "manual"), ("now", "background", 
 # Where Chroma gives no cheap sign of change, a count is trusted for this many seconds.
 _MAX_AGE = 1.0
 # Comparing ids may take this share of the time; one that takes less than `_QUICK` s always may.
-_SHARE, _QUICK = 0.1, 0.05
+_SHARE, _QUICK = 0.1, 0.2
 # Under a stream of changes the build ends here; what is left, the next query's check finds.
 _ROUNDS = 5
 # Lets other threads have the index's lock between two pages of a build in the background.
@@ -55,8 +55,9 @@ class Upkeep:
     Attributes:
         sync: when to look for what others wrote: `before_query`, `on_open` or `manual` (only by
             `sync()`). Own writes are always seen.
-        max_age: seconds for which a count of the collection is trusted where Chroma gives no other
-            sign of change; None means 1 for a server and 0 in memory.
+        max_age: seconds for which the last look at the collection is trusted where Chroma gives no
+            better sign of change, and that pass between two comparisons of ids. None means 1 for a
+            server and 0 in memory, and that comparing takes a tenth of the time at most.
         backfill: build a new index `now` (the first query waits), in the `background` or `manual`
             (by `sync()`); until it is ready, queries go by vector alone and say so.
         progress: called with (records done, records to do) while an index is built; None shows a
@@ -169,12 +170,14 @@ class Keeper:
         with self._lock:
             if self._opened:
                 return
+            self._store.touch()
             token = self._store.change_token()
             noted = self._marks.load()
             in_doubt = not noted.known and self._lexical.count() > 0
             settled = self._recover()
             if noted.ready and self._lexical.capabilities.durable and self._lexical.count():
-                if self._upkeep.sync != "manual" and (token is None or noted.token != token):
+                unchanged = self._store.unchanged(noted.token, token)
+                if self._upkeep.sync != "manual" and not unchanged:
                     self._compare()
                 self._settle(token if settled else None)
             else:
@@ -249,6 +252,8 @@ class Keeper:
 
     def _may_compare(self) -> bool:
         since = time.monotonic() - self._compared
+        if self._upkeep.max_age is not None:
+            return since >= self._upkeep.max_age
         return self._took < _QUICK or since > self._took / _SHARE
 
     def _compare(self) -> bool:
@@ -263,6 +268,8 @@ class Keeper:
     def _recover(self) -> bool:
         """Repair what writers that died left undone; whether no other writer is at work."""
         with self._writer.journal.orphans() as orphans:
+            if orphans.ids is None or orphans.ids:
+                self._store.replay()
             if orphans.ids is None:
                 found = verify(self._store, self._lexical)
                 mend(found, self._store, self._lexical)

@@ -65,7 +65,7 @@ class Marks:
     def set(self, *, ready: bool, token: tuple[int, ...] | None) -> None:
         """Note in memory; a change of `ready` is written at once."""
         self._now = Noted(known=True, ready=ready, token=token, place=self._place)
-        if self._saved is None or self._saved.ready != ready:
+        if self._saved is None or not self._saved.known or self._saved.ready != ready:
             self.save()
 
     def save(self) -> None:

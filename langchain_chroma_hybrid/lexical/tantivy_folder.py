@@ -117,7 +117,8 @@ class IndexFolder:
             leftover.unlink(missing_ok=True)
 
     def _create(self, schema: Schema) -> None:
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.path.parent, self.path):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._lock.held():
             if (self.path / _FORMAT_FILE).exists():
                 return

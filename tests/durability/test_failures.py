@@ -50,7 +50,7 @@ def equal(store: HybridChroma) -> set[str]:
     return chroma
 
 
-class Fault(Exception):
+class FaultError(Exception):
     pass
 
 
@@ -65,7 +65,7 @@ def break_chroma(
             return original(self, *args, **kwargs)
         if done:
             original(self, *args, **kwargs)
-        raise Fault("the connection is lost")
+        raise FaultError("the connection is lost")
 
     monkeypatch.setattr(chromadb.Collection, method, broken)
 
@@ -78,7 +78,7 @@ def test_chroma_fails_in_a_batch(store, monkeypatch, at, done):
         store.add_texts(TEXTS, ids=IDS, batch_size=10)
     written = IDS[: 10 * (at + done)]
     assert list(raised.value.written) == written
-    assert isinstance(raised.value.__cause__, Fault)
+    assert isinstance(raised.value.__cause__, FaultError)
     assert equal(store) == {"before", *written}
 
 
@@ -141,7 +141,7 @@ def no_space(*_: Any, **__: Any) -> None:
 def test_no_space_for_the_intention(store, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", no_space)
-        with pytest.raises(WriteError, match="0 of 30 .*No space") as raised:
+        with pytest.raises(WriteError, match=r"0 of 30 .*No space") as raised:
             store.add_texts(TEXTS, ids=IDS)
     assert raised.value.written == ()
     assert equal(store) == {"before"}
@@ -160,7 +160,7 @@ def test_no_space_for_the_index_when_it_is_written_at_once(store, monkeypatch):
     many = numbered(range(1000, 1200))
     with monkeypatch.context() as patch:
         break_index(patch, store)
-        with pytest.raises(WriteError, match="200 of 200 .*No space") as raised:
+        with pytest.raises(WriteError, match=r"200 of 200 .*No space") as raised:
             store.add_texts(["plenty"] * 200, ids=many)
         assert list(raised.value.written) == many
         # Until the index is whole again a query says so, or does without.

@@ -10,7 +10,7 @@ import os
 import random
 import signal
 from collections import Counter
-from pathlib import Path
+
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma import Chroma
@@ -23,6 +23,7 @@ from langchain_chroma_hybrid.testing import WordEmbeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 NAME = "documents"
 MANY = 160
@@ -162,7 +163,8 @@ def count_steps(folder: Path, mutator: str, log: Path) -> None:
 
 def work_for_ever(folder: Path, seed: int, log: Path) -> None:
     """Change records at random until killed."""
-    choose, notes = random.Random(seed), Log(log)
+    choose = random.Random(seed)  # noqa: S311  # no secret
+    notes = Log(log)
     store = open_store(folder)
     store.similarity_search("words")  # from here on the object is watched
     notes.write("ready", None)
