@@ -86,10 +86,9 @@ def weigh(
 def confidence(lists: Sequence[RankedList], column: int, constants: Constants = CHOSEN) -> float:
     """How sure the leg `column` is of its best hit, >= 0; see the module."""
     ranked = lists[column]
-    units = _units(ranked)
-    lead = 1.0 - (units[HEAD - 1] if len(units) >= HEAD else 0.0)
+    fifth = _unit(ranked, HEAD - 1) if len(ranked.ids) >= HEAD else 0.0
     level = (_level(ranked) + LEVEL_PRIOR) ** constants.level_power
-    sure = float(level * (lead + LEAD_PRIOR) ** constants.lead_power)
+    sure = float(level * (1.0 - fifth + LEAD_PRIOR) ** constants.lead_power)
     if ranked.background is not None:
         return sure
     return sure * (constants.alone + (1.0 - constants.alone) * _support(lists, column))
@@ -106,10 +105,10 @@ def _support(lists: Sequence[RankedList], column: int) -> float:
     """Where the best hit of `column` stands in the other lists, 0..1, on average."""
     best = lists[column].ids[0]
     others = [ranked for n, ranked in enumerate(lists) if n != column]
-    found = [dict(zip(other.ids, _units(other), strict=True)).get(best, 0.0) for other in others]
+    found = [_unit(o, list(o.ids).index(best)) if best in o.ids else 0.0 for o in others]
     return math.fsum(found) / len(found) if found else 0.0
 
 
-def _units(ranked: RankedList) -> list[float]:
-    """Scores on the way from background (0) to the best (1)."""
-    return rescale(ranked.scores, ranked.base, max(ranked.scores, default=0.0))
+def _unit(ranked: RankedList, place: int) -> float:
+    """Where the score at `place`, from 0, lies between background (0) and the best (1)."""
+    return rescale([ranked.scores[place]], ranked.base, max(ranked.scores))[0]

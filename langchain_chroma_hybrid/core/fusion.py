@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
+from operator import mul
 from types import MappingProxyType
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -165,18 +167,16 @@ def _contributions(lists: Sequence[RankedList], fusion: str, c: float) -> list[l
 def _fuse_heads(
     lists: Sequence[RankedList], contributions: Sequence[Sequence[float]]
 ) -> list[Fused]:
-    total = math.fsum(ranked.weight for ranked in lists) or 1.0
-    ranks = [{id_: rank for rank, id_ in enumerate(ranked.ids, 1)} for ranked in lists]
+    weights = [ranked.weight for ranked in lists]
+    total = math.fsum(weights) or 1.0
+    ranks = [dict(zip(ranked.ids, count(1))) for ranked in lists]
+    values = [dict(zip(r.ids, v, strict=True)) for r, v in zip(lists, contributions, strict=True)]
     fused = []
-    for id_ in dict.fromkeys(id_ for ranked in lists for id_ in ranked.ids):
-        places = tuple(rank.get(id_) for rank in ranks)
-        normalized = tuple(
-            values[place - 1] if place else 0.0
-            for values, place in zip(contributions, places, strict=True)
-        )
-        score = math.fsum(
-            ranked.weight * value for ranked, value in zip(lists, normalized, strict=True)
-        )
+    # Comprehensions and C functions only: this runs for every hit of every query.
+    for id_ in dict.fromkeys(chain.from_iterable([ranked.ids for ranked in lists])):
+        places = tuple([rank.get(id_) for rank in ranks])
+        normalized = tuple([value.get(id_, 0.0) for value in values])
+        score = math.fsum(map(mul, weights, normalized))
         fused.append(Fused(id_, score / total, places, normalized))
     fused.sort(key=lambda hit: (-hit.score, _best(hit.ranks), hit.id))
     return fused
@@ -203,7 +203,7 @@ def _tail(lists: Sequence[RankedList], depth: int, pool: Sequence[Fused]) -> lis
 
 
 def _best(ranks: Sequence[int | None]) -> int:
-    return min(rank for rank in ranks if rank is not None)
+    return min([rank for rank in ranks if rank is not None])
 
 
 def rescale(scores: Sequence[float], low: float, high: float) -> list[float]:

@@ -51,7 +51,7 @@ class Evaluation:
         for mode in self.values:
             first = self.estimate(mode)
             means = [f"{self.estimate(mode, measure).mean:.3f}" for measure in measures]
-            p = "" if mode == best else f"{self.compare(best, mode).p:.3f}"
+            p = "" if mode == best else _p(self.compare(best, mode).p)
             lines.append([mode, *means, f"{first.low:.3f} to {first.high:.3f}", p])
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -72,8 +72,11 @@ def evaluate(
     """Ask every judged query in every mode; the retriever's filters and options hold.
 
     ```python
-    data = load_beir("my_questions")
-    print(evaluate(retriever, data.queries, data.qrels).table())
+    from langchain_chroma_hybrid.evaluation import evaluate, load_clicks
+
+    chroma.add_documents(documents)
+    data = load_clicks([("R123-78", "1")])
+    print(evaluate(chroma, data.queries, data.qrels).table())
     ```
 
     Args:
@@ -95,3 +98,8 @@ def evaluate(
         found = per_query(grades, runner.run(max(10, *ks), mode=mode), names)
         values[mode] = {name: tuple(found[name][query] for query in kept) for name in names}
     return Evaluation(tuple(kept), values)
+
+
+def _p(value: float) -> str:
+    least = 0.001
+    return f"{value:.3f}" if value >= least else f"< {least}"

@@ -23,8 +23,11 @@ class Settings:
     """Options for `ChromaHybridRetriever` or `search_kwargs`; empty means the defaults.
 
     ```python
+    from langchain_chroma_hybrid.evaluation import Settings
+
+    Settings({"fusion": "rrf", "weights": (0.3, 0.7)}).save("retrieval.json")
     settings = Settings.load("retrieval.json")
-    ChromaHybridRetriever.from_vectorstore(store, **settings.options)
+    retriever = ChromaHybridRetriever.from_vectorstore(chroma, **settings.options)
     ```
 
     Attributes:
