@@ -56,8 +56,9 @@ class RankedList:
 
     @property
     def base(self) -> float:
-        """The background, or the lowest score where that is unknown."""
-        return min(self.scores, default=0.0) if self.background is None else self.background
+        """The background, or the lowest score where that is unknown or lower still."""
+        lowest = min(self.scores, default=0.0)
+        return lowest if self.background is None else min(self.background, lowest)
 
 
 @dataclass(frozen=True, slots=True)

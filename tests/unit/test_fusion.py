@@ -43,6 +43,20 @@ def test_theoretical_min_max_starts_at_the_lowest_possible_score() -> None:
     )
 
 
+def test_adaptive_measures_from_the_background_and_favours_the_head() -> None:
+    lexical = RankedList(["a", "b", "c"], [9.0, 6.0, 3.0], 1.0, 0.0, background=0.0)
+    fused = scores(fuse([lexical, VECTOR], "adaptive"))
+    assert fused == pytest.approx(
+        {"a": 0.5, "b": (6 / 9) ** 1.25 / 2, "c": (3 / 9) ** 1.25 / 2 + 0.5, "d": 0.0}
+    )
+
+
+def test_scores_below_the_background_keep_their_order() -> None:
+    """BM25Okapi goes below 0 for words that most of a small collection contains."""
+    below = RankedList(["a", "b", "c"], [-1.0, -2.0, -3.0], 1.0, 0.0, background=0.0)
+    assert [hit.score for hit in fuse([below], "adaptive")] == pytest.approx([1.0, 0.5**1.25, 0.0])
+
+
 def test_three_sigma_puts_the_mean_in_the_middle() -> None:
     fused = scores(fuse([RankedList(["a", "b", "c"], [3.0, 2.0, 1.0])], "three_sigma"))
     third = 1 / 6 / (2 / 3) ** 0.5
