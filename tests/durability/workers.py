@@ -10,7 +10,6 @@ import os
 import random
 import signal
 from collections import Counter
-
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma import Chroma

@@ -1,0 +1,338 @@
+"""What others write straight to Chroma: when it is found, and that it always is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import chromadb
+import pytest
+from langchain_chroma import Chroma
+from langchain_core.documents import Document
+
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, TantivyIndex
+from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.errors import CollectionError, IndexLockedError
+from langchain_chroma_hybrid.testing import WordEmbeddings
+from tests.durability.processes import ended, started, wait_until
+from tests.durability.workers import NAME, open_store
+from tests.helpers import documents, fresh_name, ids_of, plain_chroma
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def wrapped(folder: Path | None) -> Iterator[Chroma]:
+    chroma = plain_chroma(folder)
+    yield chroma
+    if folder:
+        chroma._client.close()
+
+
+def lexical(store: Chroma | ChromaHybridRetriever, text: str) -> list[str | None]:
+    if isinstance(store, ChromaHybridRetriever):
+        return ids_of(store.invoke(text, mode="lexical"))
+    return ids_of(store.similarity_search(text, mode="lexical"))
+
+
+def test_through_the_very_object_that_a_retriever_wraps(wrapped):
+    retriever = ChromaHybridRetriever(vectorstore=wrapped)
+    assert lexical(retriever, "zebra") == []
+    wrapped.add_texts(["a zebra crossing"], ids=["zebra"])
+    assert lexical(retriever, "zebra") == ["zebra"]
+    wrapped.update_documents(["zebra"], [Document("a quagga crossing", metadata={"k": 0})])
+    assert (lexical(retriever, "zebra"), lexical(retriever, "quagga")) == ([], ["zebra"])
+    # One goes and another comes: the count stays the same.
+    wrapped._collection.delete(where_document={"$contains": "quagga"})
+    wrapped._collection.add("okapi", [0.1] * 64, {"k": 1}, "an okapi crossing")
+    assert (lexical(retriever, "quagga"), lexical(retriever, "okapi")) == ([], ["okapi"])
+    wrapped._collection.update(ids="okapi", metadatas={"k": 2})
+    assert ids_of(retriever.invoke("okapi", mode="lexical", filter={"k": 2})) == ["okapi"]
+    wrapped.delete(["okapi"])
+    assert lexical(retriever, "okapi") == []
+    assert retriever._engine.verify().ok
+
+
+def test_a_watched_object_stays_what_it_was(wrapped):
+    ChromaHybridRetriever(vectorstore=wrapped).invoke("pump")
+    collection = wrapped._collection
+    assert type(collection) is chromadb.Collection
+    with pytest.raises(ValueError, match="At least one"):
+        collection.delete()
+    with pytest.raises(TypeError):
+        collection.upsert(nonsense=1)
+    assert collection.add.__doc__ == chromadb.Collection.add.__doc__
+    wrapped.delete_collection()
+
+
+def test_through_another_object_of_the_same_process(folder):
+    chroma = plain_chroma(folder)
+    retriever = ChromaHybridRetriever.from_vectorstore(chroma, max_age=0)
+    other = chroma._client.get_collection(chroma._collection.name)
+    assert lexical(retriever, "zebra") == []
+    other.add(ids=["zebra"], embeddings=[[0.1] * 64], documents=["a zebra"])
+    assert lexical(retriever, "zebra") == ["zebra"]
+    other.delete(ids=["zebra"])
+    assert lexical(retriever, "zebra") == []
+    # The index itself forgets it, not only the answer.
+    assert "zebra" not in set(retriever._engine.lexical.ids())
+
+
+def test_with_equal_count_on_disk(tmp_path):
+    chroma = plain_chroma(tmp_path)
+    retriever = ChromaHybridRetriever.from_vectorstore(chroma, max_age=0)
+    retriever.invoke("pump")
+    other = chroma._client.get_collection(chroma._collection.name)
+    other.delete(ids=["pump"])
+    other.add(ids=["zebra"], embeddings=[[0.1] * 64], documents=["a zebra"])
+    assert lexical(retriever, "zebra") == ["zebra"]
+    assert retriever._engine.verify().ok
+
+
+def test_a_retriever_that_comes_later_trusts_no_earlier_count(folder):
+    chroma = plain_chroma(folder)
+    first = ChromaHybridRetriever.from_vectorstore(chroma, max_age=3600)
+    first.invoke("pump")
+    second = Chroma(chroma._collection.name, WordEmbeddings(), client=chroma._client)
+    second.add_texts(["a zebra"], ids=["zebra"])
+    assert lexical(ChromaHybridRetriever(vectorstore=second), "zebra") == ["zebra"]
+
+
+def test_maximum_age():
+    chroma = plain_chroma()
+    retriever = ChromaHybridRetriever.from_vectorstore(chroma, max_age=3600)
+    retriever.invoke("pump")
+    other = chroma._client.get_collection(chroma._collection.name)
+    other.add(ids=["zebra"], embeddings=[[0.1] * 64], documents=["a zebra"])
+    assert lexical(retriever, "zebra") == []
+    assert retriever._engine.sync().added == 1
+    assert lexical(retriever, "zebra") == ["zebra"]
+
+
+@pytest.mark.parametrize("policy", ["on_open", "manual"])
+def test_policies_that_do_not_look(folder, policy):
+    chroma = plain_chroma(folder)
+    retriever = ChromaHybridRetriever.from_vectorstore(chroma, sync=policy, max_age=0)
+    retriever.invoke("pump")
+    other = chroma._client.get_collection(chroma._collection.name)
+    other.add(ids=["zebra"], embeddings=[[0.1] * 64], documents=["a zebra"])
+    chroma.add_texts(["a quagga"], ids=["quagga"])
+    assert lexical(retriever, "zebra") == []
+    assert lexical(retriever, "quagga") == ["quagga"]
+    retriever._engine.sync()
+    assert lexical(retriever, "zebra") == ["zebra"]
+
+
+def test_sync_finds_ids_and_deep_sync_content(folder):
+    store = HybridChroma(
+        fresh_name(), WordEmbeddings(), str(folder) if folder else None, sync="manual"
+    )
+    store.add_documents(documents())
+    store.similarity_search("pump")
+    other = store._client.get_collection(store._collection.name)
+    other.update(ids=["cat"], documents=["A blue dog"], embeddings=[[0.1] * 64])
+    other.update(ids=["river"], metadatas=[{"year": 1}])
+    other.delete(ids=["bank"])
+    other.add(ids=["new"], embeddings=[[0.1] * 64], documents=["A green bird"])
+    found = store.verify()
+    assert (found.missing, found.extra, sorted(found.stale)) == (
+        ("new",), ("bank",), ["cat", "river"],
+    )  # fmt: skip
+    report = store.sync()
+    assert (report.added, report.removed, report.updated) == (1, 1, 0)
+    assert lexical(store, "bird") == ["new"]
+    assert lexical(store, "blue dog") == []
+    report = store.sync(deep=True)
+    assert (report.added, report.removed, report.updated) == (0, 0, 2)
+    assert lexical(store, "blue dog") == ["cat"]
+    assert store.verify().ok
+
+
+def test_verify_and_fix(folder):
+    store = HybridChroma(
+        fresh_name(), WordEmbeddings(), str(folder) if folder else None, sync="manual"
+    )
+    store.add_documents(documents())
+    store.similarity_search("pump")
+    index = store._index.lexical
+    index.apply([Record("ghost", "a ghost"), Record("cat", "something else")], ["bank"])
+    found = store.verify(fix=True)
+    assert (found.missing, found.extra, found.stale) == (("bank",), ("ghost",), ("cat",))
+    assert store.verify().ok
+    assert lexical(store, "ghost") == []
+
+
+def test_deleted_and_made_anew_under_the_same_name(folder):
+    chroma = plain_chroma(folder)
+    name, client = chroma._collection.name, chroma._client
+    retriever = ChromaHybridRetriever(vectorstore=chroma)
+    store = HybridChroma(name, WordEmbeddings(), client=client)
+    for mode in ("hybrid", "lexical", "vector", "two_step"):
+        assert retriever.invoke("pump", mode=mode)
+        client.delete_collection(name)
+        anew = client.create_collection(name, configuration={"hnsw": {"space": "cosine"}})
+        vector = WordEmbeddings().embed_query("a zebra")
+        anew.add(ids=[f"zebra {mode}"], embeddings=[vector], documents=["a zebra"])
+        assert ids_of(retriever.invoke("zebra", mode=mode)) == [f"zebra {mode}"]
+        assert ids_of(store.similarity_search("zebra", mode=mode)) == [f"zebra {mode}"]
+        store.add_texts(["a blocked pump"], ids=["pump"])
+    assert len(store.get_by_ids(["pump"])) == 1
+
+
+async def test_made_anew_is_noticed_by_asynchronous_methods(folder):
+    chroma = plain_chroma(folder)
+    name, client = chroma._collection.name, chroma._client
+    retriever = ChromaHybridRetriever(vectorstore=chroma)
+    assert await retriever.ainvoke("pump")
+    client.delete_collection(name)
+    Chroma(name, WordEmbeddings(), client=client).add_texts(["a zebra"], ids=["zebra"])
+    assert ids_of(await retriever.ainvoke("zebra")) == ["zebra"]
+
+
+def test_deleted_and_not_made_anew(folder):
+    chroma = plain_chroma(folder)
+    retriever = ChromaHybridRetriever(vectorstore=chroma)
+    retriever.invoke("pump")
+    chroma._client.delete_collection(chroma._collection.name)
+    for mode in ("hybrid", "lexical", "vector"):
+        with pytest.raises(CollectionError, match="gone"):
+            retriever.invoke("pump", mode=mode)
+
+
+# Other processes on one folder
+
+
+def write_as_a_stranger(folder: Path, count: int) -> None:
+    chroma = Chroma(NAME, WordEmbeddings(8), str(folder))
+    chroma.delete(["mine1"])
+    numbers = range(count)
+    chroma.add_texts([f"stranger {n}" for n in numbers], ids=[f"stranger{n}" for n in numbers])
+
+
+@pytest.mark.parametrize("count", [10, 1500])
+@pytest.mark.parametrize("owner", ["store", "caller"])
+def test_another_process_writes(tmp_path, caplog, count, owner):
+    if owner == "store":
+        store = open_store(tmp_path, max_age=0)
+    else:
+        client = chromadb.PersistentClient(str(tmp_path))
+        store = HybridChroma(NAME, WordEmbeddings(8), client=client, max_age=0)
+    store.add_texts([f"mine {n}" for n in range(20)], ids=[f"mine{n}" for n in range(20)])
+    store.similarity_search("mine")
+    assert ended(started(write_as_a_stranger, tmp_path, count)) == 0
+    last = f"stranger {count - 1}"
+    for mode in ("lexical", "vector", "two_step", "hybrid"):
+        (best, *_) = store.similarity_search_with_score(last, k=1, mode=mode)
+        assert best[0].id == last.replace(" ", "")
+        assert best[1] == pytest.approx(0.0, abs=1e-5)
+    # What the other one has deleted is gone from every leg.
+    assert "mine1" not in ids_of(store.similarity_search("mine 1", k=100, mode="vector"))
+    # Own writes are seen at once, and so is what the other writes next.
+    store.add_texts(["mine again"], ids=["again"])
+    assert ids_of(store.similarity_search("mine again", k=1, mode="vector")) == ["again"]
+    assert store.verify().ok
+    # The caller's client is as it was, and told about once.
+    assert store._collection.count() == 20 + count
+    assert [record.message for record in caplog.records].count(caplog.records[0].message) == 1
+    assert "chroma run" in caplog.records[0].message
+    store._index.close()
+    store._client.close()
+
+
+def hold_the_lock(folder: Path, done: Path) -> None:
+    index = TantivyIndex(folder)
+    with index.locked():
+        (folder / "held").touch()
+        wait_until(done.exists)
+
+
+def test_a_second_writer_waits_and_then_says_so(tmp_path):
+    store = open_store(tmp_path / "db", lock_timeout=0.2)
+    store.add_texts(["words"], ids=["a"])
+    store.similarity_search("words")
+    folder = store._index.lexical.path
+    process = started(hold_the_lock, folder, tmp_path / "done")
+    wait_until((folder / "held").exists)
+    (folder / "held").unlink()
+    store.add_texts(["other words"], ids=["b"])
+    with pytest.raises(IndexLockedError, match=r"gave up after 0\.2 s"):
+        store.similarity_search("words")
+    (tmp_path / "done").touch()
+    assert ended(process) == 0
+    assert set(ids_of(store.similarity_search("words", mode="lexical"))) == {"a", "b"}
+    store._client.close()
+
+
+FORKED = """
+import os, sys
+from pathlib import Path
+from tests.durability.workers import open_store
+store = open_store(Path(sys.argv[1]))
+store.add_texts(["words"], ids=["a"])
+store.similarity_search("words")
+store.add_texts(["more words"], ids=["b"])
+index = store._index
+child = os.fork()
+if child == 0:
+    os._exit(0 if not index.usable else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert index.usable
+assert len(store.similarity_search("words", mode="lexical")) == 2
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_does_not_use_its_parents_index(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED, str(tmp_path)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+# Threads
+
+
+def test_many_threads_on_one_store(folder):
+    store = HybridChroma(fresh_name(), WordEmbeddings(), str(folder) if folder else None)
+    failures: list[BaseException] = []
+
+    def work(thread: int) -> None:
+        try:
+            for n in range(6):
+                id_ = f"t{thread}n{n}"
+                store.add_texts([f"word{id_} common"], [{"t": thread}], [id_])
+                # What a thread has written, it finds; whatever the others do meanwhile.
+                assert ids_of(store.similarity_search(f"word{id_}", mode="lexical")) == [id_]
+                if n % 2:
+                    store.delete([id_])
+                    assert store.similarity_search(f"word{id_}", mode="lexical") == []
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    left = {f"t{thread}n{n}" for thread in range(6) for n in (0, 2, 4)}
+    assert set(ids_of(store.similarity_search("common", k=100, mode="lexical"))) == left
+    assert store.verify().ok
+
+
+def test_two_stores_share_one_engine(folder):
+    chroma = plain_chroma(folder)
+    store = HybridChroma(chroma._collection.name, WordEmbeddings(), client=chroma._client)
+    retriever: Any = ChromaHybridRetriever(vectorstore=chroma)
+    assert retriever._engine is store._index
+    store.add_texts(["a zebra"], ids=["zebra"])
+    assert lexical(retriever, "zebra") == ["zebra"]
+    chroma.add_texts(["a quagga"], ids=["quagga"])
+    assert lexical(store, "quagga") == ["quagga"]
