@@ -103,7 +103,8 @@ class LegReport:
     """How one leg of a query went.
 
     Attributes:
-        filtered_by: the way its filter went: `none`, `lexical`, `exact`, `chroma` (see planner).
+        filtered_by: the way its filter went: `none`, `lexical`, `exact`, `overfetch`, `chroma`
+            (see `engine.planner`), `records` (after reading them).
         took_ms: wall time of the leg in milliseconds.
         error: the failure that `on_leg_error="degrade"` let pass.
     """
