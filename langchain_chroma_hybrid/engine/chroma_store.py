@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from uuid import UUID
 
 import numpy as np
@@ -14,6 +15,7 @@ from chromadb.errors import InternalError, InvalidArgumentError, NotFoundError
 
 from langchain_chroma_hybrid.core.filters import Filter, to_chroma
 from langchain_chroma_hybrid.core.records import Record, Scored
+from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart, unobserved
 from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
 
@@ -114,6 +116,19 @@ class ChromaStore:
     def batch_size(self) -> int:
         """Most records that one write may hold."""
         return self._client.get_max_batch_size()
+
+    async def on_this_loop(self) -> ChromaStore:
+        """This store for threads of the running loop: a server is read through the loop's client.
+
+        Raises:
+            CollectionError: the collection is gone.
+        """
+        if self.directory is not None or self.in_memory:
+            return self
+        other = copy.copy(self)
+        reader = await reading_on_this_loop(self._client, self._collection, self.location)
+        other._collection = cast("chromadb.Collection", reader)
+        return other
 
     def embed_query(self, text: str) -> Sequence[float]:
         """`text` by the collection's own embedding function, for stores that were given none.

@@ -83,46 +83,50 @@ class HybridIndex:
             SearchError: `on_leg_error="degrade"` and no leg answered.
         """
         start = time.perf_counter()
-        plan, notes = self._plan(request, route)
+        store = self.store
+        plan, notes = self._plan(request, route, store)
 
         def run(name: str) -> Outcome:
             if name == LEXICAL:
                 step = self._lexical_step(plan)
             elif name == VECTOR:
-                step = self._vector_step(plan, lambda: _embedding(request, embed))
+                step = self._vector_step(plan, lambda: _embedding(request, embed), store)
             else:
                 leg = request.further[name]
                 step = _further_step(plan, name, lambda: leg.search(request.text or "", plan.fetch))
             return trace(name, step) if trace else step()
 
         outcomes = _side_by_side([partial(run, name) for name in plan.steps])
-        return self._finish(plan, outcomes, notes, start)
+        return self._finish(plan, outcomes, notes, start, store)
 
     async def asearch(
         self, request: SearchRequest, embed: AsyncEmbed, *, trace: Trace | None = None
     ) -> SearchResult:
         """The same without ever blocking the event loop; cancelling the task cancels the query."""
         start = time.perf_counter()
-        plan, notes = await asyncio.to_thread(self._plan, request, "auto")
+        store = await self.store.on_this_loop()
+        plan, notes = await asyncio.to_thread(self._plan, request, "auto", store)
 
         async def run(name: str) -> Outcome:
             if name == LEXICAL:
                 step = self._lexical_step(plan)
             elif name == VECTOR:
-                step = self._vector_step(plan, await _awaited(_aembedding(request, embed)))
+                step = self._vector_step(plan, await _awaited(_aembedding(request, embed)), store)
             else:
                 ids = request.further[name].asearch(request.text or "", plan.fetch)
                 step = _further_step(plan, name, await _awaited(ids))
             return await asyncio.to_thread(partial(trace, name, step) if trace else step)
 
         outcomes = await asyncio.gather(*(run(name) for name in plan.steps))
-        return await asyncio.to_thread(self._finish, plan, outcomes, notes, start)
+        return await asyncio.to_thread(self._finish, plan, outcomes, notes, start, store)
 
-    def _plan(self, request: SearchRequest, route: Route) -> tuple[Plan, tuple[str, ...]]:
+    def _plan(
+        self, request: SearchRequest, route: Route, store: ChromaStore
+    ) -> tuple[Plan, tuple[str, ...]]:
         note = self._prepared(request)
         if note is not None:
             request, route = replace(request, mode="vector"), "chroma"
-        plan = stages.make_plan(request, self.store, self.lexical, route=route)
+        plan = stages.make_plan(request, store, self.lexical, route=route)
         return plan, () if note is None else (note,)
 
     def _prepared(self, request: SearchRequest) -> str | None:
@@ -136,18 +140,23 @@ class HybridIndex:
     def _lexical_step(self, plan: Plan) -> Step:
         return lambda: stages.timed(LEXICAL, lambda: stages.run_lexical(plan, self.lexical))
 
-    def _vector_step(self, plan: Plan, embedding: Callable[[], Vector]) -> Step:
+    def _vector_step(self, plan: Plan, embedding: Callable[[], Vector], store: ChromaStore) -> Step:
         return lambda: stages.timed(
-            VECTOR, lambda: stages.run_vector(plan, self.store, self.lexical, embedding())
+            VECTOR, lambda: stages.run_vector(plan, store, self.lexical, embedding())
         )
 
     def _finish(
-        self, plan: Plan, outcomes: Sequence[Outcome], notes: tuple[str, ...], start: float
+        self,
+        plan: Plan,
+        outcomes: Sequence[Outcome],
+        notes: tuple[str, ...],
+        start: float,
+        store: ChromaStore,
     ) -> SearchResult:
         stages.settle(plan, outcomes)
-        ranking = stages.rank(plan, outcomes, self.store, self.lexical)
+        ranking = stages.rank(plan, outcomes, store, self.lexical)
         embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
-        hits = hydrate(plan, ranking, embedding, self.store, self.lexical)
+        hits = hydrate(plan, ranking, embedding, store, self.lexical)
         reports = tuple(outcome.report() for outcome in outcomes)
         took = (time.perf_counter() - start) * 1e3
         asked = plan.request.with_embedding

@@ -29,7 +29,10 @@ MAY_IMPORT = {
 FRAMEWORKS = ("langchain", "langgraph", "llama_index")
 FRAMEWORKS_IN_ROOM = {"embeddings": frozenset({"langchain_core"})}
 CHROMA_CALLERS = frozenset(
-    {"engine/chroma_store.py", "engine/chroma_clients.py", "embeddings/chroma_bridge.py"}
+    {
+        *(f"engine/chroma_{name}.py" for name in ("store", "clients", "async")),
+        "embeddings/chroma_bridge.py",
+    }
 )
 
 
