@@ -164,7 +164,8 @@ def judgements(path: Path, queries: Any, corpus: Any) -> dict[str, dict[str, flo
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    with path.open(encoding="utf-8") as lines:  # `splitlines` would also cut at U+2028
+        return [json.loads(line) for line in lines if line.strip()]
 
 
 def seconds(call: Callable[[], object]) -> float:
