@@ -78,7 +78,8 @@ class HybridSearch(Chroma):
             mode: `hybrid`, `vector`, `lexical`, or `two_step` (lexical candidates, vector ranking).
             weights: share of (lexical, vector), as a sequence or by name; a leg of weight 0 is not
                 run.
-            fusion: `rrf`, `min_max`, `three_sigma` or `theoretical_min_max`.
+            fusion: `adaptive` (weights that suit each query, unless `weights` are given),
+                `rrf`, `min_max`, `three_sigma` or `theoretical_min_max`; see docs/scores.md.
             c: constant of `rrf`.
             fetch_k: depth of each leg; None means 100.
             query_syntax: `plain` words, or `simple`: `"phrases"`, `prefix*`, `fuzzy~1`, `+must`,
