@@ -127,7 +127,7 @@ class ChromaStore:
             return self
         other = copy.copy(self)
         reader = await reading_on_this_loop(self._client, self._collection, self.location)
-        other._collection = cast("chromadb.Collection", reader)
+        other._collection = cast("chromadb.Collection", reader)  # noqa: SLF001  # of this class
         return other
 
     def embed_query(self, text: str) -> Sequence[float]:

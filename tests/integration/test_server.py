@@ -19,7 +19,7 @@ from langchain_chroma_hybrid.engine import chroma_async
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import ended, started, wait_until
-from tests.helpers import COSINE, CORPUS, MODES, documents, filled, fresh_name, ids_of
+from tests.helpers import CORPUS, COSINE, MODES, documents, filled, fresh_name, ids_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
