@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -307,11 +306,3 @@ def test_an_empty_collection_needs_no_build(tmp_path):
     store.add_texts(["first words"], ids=["first"])
     assert ids_of(store.similarity_search("first", mode="lexical")) == ["first"]
     close(store)
-
-
-def test_folders_are_for_the_owner_alone(opened, folder):
-    query(opened())
-    if os.name == "posix":
-        for path in [folder / "lexical", *(folder / "lexical").rglob("*")]:
-            if path.is_dir():
-                assert path.stat().st_mode & 0o077 == 0, path
