@@ -190,8 +190,9 @@ def _pictures(embeddings: Embeddings, given: Any) -> Vectors | None:
     LangChain, `("images", uris)`.
     """
     listed = list(given) if isinstance(given, list | tuple) else []
-    loaded = listed[1] if listed[:1] == ["images"] and isinstance(given, tuple) else listed
-    if loaded is listed and not any(isinstance(entry, np.ndarray) for entry in listed):
+    named = isinstance(given, tuple) and isinstance(listed[0], str) and listed[0] == "images"
+    loaded = listed[1] if named else listed
+    if not named and not any(isinstance(entry, np.ndarray) for entry in listed):
         return None
     embed = getattr(embeddings, "image_vectors", None) or getattr(embeddings, "embed_image", None)
     if embed is None:

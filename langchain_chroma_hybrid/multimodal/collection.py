@@ -11,9 +11,10 @@ from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.embeddings.multimodal import MultimodalEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal import blocks, items
-from langchain_chroma_hybrid.multimodal.ingest import Item, Ocr, Read, read_batches, rows
+from langchain_chroma_hybrid.multimodal.ingest import Item, Ocr, read_batches
 from langchain_chroma_hybrid.multimodal.report import ImageFailure, ImageReport
 from langchain_chroma_hybrid.multimodal.retriever import MultimodalRetriever
+from langchain_chroma_hybrid.multimodal.run import Run
 from langchain_chroma_hybrid.multimodal.scan import find
 from langchain_chroma_hybrid.vectorstores import HybridChroma
 
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
 
     from langchain_core.documents import Document
 
-    from langchain_chroma_hybrid.core.records import Record, SearchResult
+    from langchain_chroma_hybrid.core.records import SearchResult
     from langchain_chroma_hybrid.embeddings.pictures import Picture
     from langchain_chroma_hybrid.engine.hybrid import HybridIndex
-    from langchain_chroma_hybrid.engine.rows import Rows
 
 Progress: TypeAlias = Callable[[int, int], None]
 Described: TypeAlias = Mapping[str, Any] | Callable[[Path], Any] | None
@@ -259,7 +259,7 @@ class ImageCollection:
         known = self._index.store.fetch([item.id for item in listed if item.id is not None])
         fresh = [item for item in listed if force or not items.unchanged(item, known)]
         passed = {id(item) for item in fresh}
-        run = _Run(self, {} if force else known, set(known))
+        run = Run(self._index, self.embeddings, known, force=force)
         done = len(listed) - len(fresh)
         for batch, count in read_batches(fresh, self.embeddings, self._ocr, failures):
             run.write(batch)
@@ -278,42 +278,3 @@ class ImageCollection:
     @property
     def _index(self) -> HybridIndex:
         return bridge.engine_of(self.store, self.store.lexical_config)
-
-
-class _Run:
-    """What became of the pictures that were read."""
-
-    def __init__(
-        self, collection: ImageCollection, known: Mapping[str, Record], present: set[str]
-    ) -> None:
-        self._collection = collection
-        self._known = known
-        self._present = present
-        self.added: list[str] = []
-        self.updated: list[str] = []
-        self.described: list[str] = []
-
-    def write(self, batch: Sequence[Read]) -> None:
-        """Embed what is new, keep the vectors of what is not, write both."""
-        once = {each.id: each for each in batch}
-        same = [each for each in once.values() if self._same(each)]
-        new = [each for each in once.values() if not self._same(each)]
-        index = self._collection._index  # noqa: SLF001 - its own helper
-        if new:
-            vectors = self._collection.embeddings.encode_images([e.loaded.image for e in new])
-            self._upsert(rows(new, vectors))
-        if same:
-            vectors_by_id = index.store.vectors([each.id for each in same])
-            self._upsert(rows(same, [vectors_by_id[each.id] for each in same]))
-        self.described += [each.id for each in same]
-        for each in new:
-            (self.updated if each.id in self._present else self.added).append(each.id)
-        self._present |= set(once)
-
-    def _same(self, each: Read) -> bool:
-        record = self._known.get(each.id)
-        return record is not None and record.metadata.get("sha256") == each.loaded.sha256
-
-    def _upsert(self, parts: Iterable[Rows]) -> None:
-        for part in parts:
-            self._collection._index.upsert(part)  # noqa: SLF001 - its own helper

@@ -149,7 +149,9 @@ def _item(source: Any, caption: Any, tags: Any, metadata: Any, facts: Mapping[st
 
 def _check(found: Sequence[Item]) -> None:
     """All that is said can be stored: raised before the first picture is read."""
-    ids = [item.id or f"picture {position}" for position, item in enumerate(found)]
+    ids = [
+        f"picture {position}" if item.id is None else item.id for position, item in enumerate(found)
+    ]
     rows_of([item.caption for item in found], [dict(item.facts) for item in found], ids)
 
 

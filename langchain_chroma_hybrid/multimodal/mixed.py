@@ -51,11 +51,15 @@ class TextImageRetriever(BaseRetriever):
     source_key: str | None = "found_in"
     """Metadata key for `texts` or `images`; never over a key of the document; None turns it off."""
 
-    def model_post_init(self, context: Any, /) -> None:
-        """Check the numbers; reads nothing."""
-        super().model_post_init(context)
-        positive("k", self.k)
-        shares(self.weights, _SIDES)
+    def __init__(self, **data: Any) -> None:
+        known = sorted(type(self).model_fields)
+        reject_unknown(
+            "TextImageRetriever", {n: v for n, v in data.items() if n not in known}, known
+        )
+        # Before pydantic, which would wrap the errors in its own.
+        positive("k", data.get("k", 1))
+        shares(data.get("weights", (1, 1)), _SIDES)
+        super().__init__(**data)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
