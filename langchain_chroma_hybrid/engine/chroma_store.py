@@ -107,7 +107,8 @@ class ChromaStore:
     @cached_property
     def space(self) -> Space:
         """Distance function of the collection."""
-        configuration: Mapping[str, Any] = dict(self._collection.configuration)
+        # Chroma's own view raises where the embedding function is code that is not imported here.
+        configuration: Mapping[str, Any] = self._collection.configuration_json
         index = configuration.get("hnsw") or configuration.get("spann") or {}
         space: Space = index.get("space") or "l2"
         return space

@@ -48,6 +48,7 @@ class Marks:
         self._mutex = threading.Lock()
         self._saved: Noted | None = None
         self._now = Noted(known=True, place=place)
+        self._told = False
         self._over = False
 
     @property
@@ -65,6 +66,7 @@ class Marks:
     def set(self, *, ready: bool, token: tuple[int, ...] | None) -> None:
         """Note in memory; a change of `ready` is written at once."""
         self._now = Noted(known=True, ready=ready, token=token, place=self._place)
+        self._told = True
         if self._saved is None or not self._saved.known or self._saved.ready != ready:
             self.save()
 
@@ -72,6 +74,9 @@ class Marks:
         """Write the note, if it says anything new."""
         with self._mutex:
             if self._folder is None or self._over or self._saved == self._now:
+                return
+            # Who only looked knows nothing better than what an earlier process noted.
+            if not self._told and read(self._folder).known:
                 return
             content = {
                 "format": _FORMAT,
