@@ -28,4 +28,4 @@ def main() -> None:
     # Both are needed to declare a command, so not before it is known that they are there.
     from langchain_chroma_hybrid.cli.app import app  # noqa: PLC0415  # as said above
 
-    app()
+    app(prog_name="chroma-hybrid")

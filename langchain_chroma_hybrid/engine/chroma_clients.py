@@ -6,23 +6,68 @@ import copy
 import threading
 import weakref
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chromadb
-from chromadb.config import Settings
+from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
 from chromadb.errors import NotFoundError
+from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
 
 from langchain_chroma_hybrid.errors import CollectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from urllib.parse import SplitResult
 
     from chromadb.api import ClientAPI
 
     from langchain_chroma_hybrid.engine.writer import Writer
 
 _MUTATORS = ("add", "upsert", "update", "delete")
+
+# Embedding functions that never need a network, and those that fetch their model once.
+_LOCAL = ("langchain_chroma_hybrid", "sentence_transformer")
+_FETCHED = ("default", "onnx_mini_lm_l6_v2")
+
+
+def connect(
+    place: Path | SplitResult, *, tenant: str | None = None, database: str | None = None
+) -> ClientAPI:
+    """A client of a data folder, or of the server at an URL."""
+    tenant = tenant or DEFAULT_TENANT
+    database = database or DEFAULT_DATABASE
+    if isinstance(place, Path):
+        return chromadb.PersistentClient(place, tenant=tenant, database=database)
+    secure = place.scheme == "https"
+    return chromadb.HttpClient(
+        place.hostname or "",
+        place.port or (443 if secure else 8000),
+        ssl=secure,
+        tenant=tenant,
+        database=database,
+    )
+
+
+def collection_names(client: ClientAPI) -> list[str]:
+    """Names of all collections, sorted."""
+    return sorted(collection.name for collection in client.list_collections())
+
+
+def function_name(client: ClientAPI, collection: str) -> str | None:
+    """Name of the embedding function that a collection remembers; builds nothing."""
+    found = client.get_collection(collection, embedding_function=None)
+    stored = found.configuration_json.get("embedding_function") or {}
+    name: str | None = stored.get("name")
+    return name
+
+
+def needs_network(function: str) -> bool:
+    """Whether an embedding function of that name may use the network to embed a text."""
+    if function in _FETCHED:
+        model = ONNXMiniLM_L6_V2
+        return not (model.DOWNLOAD_PATH / model.EXTRACTED_FOLDER_NAME / "model.onnx").is_file()
+    return function not in _LOCAL
 
 
 def observe(collection: chromadb.Collection, writer: Writer) -> None:

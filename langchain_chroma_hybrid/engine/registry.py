@@ -18,7 +18,7 @@ from langchain_chroma_hybrid.engine._steps import passed
 from langchain_chroma_hybrid.engine.hybrid import HybridIndex
 from langchain_chroma_hybrid.engine.journal import Journal
 from langchain_chroma_hybrid.engine.keeper import Upkeep
-from langchain_chroma_hybrid.engine.marks import Marks, read
+from langchain_chroma_hybrid.engine.marks import Marks, Noted, read
 from langchain_chroma_hybrid.errors import AnalyzerMismatchError
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
 
@@ -138,6 +138,12 @@ def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
         return None
     place = hashlib.blake2b(store.location.encode(), digest_size=8).hexdigest()
     return _user_cache() / "langchain-chroma-hybrid" / place / store.uuid
+
+
+def noted(store: ChromaStore, config: LexicalConfig) -> Noted:
+    """What the last process that used the index left to know about it; opens and makes nothing."""
+    folder = index_folder(store, config)
+    return Noted() if folder is None else read(folder / _NOTES)
 
 
 def _build(store: ChromaStore, config: LexicalConfig) -> HybridIndex:

@@ -1,0 +1,134 @@
+"""The commands over judged queries: `eval` and `tune`; they need the extra `eval`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, get_args
+
+from langchain_chroma_hybrid.cli.opening import mode_for, open_store, words_only
+from langchain_chroma_hybrid.cli.output import json_line, line, note, table
+from langchain_chroma_hybrid.core.records import Mode
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.evaluation import Dataset, load_beir, load_csv
+from langchain_chroma_hybrid.evaluation import evaluate as evaluated
+from langchain_chroma_hybrid.evaluation import tune as tuned_for
+from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from langchain_chroma_hybrid.cli.options import Model, Place
+    from langchain_chroma_hybrid.evaluation import Evaluation, Tuned
+    from langchain_chroma_hybrid.vectorstores import HybridChroma
+
+# So many judged ids are looked up to see whether they belong to the collection at all.
+_ASKED = 1_000
+
+
+def evaluate(
+    folder: Path,
+    place: Place,
+    model: Model,
+    *,
+    modes: Sequence[str] | None,
+    save: Path | None,
+    as_json: bool,
+) -> None:
+    """Print how good each mode is on the queries of `folder`."""
+    store, data = open_store(place, model), _read(folder)
+    _check_overlap(store, data)
+    result = evaluated(
+        ChromaHybridRetriever.from_vectorstore(store),
+        data.queries,
+        data.qrels,
+        modes=_modes(store, model, modes),
+    )
+    if save is not None:
+        result.save(save)
+    _show(result, as_json=as_json)
+
+
+def tune(
+    folder: Path,
+    place: Place,
+    model: Model,
+    *,
+    measure: str,
+    save: Path | None,
+    plot: Path | None,
+    as_json: bool,
+) -> bool:
+    """Print the options that suit the queries of `folder`; whether any are really better."""
+    store, data = open_store(place, model), _read(folder)
+    _check_overlap(store, data)
+    mode_for(store, model, "hybrid")
+    retriever = ChromaHybridRetriever.from_vectorstore(store)
+    found = tuned_for(retriever, data.queries, data.qrels, measure=measure)
+    if plot is not None:
+        found.plot(plot)
+    if save is not None and found.accepted:
+        found.settings.save(save)
+    _tell(found, as_json=as_json)
+    return found.accepted
+
+
+def _read(folder: Path) -> Dataset:
+    return load_csv(folder) if folder.suffix.lower() == ".csv" else load_beir(folder)
+
+
+def _modes(store: HybridChroma, model: Model, asked: Sequence[str] | None) -> list[Mode]:
+    every: tuple[Mode, ...] = get_args(Mode)
+    if asked:
+        for mode in asked:
+            if mode not in every:
+                raise InvalidArgumentError.of("--mode", mode, f"one of {', '.join(every)}")
+            mode_for(store, model, mode)
+        return [mode for mode in every if mode in asked]
+    why = words_only(store, model)
+    if why is None:
+        return list(every)
+    note(f"lexical search only, because {why}")
+    return ["lexical"]
+
+
+def _check_overlap(store: HybridChroma, data: Dataset) -> None:
+    judged = {id_ for grades in data.qrels.values() for id_, grade in grades.items() if grade > 0}
+    some = sorted(judged)[:_ASKED]
+    if some and not store.get(ids=some, include=[])["ids"]:
+        raise InvalidArgumentError.of(
+            "judgements", some[:3], "ids of records in this collection; none of them is there"
+        )
+
+
+def _show(result: Evaluation, *, as_json: bool) -> None:
+    rows = []
+    for mode, measures in result.values.items():
+        found = {name: result.estimate(mode, name) for name in measures}
+        if as_json:
+            values = {name: asdict(estimate) for name, estimate in found.items()}
+            json_line({"mode": mode, "queries": len(result.queries), **values})
+        interval = found["nDCG@10"]
+        means = [f"{estimate.mean:.3f}" for estimate in found.values()]
+        rows.append([mode, *means, f"{interval.low:.3f} to {interval.high:.3f}"])
+    if as_json:
+        return
+    names = next(iter(result.values.values()))
+    columns = {"mode": "text", **dict.fromkeys(names, "number"), "95 % of nDCG@10": "number"}
+    table(columns, rows, f"{len(result.queries)} queries")
+
+
+def _tell(found: Tuned, *, as_json: bool) -> None:
+    options = dict(found.settings.options)
+    if as_json:
+        gain = asdict(found.gain)
+        json_line({"accepted": found.accepted, "options": options, "held_out_gain": gain,
+                   "measured": dict(found.settings.measured)})  # fmt: skip
+        return
+    measured = found.settings.measured
+    line(f"{found.measure}: {measured['before']:.3f} as it was, {measured['after']:.3f} at best")
+    line(f"held-out gain {found.gain.mean:+.3f} (p = {found.gain.p:.3f})")
+    if found.accepted:
+        line(f"better: {', '.join(f'{name}={value}' for name, value in options.items())}")
+    else:
+        line("nothing is significantly better: keep what you have")

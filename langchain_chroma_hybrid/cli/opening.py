@@ -1,0 +1,174 @@
+"""From options to a collection that exists, and to what embeds its queries."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from langchain_chroma_hybrid import _bridge as bridge
+from langchain_chroma_hybrid.cli.output import note
+from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid.engine.chroma_clients import (
+    collection_names,
+    connect,
+    function_name,
+    needs_network,
+)
+from langchain_chroma_hybrid.engine.chroma_store import opening, token_of
+from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
+from langchain_chroma_hybrid.vectorstores import HybridChroma
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from chromadb.api import ClientAPI
+
+    from langchain_chroma_hybrid.cli.options import Model, Place
+
+
+def open_store(place: Place, model: Model | None = None) -> HybridChroma:
+    """The collection that `place` names; makes neither folder nor collection.
+
+    Raises:
+        InvalidArgumentError: no folder, URL or name to go by, or one that leads nowhere.
+        CollectionError: there is no such collection.
+    """
+    embeddings = None
+    if model is not None:
+        if not model.network:
+            # Read by the Hub's client when it is imported, which comes later.
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        if model.embeddings is not None:
+            embeddings = SentenceTransformerEmbeddings(
+                model.embeddings, local_files_only=not model.network
+            )
+    client = _client(place)
+    return HybridChroma(
+        _chosen(place.collection, collection_names(client)),
+        embeddings,
+        client=client,
+        create_collection_if_not_exists=False,
+        analyzer=None if place.analyzer == "none" else place.analyzer,
+        lexical_fields=_boosts(place.field),
+    )
+
+
+def mode_for(store: HybridChroma, model: Model, asked: str | None) -> str:
+    """The mode that was asked for, or the best one that the collection's embeddings allow.
+
+    Raises:
+        InvalidArgumentError: the mode needs vectors, and nothing may make them.
+    """
+    if asked == "lexical" or store.embeddings is not None:
+        return asked or "hybrid"
+    why = words_only(store, model)
+    if why is None:
+        return asked or "hybrid"
+    if asked is not None:
+        raise InvalidArgumentError.of("--mode", asked, f"lexical, because {why}")
+    note(f"lexical search only, because {why}")
+    return "lexical"
+
+
+def words_only(store: HybridChroma, model: Model) -> str | None:
+    """Why queries cannot be embedded; None if they can be."""
+    if store.embeddings is not None:
+        return None
+    function = remembered(store)
+    if function is None:
+        return "the collection has no embedding function: name a model with --embeddings"
+    if model.network:
+        return None
+    if needs_network(function):
+        return (
+            f"the collection's embedding function {function!r} may use the network: allow it with "
+            "--network, or name a model with --embeddings"
+        )
+    try:
+        bridge.store_of(store).embed_query("")
+    except Exception as error:  # noqa: BLE001  # whatever a model raises: words can still be found
+        return f"the collection's embedding function fails: {error}"
+    return None
+
+
+def remembered(store: HybridChroma) -> str | None:
+    """Name of the embedding function that a collection was made with."""
+    return function_name(store._client, bridge.store_of(store).name)  # noqa: SLF001  # no public way
+
+
+def json_option(name: str, value: str | None) -> dict[str, Any] | None:
+    """A filter that was given as JSON.
+
+    Raises:
+        InvalidArgumentError: not a JSON object.
+    """
+    if value is None:
+        return None
+    try:
+        found = json.loads(value)
+    except ValueError as error:
+        raise InvalidArgumentError.of(name, value, "JSON") from error
+    if not isinstance(found, dict):
+        raise InvalidArgumentError.of(name, value, "a JSON object")
+    return found
+
+
+def numbers_option(name: str, value: str | None) -> list[float] | None:
+    """Numbers that were given with commas between them.
+
+    Raises:
+        InvalidArgumentError: something else.
+    """
+    if value is None:
+        return None
+    try:
+        return [float(part) for part in value.split(",")]
+    except ValueError as error:
+        raise InvalidArgumentError.of(name, value, "numbers such as 0.3,0.7") from error
+
+
+def _client(place: Place) -> ClientAPI:
+    scope = {"tenant": place.tenant, "database": place.database}
+    if (place.path is None) == (place.url is None):
+        got = None if place.path is None else (str(place.path), place.url)
+        raise InvalidArgumentError.of("--path, --url", got, "one of them")
+    if place.url is not None:
+        url = urlsplit(place.url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise InvalidArgumentError.of("--url", place.url, "http://host:port")
+        return connect(url, **scope)
+    with opening(str(place.path)):
+        return connect(_data_folder(place.path), **scope)
+
+
+def _data_folder(path: Path | None) -> Path:
+    if path is None or token_of(path) is None:
+        raise InvalidArgumentError.of("--path", str(path), "a folder that Chroma has written")
+    return path
+
+
+def _chosen(name: str | None, names: Sequence[str]) -> str:
+    if name in names:
+        return str(name)
+    if name is None and len(names) == 1:
+        return names[0]
+    known = f"there are: {', '.join(names)}" if names else "there is none at all"
+    if name is None and names:
+        raise InvalidArgumentError.of("--collection", name, f"a name; {known}")
+    raise CollectionError(f"no collection {name or ''!r}; {known}")
+
+
+def _boosts(fields: Sequence[str] | None) -> dict[str, float] | None:
+    if not fields:
+        return None
+    boosts = {}
+    for given in fields:
+        name, _, boost = given.partition("=")
+        try:
+            boosts[name] = float(boost or 1.0)
+        except ValueError as error:
+            raise InvalidArgumentError.of("--field", given, "NAME or NAME=BOOST") from error
+    return boosts
