@@ -5,13 +5,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.embeddings.registration import register_with_chroma
+
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis import Analyzer
+    from langchain_chroma_hybrid.embeddings import (
+        FunctionEmbeddings,
+        SentenceTransformerEmbeddings,
+        from_chroma,
+        to_chroma,
+    )
     from langchain_chroma_hybrid.errors import ChromaHybridError
     from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
     from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
     from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
     from langchain_chroma_hybrid.vectorstores import HybridChroma
+
+# A collection that was made with our embedding function finds it again in plain chromadb.
+register_with_chroma()
 
 __version__ = "0.1.0"
 
@@ -19,18 +30,26 @@ _HOME = {
     "Analyzer": "core.analysis",
     "ChromaHybridError": "errors",
     "ChromaHybridRetriever": "retrievers",
+    "FunctionEmbeddings": "embeddings",
     "HybridChroma": "vectorstores",
     "RankBM25Index": "lexical.rank_bm25_index",
+    "SentenceTransformerEmbeddings": "embeddings",
     "TantivyIndex": "lexical.tantivy_index",
+    "from_chroma": "embeddings",
+    "to_chroma": "embeddings",
 }
 
 __all__ = [
     "Analyzer",
     "ChromaHybridError",
     "ChromaHybridRetriever",
+    "FunctionEmbeddings",
     "HybridChroma",
     "RankBM25Index",
+    "SentenceTransformerEmbeddings",
     "TantivyIndex",
+    "from_chroma",
+    "to_chroma",
 ]
 
 

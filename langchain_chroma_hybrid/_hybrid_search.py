@@ -241,8 +241,11 @@ class HybridSearch(Chroma):
             **kwargs: as for `similarity_search`, without `fetch_k`.
         """
         _check_mmr(k, fetch_k, lambda_mult)
-        vector = self._embed(query)
         request = self._request(query, max(k, fetch_k), filter, kwargs, where_document)
+        check(request)
+        if not query.strip():
+            return []
+        vector = self._embed(query)
         return self._diverse(replace(request, embedding=vector), vector, k, lambda_mult)
 
     def max_marginal_relevance_search_by_vector(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.embeddings.registration import register_with_chroma
-
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.embeddings.base import CheckedEmbeddings
     from langchain_chroma_hybrid.embeddings.cache import VectorCache
@@ -58,6 +56,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-register_with_chroma()

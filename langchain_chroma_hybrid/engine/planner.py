@@ -32,6 +32,8 @@ Route: TypeAlias = Literal["auto", "chroma"]
 _EXACT_AT_MOST = 5_000
 # The first look at how many of the nearest neighbours pass.
 _PROBE = 150
+# What a first look may cost, as a share of Chroma's own way, when it is unlikely to be enough.
+_GAMBLE = 0.1
 # Neighbours asked for beyond what the share that passes suggests.
 _MARGIN = 1.3
 
@@ -151,9 +153,11 @@ def _overfetched(
 
     The share that passes near the query may be anything: a first look tells it, and decides.
     """
-    budget = Cost.chroma(plan.total, plan.passing) / 2
+    whole = Cost.chroma(plan.total, plan.passing)
     expected = _needed(fetch, plan.passing, plan.total)
-    n = min(expected, _PROBE)
+    n, budget = min(expected, _PROBE), whole / 2
+    if Cost.neighbours(expected) > budget and Cost.neighbours(n) > _GAMBLE * whole:
+        return None
     while Cost.neighbours(n) <= budget:
         near = store.query(embedding, n, None)
         candidates = Ids(frozenset(hit.id for hit in near))

@@ -118,18 +118,26 @@ def make_plan(
     alone = len(weights) == 1 and request.mode != "two_step" and whole
     depth = request.fetch_k or (DEPTH_ALONE if alone else DEFAULT_DEPTH)
     filters = plan_filter(asked, store, lexical, fetch=depth, route=route)
-    embed_only = VECTOR not in weights and (request.mode == "two_step" or request.with_distance)
+    wanted = request.mode == "two_step" or request.with_distance
+    embed_only = wanted and VECTOR not in weights and not _asks_nothing(request)
     return Plan(request, filters, weights, embed_only, depth, max(depth, request.k + _SPARE))
 
 
 def _weights(request: SearchRequest) -> dict[str, float]:
     """The share of each leg that runs: weight 0 means that the leg is not run."""
+    if _asks_nothing(request):
+        return {LEXICAL: 1.0}
     if request.mode == "vector" or request.text is None:
         return {VECTOR: 1.0}
     if request.mode in ("lexical", "two_step"):
         return {LEXICAL: 1.0}
     given = shares({} if request.weights is None else request.weights, leg_names(request))
     return {name: weight for name, weight in given.items() if weight > 0}
+
+
+def _asks_nothing(request: SearchRequest) -> bool:
+    """A blank text has no neighbours worth the name, and many models refuse it: it finds nothing."""
+    return request.embedding is None and request.text is not None and not request.text.strip()
 
 
 def run_lexical(plan: Plan, lexical: LexicalIndex) -> Outcome:

@@ -95,7 +95,7 @@ def test_a_new_process_rebuilds_the_same_model(client, folder, tmp_path):
     collection.add(ids=IDS, documents=TEXTS)
     here = collection.query(query_texts=["katze"], n_results=3, include=["distances"])
     ids, distances = in_a_new_process(
-        REOPEN, tmp_path / "db", "katze", "langchain_chroma_hybrid.embeddings"
+        REOPEN, tmp_path / "db", "katze", "langchain_chroma_hybrid"
     )
     assert ids == here["ids"][0]
     assert np.allclose(distances, here["distances"][0], atol=1e-6)
@@ -155,7 +155,7 @@ def test_code_is_stored_by_name_and_provided_anew(client, tmp_path):
     collection.add(ids=["one", "five"], documents=["x", "xxxxx"])
     assert client.get_collection("docs").query(query_texts=["1234"])["ids"] == [["five", "one"]]
     kind, message = in_a_new_process(
-        REOPEN, tmp_path / "db", "1234", "langchain_chroma_hybrid.embeddings"
+        REOPEN, tmp_path / "db", "1234", "langchain_chroma_hybrid"
     )
     assert kind == "EmbeddingError"
     assert "provide('lengths-of-texts', embeddings)" in message
@@ -266,8 +266,8 @@ def test_another_model_may_not_take_a_collections_place(folder, tmp_path):
 @pytest.mark.parametrize(
     "order",
     [
-        "import langchain_chroma_hybrid.embeddings, chromadb",
-        "import chromadb, langchain_chroma_hybrid.embeddings",
+        "import langchain_chroma_hybrid, chromadb",
+        "import chromadb, langchain_chroma_hybrid",
     ],
 )
 def test_the_order_of_imports_does_not_matter(order):
