@@ -55,12 +55,19 @@ class Log:
 
     def write(self, kind: str, content: Any) -> None:
         with self._path.open("ab", buffering=0) as file:
-            file.write(json.dumps([kind, content]).encode() + b"\n")
+            # A line that a kill has torn must not swallow the next one.
+            file.write(b"\n" + json.dumps([kind, content]).encode() + b"\n")
 
     def read(self) -> list[tuple[str, Any]]:
-        if not self._path.exists():
-            return []
-        return [tuple(json.loads(line)) for line in self._path.read_bytes().splitlines()]
+        lines = self._path.read_bytes().splitlines(keepends=True) if self._path.exists() else []
+        return [tuple(json.loads(line)) for line in lines if _is_whole(line)]
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and bool(json.loads(line))
+    except ValueError:
+        return False
 
 
 def add(store: HybridChroma) -> dict[str, str | None]:
