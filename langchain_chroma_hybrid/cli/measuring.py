@@ -74,6 +74,8 @@ def tune(
 
 
 def _read(folder: Path) -> Dataset:
+    if not folder.exists():
+        raise InvalidArgumentError.of("FOLDER", str(folder), "a BEIR folder or a CSV file")
     return load_csv(folder) if folder.suffix.lower() == ".csv" else load_beir(folder)
 
 

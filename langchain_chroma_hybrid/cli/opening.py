@@ -88,7 +88,7 @@ def words_only(store: HybridChroma, model: Model) -> str | None:
             "--network, or name a model with --embeddings"
         )
     try:
-        bridge.store_of(store).embed_query("")
+        bridge.store_of(store).embed_query("words")
     except Exception as error:  # noqa: BLE001  # whatever a model raises: words can still be found
         return f"the collection's embedding function fails: {error}"
     return None

@@ -130,7 +130,7 @@ def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
         "distance": hit.distance,
         "legs": [asdict(leg) for leg in hit.legs],
         "text": hit.record.text,
-        "metadata": dict(hit.record.metadata),
+        "metadata": dict(sorted(hit.record.metadata.items())),
     }
 
 
