@@ -101,6 +101,11 @@ class Journal:
 
     def _append(self, folder: Path, ids: tuple[str, ...]) -> None:
         if self._path is None or self._owner != os.getpid():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._open(folder)
+        elif not self._path.exists():
+            # Another process has rebuilt the index; if it has removed it for good, this fails.
+            folder.mkdir(exist_ok=True, mode=0o700)
             self._open(folder)
         assert self._path is not None  # noqa: S101  # _open has set it
         before = self._path.stat().st_size
@@ -122,7 +127,6 @@ class Journal:
             rest.replace(self._path)
 
     def _open(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{uuid.uuid4().hex}.jsonl"
         # Locked before it exists, so that nobody can take it for a dead writer's.
         lock = _lock(path)
@@ -131,6 +135,8 @@ class Journal:
         sync_folder(folder)
         # After a fork the parent's entries are the parent's to finish.
         self._pending = {} if self._owner != os.getpid() else self._pending
+        if self._pending:
+            _write(path, "a", list(self._pending.values()))
         self._path, self._lock, self._owner = path, lock, os.getpid()
         passed("journal opened")
 

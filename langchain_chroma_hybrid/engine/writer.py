@@ -155,7 +155,11 @@ class Writer:
         """Note that `ids` are about to change; gives the number for `end`."""
         if self._over:
             raise CollectionError("the Chroma collection was deleted")
-        number = self.journal.begin(ids)
+        try:
+            number = self.journal.begin(ids)
+        except FileNotFoundError:
+            self.store.touch()  # says so when the collection has gone, and its folder with it
+            raise
         with self._mutex:
             if not self._under_way:
                 self._before = self.store.change_token()

@@ -244,6 +244,43 @@ def test_another_process_writes(tmp_path, caplog, count, owner):
     store._client.close()
 
 
+def rebuild_elsewhere(folder: Path) -> None:
+    store = open_store(folder)
+    store.rebuild()
+    store.add_texts(["words from elsewhere"], ids=["elsewhere"])
+    store._index.close()
+
+
+def drop_elsewhere(folder: Path) -> None:
+    open_store(folder).delete_collection()
+
+
+def test_another_process_rebuilds(tmp_path):
+    store = open_store(tmp_path, max_age=0)
+    store.add_texts(["first words"], ids=["first"])
+    store.similarity_search("words")
+    store.add_texts(["waiting words"], ids=["waiting"])
+    assert ended(started(rebuild_elsewhere, tmp_path)) == 0
+    store.add_texts(["last words"], ids=["last"])
+    found = ids_of(store.similarity_search("words", mode="lexical"))
+    assert set(found) == {"first", "waiting", "elsewhere", "last"}
+    assert store.verify().ok
+    store._client.close()
+
+
+def test_another_process_deletes_the_collection(tmp_path):
+    store = open_store(tmp_path)
+    store.add_texts(["first words"], ids=["first"])
+    store.similarity_search("words")
+    store.add_texts(["waiting words"], ids=["waiting"])
+    assert ended(started(drop_elsewhere, tmp_path)) == 0
+    with pytest.raises(CollectionError):
+        store.add_texts(["last words"], ids=["last"])
+    with pytest.raises(CollectionError):
+        store.similarity_search("words")
+    store._client.close()
+
+
 def hold_the_lock(folder: Path, done: Path) -> None:
     index = TantivyIndex(folder)
     with index.locked():
