@@ -127,7 +127,7 @@ def _text_match(op: str, pattern: object, path: str, known: tuple[str, ...]) -> 
     if op not in known:
         raise _error(path, op, f"one of {', '.join(known)}", _suggest(op, known))
     here = f"{path}[{op!r}]"
-    text = _plain(pattern)
+    text = plain(pattern)
     if not isinstance(text, str) or not text:
         raise _error(here, pattern, "a non-empty str")
     _check_text(text, here)
@@ -142,7 +142,7 @@ def _entries(node: object, path: str) -> list[tuple[str, object]]:
     for key in node:
         if not isinstance(key, str):
             raise _error(path, key, "a str as key")
-    return [(str(_plain(key)), value) for key, value in node.items()]
+    return [(str(plain(key)), value) for key, value in node.items()]
 
 
 def _children(value: object, path: str, depth: int) -> Iterable[tuple[object, str]]:
@@ -163,25 +163,28 @@ def _scalars(value: object, path: str) -> tuple[Scalar, ...]:
 
 
 def _scalar(value: object, path: str) -> Scalar:
-    plain = _plain(value)
-    if isinstance(plain, str):
-        _check_text(plain, path)
-        return plain
-    if isinstance(plain, bool):
-        return plain
-    if isinstance(plain, int):
-        if plain not in INT64:
-            raise _error(path, plain, "an int of at most 64 bits")
-        return plain
-    if isinstance(plain, float):
-        if not math.isfinite(plain):
-            raise _error(path, plain, "a finite number")
-        return plain
+    scalar = plain(value)
+    if isinstance(scalar, str):
+        _check_text(scalar, path)
+        return scalar
+    if isinstance(scalar, bool):
+        return scalar
+    if isinstance(scalar, int):
+        if scalar not in INT64:
+            raise _error(path, scalar, "an int of at most 64 bits")
+        return scalar
+    if isinstance(scalar, float):
+        if not math.isfinite(scalar):
+            raise _error(path, scalar, "a finite number")
+        return scalar
     raise _error(path, value, "a str, int, float or bool")
 
 
-def _plain(value: object) -> object:
-    """An enum member, NumPy scalar or subclass instance as the plain Python value."""
+def plain(value: object) -> object:
+    """An enum member, NumPy scalar or subclass instance as the plain Python value.
+
+    Anything else comes back as it is.
+    """
     if isinstance(value, Enum):
         value = value.value
     if getattr(value, "shape", None) == () and hasattr(value, "item"):

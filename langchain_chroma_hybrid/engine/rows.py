@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from langchain_chroma_hybrid.core.filter_numbers import INT64
+from langchain_chroma_hybrid.core.filter_parse import plain
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -102,9 +103,9 @@ def query_vector(embedding: Any) -> Vector:
     return vector
 
 
-_RESERVED_KEY = "chroma:document"
+_RESERVED_PREFIX = "chroma:"
 _METADATA_VALUE = (
-    "str, int, float, bool, or a non-empty list of one of them (LangChain's "
+    "str, int, float, bool, None, or a non-empty list of one of the first four (LangChain's "
     "`filter_complex_metadata` takes other values out)"
 )
 
@@ -141,22 +142,28 @@ def _metadata(name: str, metadata: Metadata | None) -> Metadata | None:
         return None
     if not isinstance(metadata, Mapping):
         raise InvalidArgumentError.of(name, metadata, "a mapping")
-    for key, value in metadata.items():
-        place = f"{name}[{key!r}]"
-        if not isinstance(key, str) or not key:
-            raise InvalidArgumentError.of(place, key, "a non-empty string as key")
-        if key == _RESERVED_KEY:
-            raise InvalidArgumentError.of(
-                place, key, "another key: Chroma keeps this one to itself"
-            )
-        elements: Sequence[Any] = value if isinstance(value, list) else [value]
-        kinds = {type(element) for element in elements}
-        if not kinds <= {str, int, float, bool} or len(kinds) != 1:
-            raise InvalidArgumentError.of(place, value, _METADATA_VALUE)
-        for element in (key, *elements):
-            _storable(place, value, element)
     # Chroma tells no metadata from empty metadata only by None.
-    return dict(metadata) or None
+    return dict(_entry(name, key, value) for key, value in metadata.items()) or None
+
+
+def _entry(name: str, given: object, value: object) -> tuple[str, Any]:
+    """A key and its value in plain types; None stays: no such key, and an update removes it."""
+    key, place = plain(given), f"{name}[{given!r}]"
+    if not isinstance(key, str) or not key:
+        raise InvalidArgumentError.of(place, given, "a non-empty string as key")
+    if key.startswith(_RESERVED_PREFIX):
+        expected = f"a key that does not begin with {_RESERVED_PREFIX}, which Chroma would lose"
+        raise InvalidArgumentError.of(place, given, expected)
+    _encodable(place, key)
+    if value is None:
+        return key, None
+    elements = [plain(element) for element in (value if isinstance(value, list) else [value])]
+    kinds = {type(element) for element in elements}
+    if not kinds <= {str, int, float, bool} or len(kinds) != 1:
+        raise InvalidArgumentError.of(place, value, _METADATA_VALUE)
+    for element in elements:
+        _storable(place, value, element)
+    return key, elements if isinstance(value, list) else elements[0]
 
 
 def _storable(place: str, value: object, element: object) -> None:

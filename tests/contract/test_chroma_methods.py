@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from enum import StrEnum
 
 import numpy as np
 import pytest
@@ -356,6 +357,48 @@ def test_some_metadata_among_none(empty):
     empty.add_documents([Document("four", id="v"), Document("five", id="w", metadata={"n": 1})])
     assert set(empty.get(where={"n": 1})["ids"]) == {"x", "w"}
     assert empty.verify().ok
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Text(str):
+    __slots__ = ()
+
+
+def test_a_metadata_value_of_none_means_what_it_means_to_chroma():
+    expected = []
+    for store in (Chroma(fresh_name(), CountingEmbeddings()), make_store()):
+        store.add_texts(["red", "blue"], [{"a": 1, "b": None}, {"b": None}], ["x", "y"])
+        store.add_texts(["red"], [{"a": None, "c": 2}], ["z"])
+        added = store.get()["metadatas"]
+        store.update_documents(["z"], [Document("red", metadata={"c": None, "d": 3})])
+        expected.append([added, store.get()["metadatas"]])
+    assert expected[0] == expected[1] == [[{"a": 1}, None, {"c": 2}], [{"a": 1}, None, {"d": 3}]]
+    assert ids_of(store.similarity_search("red", filter={"c": {"$ne": 2}, "d": 3})) == ["z"]
+    assert store.verify().ok
+
+
+def test_values_that_are_almost_plain_are_stored_as_plain_ones(empty):
+    given = {
+        "float": np.float64(0.5),
+        "int": np.int64(3),
+        "bool": np.bool_(True),
+        "text": Text("t"),
+        "enum": Colour.RED,
+        "list": [np.int64(1), np.int64(2)],
+        Text("key"): "k",
+    }
+    empty.add_texts(["red"], [given], ["x"])
+    [stored] = empty.get()["metadatas"]
+    plain = {"float": 0.5, "int": 3, "bool": True, "text": "t", "enum": "red", "list": [1, 2]}
+    assert stored == {**plain, "key": "k"}
+    assert {key: type(value) for key, value in stored.items() if key in plain} == {
+        key: type(value) for key, value in plain.items()
+    }
+    assert given["enum"] is Colour.RED
+    assert ids_of(empty.similarity_search("red", filter={"enum": Colour.RED})) == ["x"]
 
 
 @pytest.mark.parametrize("space", ["l2", "cosine", "ip"])

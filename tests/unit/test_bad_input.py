@@ -8,6 +8,7 @@ import math
 import shutil
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from langchain_core.documents import Document
 
@@ -277,7 +278,7 @@ TEXT_ERRORS = [
     ({"ids": "xy"}, "ids.*xy"),
     ({"metadatas": [{}, {}, {}]}, "metadatas.*3"),
     ({"metadatas": [{"a": 1}, "b"]}, r"metadatas\[1\].*'b'"),
-    ({"metadatas": [{}, {"a": None}]}, r"metadatas\[1\]\['a'\].*None"),
+    ({"metadatas": [{}, {"a": ["b", None]}]}, r"metadatas\[1\]\['a'\].*None"),
     ({"metadatas": [{}, {"a": {"b": 1}}]}, r"metadatas\[1\]\['a'\].*filter_complex_metadata"),
     ({"metadatas": [{}, {"a": math.nan}]}, r"metadatas\[1\]\['a'\].*nan"),
     ({"metadatas": [{}, {"a": math.inf}]}, r"metadatas\[1\]\['a'\].*inf"),
@@ -291,6 +292,8 @@ TEXT_ERRORS = [
     ({"metadatas": [{}, {"a": "\ud800"}]}, r"metadatas\[1\]\['a'\].*UTF-8"),
     ({"metadatas": [{}, {"\ud800": "a"}]}, r"metadatas\[1\].*UTF-8"),
     ({"metadatas": [{}, {"chroma:document": "a"}]}, r"metadatas\[1\].*chroma:"),
+    ({"metadatas": [{}, {"chroma:page": 1}]}, r"metadatas\[1\].*chroma:"),
+    ({"metadatas": [{}, {"a": np.float64("nan")}]}, r"metadatas\[1\]\['a'\].*nan"),
 ]
 
 
@@ -325,7 +328,7 @@ def test_updates_are_checked_too(store):
     for ids, documents in (
         (["pump"], []),
         (["pump", "pump"], [Document("x"), Document("y")]),
-        (["pump"], [Document("x", metadata={"a": None})]),
+        (["pump"], [Document("x", metadata={"a": [None]})]),
         (["pump"], [Document("\ud800")]),
     ):
         with pytest.raises(InvalidArgumentError):
