@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from langchain_core.retrievers import BaseRetriever
 
     from langchain_chroma_hybrid.core.records import Hit, Record, SearchResult
-    from langchain_chroma_hybrid.engine.hybrid import AsyncEmbed, HybridIndex, Step, Trace
+    from langchain_chroma_hybrid.engine.hybrid import AsyncEmbed, HybridIndex, Trace
+    from langchain_chroma_hybrid.engine.running import Step
     from langchain_chroma_hybrid.engine.search import Embed, Outcome, Vector
 
 T = TypeVar("T")
@@ -35,6 +36,8 @@ EXPLAIN_KEY = "retrieval"
 # An engine lives as long as the store that it was opened for: retrievers come and go with every
 # configurable call and must not open it anew each time.
 _engines: WeakKeyDictionary[Chroma, HybridIndex] = WeakKeyDictionary()
+# The settings that each was last opened with: others have to be checked.
+_configs: WeakKeyDictionary[Chroma, LexicalConfig | None] = WeakKeyDictionary()
 
 
 def analyzer_of(value: Analyzer | str | None) -> Analyzer:
@@ -67,10 +70,12 @@ def engine_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> Hybri
     engine = _engines.get(vectorstore)
     collection = vectorstore._chroma_collection  # noqa: SLF001  # see `store_of`
     here = "" if collection is None else str(collection.id)
-    if engine is not None and engine.usable and engine.store.uuid == here:
+    own = config or getattr(vectorstore, "lexical_config", None)
+    known = own is None or own is _configs.get(vectorstore)
+    if engine is not None and known and engine.usable and engine.store.uuid == here:
         return engine
-    own = config or getattr(vectorstore, "lexical_config", None) or LexicalConfig()
-    engine = open_index(store_of(vectorstore), own)
+    engine = open_index(store_of(vectorstore), own or LexicalConfig())
+    _configs[vectorstore] = own
     if collection is not None:
         # What is written straight through this very object is found at the next query.
         observe(collection, engine.writer)

@@ -81,7 +81,7 @@ class Hit:
         record: the record, read from Chroma when the search ended.
         score: fused score, 0..1, higher is better.
         distance: Chroma's distance to the query vector, lower is better; None when the query had
-            no vector.
+            no vector, or when only other legs found the record and distances were not asked for.
         legs: one entry per leg that ran.
         embedding: the record's vector, shape `(d,)`, float32; only when asked for.
     """
@@ -104,7 +104,7 @@ class LegReport:
 
     Attributes:
         filtered_by: the way its filter went: `none`, `lexical`, `exact`, `overfetch`, `chroma`
-            (see `engine.planner`), `records` (after reading them).
+            (see `engine.planner`).
         took_ms: wall time of the leg in milliseconds.
         error: the failure that `on_leg_error="degrade"` let pass.
     """

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchRequest, SearchResult
+from langchain_chroma_hybrid.core.records import LEXICAL, SearchRequest, SearchResult
 from langchain_chroma_hybrid.engine import search as stages
-from langchain_chroma_hybrid.engine.hydrate import hydrate
 from langchain_chroma_hybrid.engine.keeper import Keeper, Upkeep
+from langchain_chroma_hybrid.engine.running import Query, awaited, side_by_side
 from langchain_chroma_hybrid.engine.writer import Writer
 from langchain_chroma_hybrid.errors import LexicalIndexError
 
@@ -25,15 +23,14 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.marks import Marks
     from langchain_chroma_hybrid.engine.planner import Route
     from langchain_chroma_hybrid.engine.rows import Rows
-    from langchain_chroma_hybrid.engine.search import Embed, Outcome, Plan, Vector
+    from langchain_chroma_hybrid.engine.running import Step
+    from langchain_chroma_hybrid.engine.search import Embed, Outcome, Vector
     from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport
     from langchain_chroma_hybrid.engine.writer import AsyncEmbedMany, EmbedMany
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
-Step: TypeAlias = Callable[[], "Outcome"]
-Trace: TypeAlias = Callable[[str, Step], "Outcome"]
+Trace: TypeAlias = Callable[[str, "Step"], "Outcome"]
 AsyncEmbed: TypeAlias = Callable[[str], Awaitable["Vector"]]
-T = TypeVar("T")
 
 
 class HybridIndex:
@@ -82,22 +79,23 @@ class HybridIndex:
             InvalidArgumentError: a value of the request cannot be used.
             SearchError: `on_leg_error="degrade"` and no leg answered.
         """
-        start = time.perf_counter()
-        store = self.store
-        plan, notes = self._plan(request, route, store)
+        query = self._query(request, route, self.store, time.perf_counter())
 
         def run(name: str) -> Outcome:
-            if name == LEXICAL:
-                step = self._lexical_step(plan)
-            elif name == VECTOR:
-                step = self._vector_step(plan, lambda: _embedding(request, embed), store)
+            leg = request.further.get(name)
+            text, vector = request.text or "", query.plan.request.embedding
+            if leg is not None:
+                step = query.step(name, lambda: leg.search(text, query.plan.fetch))
             else:
-                leg = request.further[name]
-                step = _further_step(plan, name, lambda: leg.search(request.text or "", plan.fetch))
+                step = query.step(name, lambda: embed(text) if vector is None else vector)
             return trace(name, step) if trace else step()
 
-        outcomes = _side_by_side([partial(run, name) for name in plan.steps])
-        return self._finish(plan, outcomes, notes, start, store)
+        while True:
+            outcomes = side_by_side([partial(run, name) for name in query.plan.steps])
+            result, again = query.finish(outcomes)
+            if again is None:
+                return result
+            query = again
 
     async def asearch(
         self, request: SearchRequest, embed: AsyncEmbed, *, trace: Trace | None = None
@@ -105,62 +103,45 @@ class HybridIndex:
         """The same without ever blocking the event loop; cancelling the task cancels the query."""
         start = time.perf_counter()
         store = await self.store.on_this_loop()
-        plan, notes = await asyncio.to_thread(self._plan, request, "auto", store)
+        query = await asyncio.to_thread(self._query, request, "auto", store, start)
+
+        async def given(name: str) -> Callable[[], Any]:
+            leg = request.further.get(name)
+            text, vector = request.text or "", query.plan.request.embedding
+            if leg is not None:
+                return await awaited(leg.asearch(text, query.plan.fetch))
+            if name == LEXICAL or vector is not None:
+                return lambda: vector
+            return await awaited(embed(text))
 
         async def run(name: str) -> Outcome:
-            if name == LEXICAL:
-                step = self._lexical_step(plan)
-            elif name == VECTOR:
-                step = self._vector_step(plan, await _awaited(_aembedding(request, embed)), store)
-            else:
-                ids = request.further[name].asearch(request.text or "", plan.fetch)
-                step = _further_step(plan, name, await _awaited(ids))
+            step = query.step(name, await given(name))
             return await asyncio.to_thread(partial(trace, name, step) if trace else step)
 
-        outcomes = await asyncio.gather(*(run(name) for name in plan.steps))
-        return await asyncio.to_thread(self._finish, plan, outcomes, notes, start, store)
+        while True:
+            outcomes = await asyncio.gather(*(run(name) for name in query.plan.steps))
+            result, again = await asyncio.to_thread(query.finish, outcomes)
+            if again is None:
+                return result
+            query = again
 
-    def _plan(
-        self, request: SearchRequest, route: Route, store: ChromaStore
-    ) -> tuple[Plan, tuple[str, ...]]:
+    def _query(
+        self, request: SearchRequest, route: Route, store: ChromaStore, start: float
+    ) -> Query:
         note = self._prepared(request)
         if note is not None:
             request, route = replace(request, mode="vector"), "chroma"
         plan = stages.make_plan(request, store, self.lexical, route=route)
-        return plan, () if note is None else (note,)
+        return Query(plan, store, self.lexical, () if note is None else (note,), start)
 
     def _prepared(self, request: SearchRequest) -> str | None:
         try:
             return self._keeper.prepare()
         except LexicalIndexError as error:
+            self.store.touch()  # says so when the collection has gone, and the folder with it
             if request.on_leg_error == "raise":
                 raise
             return f"vectors only: {error}"
-
-    def _lexical_step(self, plan: Plan) -> Step:
-        return lambda: stages.timed(LEXICAL, lambda: stages.run_lexical(plan, self.lexical))
-
-    def _vector_step(self, plan: Plan, embedding: Callable[[], Vector], store: ChromaStore) -> Step:
-        return lambda: stages.timed(
-            VECTOR, lambda: stages.run_vector(plan, store, self.lexical, embedding())
-        )
-
-    def _finish(
-        self,
-        plan: Plan,
-        outcomes: Sequence[Outcome],
-        notes: tuple[str, ...],
-        start: float,
-        store: ChromaStore,
-    ) -> SearchResult:
-        stages.settle(plan, outcomes)
-        ranking = stages.rank(plan, outcomes, store, self.lexical)
-        embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
-        hits = hydrate(plan, ranking, embedding, store, self.lexical)
-        reports = tuple(outcome.report() for outcome in outcomes)
-        took = (time.perf_counter() - start) * 1e3
-        asked = plan.request.with_embedding
-        return SearchResult(hits, reports, took, notes, embedding if asked else None)
 
     # Writing
 
@@ -242,39 +223,3 @@ class HybridIndex:
         self.writer.journal.close()
         self.lexical.close()
         self.store.close()
-
-
-def _embedding(request: SearchRequest, embed: Embed) -> Vector:
-    return request.embedding if request.embedding is not None else embed(request.text or "")
-
-
-def _further_step(plan: Plan, name: str, ids: Callable[[], Sequence[str]]) -> Step:
-    return lambda: stages.timed(name, lambda: stages.further_outcome(name, ids(), plan))
-
-
-async def _aembedding(request: SearchRequest, embed: AsyncEmbed) -> Vector:
-    return request.embedding if request.embedding is not None else await embed(request.text or "")
-
-
-async def _awaited(work: Awaitable[T]) -> Callable[[], T]:
-    """What `work` gives, or its failure, for the step that needs it."""
-    try:
-        result = await work
-    except Exception as error:  # noqa: BLE001  # raised again in the step, where failures are settled
-        failure = error
-
-        def fail() -> T:
-            raise failure
-
-        return fail
-    return lambda: result
-
-
-def _side_by_side(steps: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
-    """Run the last step here and the others in threads, in the caller's context."""
-    if len(steps) == 1:
-        return [steps[0]()]
-    with ThreadPoolExecutor(len(steps) - 1) as pool:
-        others = [pool.submit(copy_context().run, step) for step in steps[:-1]]
-        last = steps[-1]()
-        return [*(other.result() for other in others), last]

@@ -30,10 +30,12 @@ def hydrate(
     ones move up: a lexical index that lags behind can cost a result, never leak one.
     """
     found: list[tuple[Fused, Record]] = []
+    filters = plan.filter
     for chunk in _chunks(_above_threshold(plan, ranking), plan.request.k):
-        records = store.fetch(hit.id for hit in chunk)
-        found += [(hit, records[hit.id]) for hit in chunk if hit.id in records]
-        found = [pair for pair in found if matches(plan.filter.resolved, pair[1])]
+        # Text and metadata as they are now, not as the legs saw them: read and checked at once.
+        records = store.fetch((hit.id for hit in chunk), filters.beyond)
+        new = [(hit, records[hit.id]) for hit in chunk if hit.id in records]
+        found += [pair for pair in new if filters.beyond or matches(filters.asked, pair[1])]
         found = _limited(found, plan.request.dedupe_key, 1)
         found = _limited(found, plan.request.group_by, plan.request.group_limit)
         if len(found) >= plan.request.k:
@@ -78,9 +80,10 @@ def _limited(
     kept = []
     for hit, record in found:
         value = record.metadata.get(key)
-        value = tuple(value) if isinstance(value, list) else value
-        seen[value] += 1
-        if value is None or seen[value] <= limit:
+        # With its type, as in filters: `True` is not 1.
+        kind = type(value), tuple(value) if isinstance(value, list) else value
+        seen[kind] += 1
+        if value is None or seen[kind] <= limit:
             kept.append((hit, record))
     return kept
 

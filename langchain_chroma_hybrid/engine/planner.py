@@ -16,7 +16,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from langchain_chroma_hybrid.core.filters import Filter, Ids, all_of, parse, resolve
+from langchain_chroma_hybrid.core.filters import (
+    Filter,
+    Ids,
+    all_of,
+    evaluable,
+    leaves,
+    parse,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +64,13 @@ class FilterPlan:
     total: int = 0
     ids: tuple[str, ...] | None = None
     route: Route = "auto"
+
+    @property
+    def beyond(self) -> Filter | None:
+        """The filter, if only Chroma can tell of a record at hand whether it passes."""
+        if self.asked is None or all(evaluable(leaf) for leaf in leaves(self.asked)):
+            return None
+        return self.asked
 
     @property
     def empty(self) -> bool:

@@ -19,7 +19,7 @@ from langchain_chroma_hybrid.engine.hybrid import HybridIndex
 from langchain_chroma_hybrid.engine.journal import Journal
 from langchain_chroma_hybrid.engine.keeper import Upkeep
 from langchain_chroma_hybrid.engine.marks import Marks, Noted, read
-from langchain_chroma_hybrid.errors import AnalyzerMismatchError
+from langchain_chroma_hybrid.errors import AnalyzerMismatchError, InvalidArgumentError
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def open_index(store: ChromaStore, config: LexicalConfig) -> HybridIndex:
     """
     key = (store.location, store.uuid)
     with _lock:
+        _refuse_shared(key, config)
         engine = _engines.get(key)
         if engine is None or not engine.usable:
             sweep(store, config)
@@ -90,6 +91,14 @@ def open_index(store: ChromaStore, config: LexicalConfig) -> HybridIndex:
         else:
             engine.attend()
         return engine
+
+
+def _refuse_shared(key: tuple[str, str], config: LexicalConfig) -> None:
+    """One index holds one collection: two would take each other's records for leftovers."""
+    for other, engine in list(_engines.items()):
+        if config.index is not None and engine.lexical is config.index and other != key:
+            got = f"the index of collection {engine.store.name!r}"
+            raise InvalidArgumentError.of("lexical", got, "an index of its own")
 
 
 def drop_index(store: ChromaStore, config: LexicalConfig) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid.core.confidence import weigh
+from langchain_chroma_hybrid.core.filters import Ids, all_of
 from langchain_chroma_hybrid.core.fusion import Fused, RankedList, fuse
 from langchain_chroma_hybrid.core.records import (
     LEXICAL,
@@ -45,6 +46,8 @@ Vector: TypeAlias = Sequence[float]
 DEFAULT_DEPTH = 100
 # A leg alone is not fused: nothing below the results changes their order.
 DEPTH_ALONE = 32
+# Where looking for enough different groups ends.
+_DEEPEST = 10_000
 # Results beyond `k`, for those that Chroma no longer has or that no longer pass the filter.
 _SPARE = 8
 
@@ -136,7 +139,7 @@ def _weights(request: SearchRequest) -> dict[str, float]:
 
 
 def _asks_nothing(request: SearchRequest) -> bool:
-    """A blank text has no neighbours worth the name, and many models refuse it: it finds nothing."""
+    """A blank text has no neighbours worth the name, and many models refuse it."""
     return request.embedding is None and request.text is not None and not request.text.strip()
 
 
@@ -177,16 +180,22 @@ def _nearest(
         step, way = nearest(plan.filter, embedding, n, store, lexical)
         for hit in sorted(step, key=lambda hit: (hit.score, hit.id)):
             found.setdefault(hit.id, hit)
-        if len(step) < n or n >= plan.fetch:
+        if len(step) < n or n >= plan.fetch or way == "exact":
             return list(found.values())[: plan.fetch], way
         n *= 2
 
 
-def further_outcome(name: str, ids: Sequence[str], plan: Plan) -> Outcome:
-    """What a further leg returned: only its order counts, on a scale that falls evenly to 0."""
-    unique = list(dict.fromkeys(ids))[: plan.fetch]
+def further_outcome(
+    name: str, ids: Sequence[str], plan: Plan, lexical: LexicalIndex
+) -> Outcome:
+    """What a further leg returned: only its order counts, on a scale that falls evenly to 0.
+
+    What the collection does not hold or the filter hides has no place in it, not even a rank.
+    """
+    known = set(lexical.match(all_of(plan.filter.resolved, Ids(frozenset(ids)))))
+    unique = [id_ for id_ in dict.fromkeys(ids) if id_ in known][: plan.fetch]
     hits = [Scored(id_, 1.0 - place / len(unique)) for place, id_ in enumerate(unique)]
-    return Outcome(name, hits, filtered_by="none" if plan.filter.asked is None else "records")
+    return Outcome(name, hits, filtered_by="none" if plan.filter.asked is None else "lexical")
 
 
 def timed(name: str, run: Callable[[], Outcome]) -> Outcome:
@@ -238,12 +247,27 @@ def rank(
     return Ranking(fused, weights, raw)
 
 
+def deeper(plan: Plan, outcomes: Sequence[Outcome], ranking: Ranking, found: int) -> Plan | None:
+    """The same query over deeper legs, where duplicates or groups have used these up; else None."""
+    request = plan.request
+    grouped = request.dedupe_key is not None or request.group_by is not None
+    full = any(len(outcome.hits) >= plan.fetch for outcome in outcomes)
+    if not grouped or found >= request.k or not full or plan.fetch >= _DEEPEST:
+        return None
+    if request.score_threshold is not None and ranking.fused[-1].score < request.score_threshold:
+        return None
+    embedding = next((o.embedding for o in outcomes if o.embedding is not None), request.embedding)
+    return replace(plan, request=replace(request, embedding=embedding), fetch=plan.fetch * 4)
+
+
 def _ranked(plan: Plan, leg: Outcome, store: ChromaStore) -> RankedList:
     ids, weight = [hit.id for hit in leg.hits], plan.weights[leg.name]
     if leg.name == VECTOR:
         scores = [similarity(hit.score, store.space) for hit in leg.hits]
         return RankedList(ids, scores, weight, SIMILARITY_FLOOR[store.space])
-    return RankedList(ids, [hit.score for hit in leg.hits], weight, 0.0, background=0.0)
+    scores = [hit.score for hit in leg.hits]
+    # Okapi in RankBM25Index goes below 0.
+    return RankedList(ids, scores, weight, min([0.0, *scores]), background=0.0)
 
 
 def _bounded(

@@ -138,3 +138,27 @@ def test_a_hybrid_store_has_its_own_lexical_settings(store, option):
     with pytest.raises(InvalidArgumentError, match="HybridChroma"):
         ChromaHybridRetriever.from_vectorstore(store, **option)
     assert ids(ChromaHybridRetriever.from_vectorstore(store, k=1).invoke("manual")) == ["c1"]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "lexical", "two_step"])
+@pytest.mark.parametrize("option", [{"dedupe_key": "source"}, {"group_by": "source"}])
+async def test_one_big_group_does_not_use_up_the_results(mode, option):
+    store = make_store()
+    chunks = [(f"the pump is blocked and blocked again {i}", "big") for i in range(150)]
+    others = [(f"a pump of model {i}", f"other {i}") for i in range(5)]
+    texts, sources = zip(*[*chunks, *others], strict=True)
+    store.add_texts(texts, [{"source": source} for source in sources])
+    found = store.similarity_search("blocked pump", k=4, mode=mode, **option)
+    assert len({document.metadata["source"] for document in found}) == 4
+    assert await store.asimilarity_search("blocked pump", k=4, mode=mode, **option) == found
+    longer = store.similarity_search("blocked pump", k=6, mode=mode, **option)
+    assert longer[:4] == found
+    assert len(longer) == 6
+
+
+def test_groups_tell_types_apart():
+    store = make_store()
+    values = [1, True, 1.5, "1"]
+    store.add_texts(["a pump"] * 4, [{"v": value} for value in values])
+    found = store.similarity_search("pump", k=4, dedupe_key="v")
+    assert sorted(repr(document.metadata["v"]) for document in found) == sorted(map(repr, values))

@@ -1,0 +1,96 @@
+"""One query under way: its plan, what it reads from, and its legs side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchResult
+from langchain_chroma_hybrid.engine import search as stages
+from langchain_chroma_hybrid.engine.hydrate import hydrate
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
+    from langchain_chroma_hybrid.engine.search import Outcome, Plan
+    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+
+T = TypeVar("T")
+Step: TypeAlias = Callable[[], "Outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A plan with both halves at hand.
+
+    Attributes:
+        notes: what the query has to do without, in words.
+        start: when it was asked, by `time.perf_counter`.
+    """
+
+    plan: Plan
+    store: ChromaStore
+    lexical: LexicalIndex
+    notes: tuple[str, ...]
+    start: float
+
+    def step(self, name: str, given: Callable[[], Any]) -> Step:
+        """The leg `name`; `given` brings the query's vector, or the ids of a further leg."""
+        plan, store, lexical = self.plan, self.store, self.lexical
+
+        def run() -> Outcome:
+            if name == LEXICAL:
+                return stages.run_lexical(plan, lexical)
+            if name == VECTOR:
+                return stages.run_vector(plan, store, lexical, given())
+            return stages.further_outcome(name, given(), plan, lexical)
+
+        return lambda: stages.timed(name, run)
+
+    def finish(self, outcomes: Sequence[Outcome]) -> tuple[SearchResult, Query | None]:
+        """The result, and the query to run instead when it has too few for want of depth.
+
+        Raises:
+            SearchError: `on_leg_error="degrade"` and no leg answered.
+            Exception: with `raise`, the first failure of a leg.
+        """
+        stages.settle(self.plan, outcomes)
+        ranking = stages.rank(self.plan, outcomes, self.store, self.lexical)
+        embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
+        hits = hydrate(self.plan, ranking, embedding, self.store, self.lexical)
+        result = SearchResult(
+            hits,
+            tuple(outcome.report() for outcome in outcomes),
+            (time.perf_counter() - self.start) * 1e3,
+            self.notes,
+            embedding if self.plan.request.with_embedding else None,
+        )
+        plan = stages.deeper(self.plan, outcomes, ranking, len(hits))
+        return result, None if plan is None else replace(self, plan=plan)
+
+
+def side_by_side(steps: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
+    """Run the last step here and the others in threads, in the caller's context."""
+    if len(steps) == 1:
+        return [steps[0]()]
+    with ThreadPoolExecutor(len(steps) - 1) as pool:
+        others = [pool.submit(copy_context().run, step) for step in steps[:-1]]
+        last = steps[-1]()
+        return [*(other.result() for other in others), last]
+
+
+async def awaited(work: Awaitable[T]) -> Callable[[], T]:
+    """What `work` gives, or its failure, for the step that needs it."""
+    try:
+        result = await work
+    except Exception as error:  # noqa: BLE001  # raised again in the step, where failures are settled
+        failure = error
+
+        def fail() -> T:
+            raise failure
+
+        return fail
+    return lambda: result
