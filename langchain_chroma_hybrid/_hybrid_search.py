@@ -17,7 +17,7 @@ from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.requests import check, number, positive, reject_unknown
-from langchain_chroma_hybrid.engine.chroma_store import opening
+from langchain_chroma_hybrid.engine.change_token import opening
 from langchain_chroma_hybrid.engine.keeper import Upkeep
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import InvalidArgumentError

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid.cli.output import note
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid.engine.change_token import opening, token_of
 from langchain_chroma_hybrid.engine.chroma_clients import (
     collection_names,
     connect,
     function_name,
     needs_network,
 )
-from langchain_chroma_hybrid.engine.chroma_store import opening, token_of
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 from langchain_chroma_hybrid.vectorstores import HybridChroma
 
@@ -40,7 +40,8 @@ def open_store(place: Place, model: Model | None = None) -> HybridChroma:
     if model is not None:
         if not model.network:
             # Read by the Hub's client when it is imported, which comes later.
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")
+            for switch in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS"):
+                os.environ.setdefault(switch, "1")
         if model.embeddings is not None:
             embeddings = SentenceTransformerEmbeddings(
                 model.embeddings, local_files_only=not model.network

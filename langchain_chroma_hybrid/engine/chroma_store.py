@@ -15,9 +15,10 @@ from chromadb.errors import InternalError, InvalidArgumentError, NotFoundError
 
 from langchain_chroma_hybrid.core.filters import Filter, to_chroma
 from langchain_chroma_hybrid.core.records import Record, Scored
+from langchain_chroma_hybrid.engine.change_token import Token, only_opened, token_of
 from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart, unobserved
-from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
+from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError, FilterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -29,38 +30,14 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.rows import Rows
 
 Vector: TypeAlias = "NDArray[np.float32]"
-Token: TypeAlias = tuple[int, ...]
 Space: TypeAlias = Literal["cosine", "l2", "ip"]
 
 # One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
 _GET_PAGE = 2_000
+# What Chroma's binding can be asked for.
+_MOST_RESULTS = 2**31 - 1
 # Offsets cost Chroma a scan up to the offset: few large pages (30,000 rows is its limit here).
 _SCAN_PAGE = 30_000
-
-
-# By folder: its change tokens that differ only by our opening of clients.
-_openings: dict[Path, tuple[Token, ...]] = {}
-
-
-def token_of(directory: Path) -> Token | None:
-    """Changes with every write to the data folder by any process, at the cost of one `stat`."""
-    try:
-        status = (directory / "chroma.sqlite3").stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-@contextmanager
-def opening(directory: str | None) -> Iterator[None]:
-    """A client is opened inside the block, which alone changes the token of its folder."""
-    folder = Path(directory).resolve() if directory else None
-    before = token_of(folder) if folder else None
-    yield
-    after = token_of(folder) if folder else None
-    if folder is not None and before is not None and after is not None:
-        known = _openings.get(folder, ())
-        _openings[folder] = (*(known if known[-1:] == (before,) else (before,)), after)
 
 
 class ChromaStore:
@@ -151,7 +128,7 @@ class ChromaStore:
         with _translated(), self._vectors() as collection:
             found = collection.query(
                 query_embeddings=_row(embedding),
-                n_results=n,
+                n_results=min(n, _MOST_RESULTS),
                 where=conditions,
                 where_document=document,  # type: ignore[arg-type]  # a plain dict by design
                 include=["distances"],
@@ -170,12 +147,18 @@ class ChromaStore:
             )
         return list(found["ids"])
 
-    def fetch(self, ids: Iterable[str]) -> dict[str, Record]:
-        """The records among `ids` that exist, by id."""
+    def fetch(self, ids: Iterable[str], where: Filter | None = None) -> dict[str, Record]:
+        """The records among `ids` that exist and pass `where`, by id."""
         records: dict[str, Record] = {}
+        conditions, document = to_chroma(where)
         for page in _pages(ids, _GET_PAGE):
             with _translated():
-                found = self._collection.get(ids=page, include=["documents", "metadatas", "uris"])
+                found = self._collection.get(
+                    ids=page,
+                    where=conditions,
+                    where_document=document,  # type: ignore[arg-type]  # a plain dict by design
+                    include=["documents", "metadatas", "uris"],
+                )
             records.update((record.id, record) for record in _records(found))
         return records
 
@@ -229,10 +212,7 @@ class ChromaStore:
 
     def unchanged(self, noted: Token | None, token: Token | None) -> bool:
         """Whether nothing but our opening of clients made `token` out of `noted`."""
-        if noted is None or noted == token:
-            return noted is not None
-        tokens = _openings.get(self.directory or Path(), ())
-        return tokens[-1:] == (token,) and noted in tokens
+        return self.directory is not None and only_opened(self.directory, noted, token)
 
     # Following another process
 
@@ -417,7 +397,10 @@ def _translated() -> Iterator[None]:
         message = f"the Chroma collection is gone: {error}"
         raise CollectionError(message) from error
     except InvalidArgumentError as error:
-        if "dimension" not in str(error):
+        if str(error).startswith("Regex"):
+            message = f"where_document: {error}"
+            raise FilterError(message) from error
+        if "expecting embedding with dimension" not in str(error):
             raise
         message = f"embedding: {error}"
         raise EmbeddingError(message) from error

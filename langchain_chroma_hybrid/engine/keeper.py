@@ -27,7 +27,7 @@ from langchain_chroma_hybrid.engine.sync import (
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.engine.chroma_store import Token
+    from langchain_chroma_hybrid.engine.change_token import Token
     from langchain_chroma_hybrid.engine.marks import Marks
     from langchain_chroma_hybrid.engine.writer import Writer
 

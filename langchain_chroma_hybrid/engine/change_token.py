@@ -1,0 +1,44 @@
+"""A sign that somebody has written to a local data folder, at the cost of one `stat`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Token: TypeAlias = tuple[int, ...]
+
+# By folder: its change tokens that differ only by our opening of clients.
+_openings: dict[Path, tuple[Token, ...]] = {}
+
+
+def token_of(directory: Path) -> Token | None:
+    """Changes with every write to the data folder by any process, at the cost of one `stat`."""
+    try:
+        status = (directory / "chroma.sqlite3").stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+@contextmanager
+def opening(directory: str | None) -> Iterator[None]:
+    """A client is opened inside the block, which alone changes the token of its folder."""
+    folder = Path(directory).resolve() if directory else None
+    before = token_of(folder) if folder else None
+    yield
+    after = token_of(folder) if folder else None
+    if folder is not None and before is not None and after is not None:
+        known = _openings.get(folder, ())
+        _openings[folder] = (*(known if known[-1:] == (before,) else (before,)), after)
+
+
+def only_opened(directory: Path, noted: Token | None, token: Token | None) -> bool:
+    """Whether nothing but our opening of clients made `token` out of `noted`."""
+    if noted is None or noted == token:
+        return noted is not None
+    tokens = _openings.get(directory, ())
+    return tokens[-1:] == (token,) and noted in tokens
