@@ -38,8 +38,10 @@ Route: TypeAlias = Literal["auto", "chroma"]
 
 # More vectors than this are never read for one query, whatever the estimate says: memory.
 _EXACT_AT_MOST = 5_000
-# The first look at how many of the nearest neighbours pass.
-_PROBE = 150
+# The first look at how many of the nearest neighbours pass. As wide as this at least, since an HNSW
+# graph is searched the better, the more is asked of it: 100 neighbours of 100,000 MiniLM vectors
+# hold .90 of the true first ten, 300 hold .98, for 1 ms more.
+_PROBE = 300
 # What a first look may cost, as a share of Chroma's own way, when it is unlikely to be enough.
 _GAMBLE = 0.1
 # Neighbours asked for beyond what the share that passes suggests.
@@ -170,9 +172,12 @@ def _overfetched(
     """
     whole = Cost.chroma(plan.total, plan.passing)
     expected = _needed(fetch, plan.passing, plan.total)
-    n, budget = min(expected, _PROBE), whole / 2
-    if Cost.neighbours(expected) > budget and Cost.neighbours(n) > _GAMBLE * whole:
-        return None
+    n, budget = min(max(expected, _PROBE), plan.total), whole / 2
+    if Cost.neighbours(n) > budget:
+        # Not enough pass in general; near the query it may be more, which a look can tell.
+        n = min(_PROBE, plan.total)
+        if Cost.neighbours(n) > _GAMBLE * whole:
+            return None
     while Cost.neighbours(n) <= budget:
         near = store.query(embedding, n, None)
         candidates = Ids(frozenset(hit.id for hit in near))

@@ -1,0 +1,265 @@
+"""Search times beside the peers, on the same records and vectors in one run.
+
+python benchmarks/latency.py --work /path/for/the/collection DIR [DIR ...] [--n 100000]
+
+Each DIR is a BEIR folder with `minilm.corpus.npy` and `minilm.queries.npy`. Vectors are given, so
+that only the search is measured. Methods take turns query by query: all see the same noise, so read
+the ratios. Needs `pip install -r benchmarks/requirements.txt`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from _corpus import KINDS, SHARES, Corpus, load, where
+from _results import RESULTS, setting, table, write_section
+from langchain_chroma import Chroma
+from langchain_core.embeddings import Embeddings
+
+from langchain_chroma_hybrid import HybridChroma
+
+K = 10
+NAME = "bench"
+Search = Callable[[str, dict[str, Any] | None], list[str]]
+
+
+class Given(Embeddings):
+    """Hands out the vectors of the corpus."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._vectors = dict(zip(corpus.queries, corpus.query_vectors.tolist(), strict=True))
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of a query of the corpus."""
+        return self._vectors[text]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """The same for several."""
+        return [self._vectors[text] for text in texts]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--work", type=Path, required=True, help="kept; a second run reuses it")
+    parser.add_argument("--n", type=int, default=100_000)
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--cold", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.cold:
+        cold_open(options.work)
+        return
+    corpus = load(options.folders, options.n, options.queries)
+    folder = options.work / f"n{options.n}"
+    chroma = fill(corpus, folder)
+    hybrid = HybridChroma(NAME, Given(corpus), str(folder))
+    start = time.perf_counter()
+    report = hybrid.sync()
+    built = f"lexical index of {report.added:,} records in {time.perf_counter() - start:.1f} s"
+    plain, ours = methods(corpus, chroma, hybrid)
+    text = f"""## Latency, {options.n:,} records
+
+k = {K}, vectors given, {options.queries} queries in turns.
+
+{unfiltered(corpus, {**plain, **ours})}
+
+Filtered, beside langchain-chroma's own filtered search:
+
+{filtered(corpus, plain["langchain-chroma"], ours)}
+
+{built}; {opening(folder)}.
+
+{setting("chromadb", "langchain-chroma", "tantivy", "llama-index-core", "rank-bm25")}
+"""
+    print(text)
+    write_section(RESULTS, f"latency {options.n}", text)
+
+
+def fill(corpus: Corpus, folder: Path) -> Chroma:
+    """The collection, written once, with the vectors of the corpus."""
+    chroma = Chroma(
+        NAME,
+        Given(corpus),
+        str(folder),
+        collection_configuration={"hnsw": {"space": "cosine"}},
+    )
+    collection = chroma._client.get_collection(NAME)  # noqa: SLF001  # to write without embedding
+    for start in range(collection.count(), len(corpus.ids), 5000):
+        cut = slice(start, start + 5000)
+        collection.add(
+            ids=corpus.ids[cut],
+            embeddings=corpus.vectors[cut],
+            documents=corpus.texts[cut],
+            metadatas=corpus.metadatas[cut],  # type: ignore[arg-type]
+        )
+    return chroma
+
+
+def methods(
+    corpus: Corpus, chroma: Chroma, hybrid: HybridChroma
+) -> tuple[dict[str, Search], dict[str, Search]]:
+    """The peers and our modes, each as query, filter -> ids."""
+
+    def ours(mode: str) -> Search:
+        return lambda query, filter: [
+            document.id or ""
+            for document in hybrid.similarity_search(query, k=K, filter=filter, mode=mode)
+        ]
+
+    def chroma_search(query: str, filter: dict[str, Any] | None) -> list[str]:
+        return [d.id or "" for d in chroma.similarity_search(query, k=K, filter=filter)]
+
+    peers: dict[str, Search] = {"langchain-chroma": chroma_search}
+    peers["EnsembleRetriever"] = ensemble(corpus, chroma)
+    peers["LlamaIndex QueryFusion"] = query_fusion(corpus, chroma)
+    modes = ("vector", "lexical", "hybrid", "two_step")
+    return peers, {f"ours, {mode}": ours(mode) for mode in modes}
+
+
+def ensemble(corpus: Corpus, chroma: Chroma) -> Search:
+    """LangChain's own way: rank_bm25 in memory beside Chroma."""
+    from langchain_classic.retrievers import EnsembleRetriever  # noqa: PLC0415
+    from langchain_community.retrievers import BM25Retriever  # noqa: PLC0415
+
+    metadatas = [{"id": id_} for id_ in corpus.ids]
+    words = BM25Retriever.from_texts(corpus.texts, metadatas, ids=corpus.ids, k=K)
+    near = chroma.as_retriever(search_kwargs={"k": K})
+    both = EnsembleRetriever(retrievers=[words, near], weights=[0.5, 0.5])
+    return lambda query, _: [document.id or "" for document in both.invoke(query)]
+
+
+def query_fusion(corpus: Corpus, chroma: Chroma) -> Search:
+    """LlamaIndex's own way: bm25s in memory beside Chroma."""
+    from llama_index.core import VectorStoreIndex  # noqa: PLC0415
+    from llama_index.core.base.embeddings.base import BaseEmbedding  # noqa: PLC0415
+    from llama_index.core.llms import MockLLM  # noqa: PLC0415
+    from llama_index.core.retrievers import QueryFusionRetriever  # noqa: PLC0415
+    from llama_index.core.schema import TextNode  # noqa: PLC0415
+    from llama_index.retrievers.bm25 import BM25Retriever  # noqa: PLC0415
+    from llama_index.vector_stores.chroma import ChromaVectorStore  # noqa: PLC0415
+
+    given = Given(corpus)
+
+    class Lookup(BaseEmbedding):
+        def _get_query_embedding(self, query: str) -> list[float]:
+            return given.embed_query(query)
+
+        async def _aget_query_embedding(self, query: str) -> list[float]:
+            return given.embed_query(query)
+
+        def _get_text_embedding(self, text: str) -> list[float]:
+            return given.embed_query(text)
+
+    collection = chroma._client.get_collection(NAME)  # noqa: SLF001
+    store = ChromaVectorStore(chroma_collection=collection)
+    near = VectorStoreIndex.from_vector_store(store, embed_model=Lookup()).as_retriever(
+        similarity_top_k=K
+    )
+    nodes = [TextNode(id_=i, text=t) for i, t in zip(corpus.ids, corpus.texts, strict=True)]
+    words = BM25Retriever.from_defaults(nodes=nodes, similarity_top_k=K)
+    both = QueryFusionRetriever(
+        [words, near],
+        llm=MockLLM(),
+        num_queries=1,
+        similarity_top_k=K,
+        mode="reciprocal_rerank",
+        use_async=False,
+    )
+    return lambda query, _: [node.node.node_id for node in both.retrieve(query)]
+
+
+def clock(
+    searches: dict[str, Search], queries: list[str], filter: dict[str, Any] | None
+) -> tuple[dict[str, list[float]], dict[str, list[list[str]]]]:
+    """Milliseconds and ids by method, in turns; the first round is not counted."""
+    times: dict[str, list[float]] = defaultdict(list)
+    found: dict[str, list[list[str]]] = defaultdict(list)
+    for query in [queries[0], *queries]:
+        for name, search in searches.items():
+            start = time.perf_counter()
+            ids = search(query, filter)
+            times[name].append((time.perf_counter() - start) * 1e3)
+            found[name].append(ids)
+    return {n: t[1:] for n, t in times.items()}, {n: f[1:] for n, f in found.items()}
+
+
+def unfiltered(corpus: Corpus, searches: dict[str, Search]) -> str:
+    times, _ = clock(searches, corpus.queries, None)
+    base = np.median(times["langchain-chroma"])
+    rows = [
+        [name, f"{np.median(t):.1f}", f"{np.percentile(t, 95):.1f}", f"{np.median(t) / base:.2f}"]
+        for name, t in times.items()
+    ]
+    return table(["", "p50 ms", "p95 ms", "times langchain-chroma"], rows)
+
+
+def filtered(corpus: Corpus, plain: Search, ours: dict[str, Search]) -> str:
+    """Speed-up over langchain-chroma's own filtered search, and recall@10 of the vector leg."""
+    rows = []
+    searches = {"plain": plain, "vector": ours["ours, vector"], "hybrid": ours["ours, hybrid"]}
+    for share in SHARES:
+        for kind in KINDS:
+            condition = where(kind, share)
+            chosen = corpus.focus if kind != "random" else list(range(min(20, len(corpus.queries))))
+            times, found = clock(searches, [corpus.queries[i] for i in chosen], condition)
+            mid = {name: float(np.median(t)) for name, t in times.items()}
+            exact = exact_ids(corpus, condition, chosen)
+            recall = {
+                name: np.mean(
+                    [
+                        len(set(ids) & set(true)) / max(1, len(true))
+                        for ids, true in zip(found[name], exact, strict=True)
+                    ]
+                )
+                for name in ("plain", "vector")
+            }
+            rows.append([
+                share, kind, f"{mid['plain']:.1f}", f"{mid['vector']:.1f}", f"{mid['hybrid']:.1f}",
+                f"{mid['plain'] / mid['vector']:.1f}x", f"{mid['plain'] / mid['hybrid']:.1f}x",
+                f"{recall['plain']:.3f}", f"{recall['vector']:.3f}",
+            ])  # fmt: skip
+    head = ["passes", "kind", "langchain-chroma ms", "ours vector ms", "ours hybrid ms",
+            "vector", "hybrid", "recall@10 Chroma", "recall@10 ours"]  # fmt: skip
+    return table(head, rows)
+
+
+def exact_ids(corpus: Corpus, condition: dict[str, Any], chosen: list[int]) -> list[list[str]]:
+    key, value = next(iter(condition.items()))
+    passing = np.array([i for i, m in enumerate(corpus.metadatas) if m[key] == value])
+    scores = corpus.query_vectors[chosen] @ corpus.vectors[passing].T
+    best = np.argsort(-scores, axis=1)[:, :K]
+    return [[corpus.ids[passing[i]] for i in row] for row in best]
+
+
+def opening(folder: Path) -> str:
+    """What a new process pays, measured in one."""
+    command = [sys.executable, __file__, "--cold", "--work", str(next(folder.glob("lexical/*")))]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
+
+
+def cold_open(folder: Path) -> None:
+    from langchain_chroma_hybrid import TantivyIndex  # noqa: PLC0415
+
+    process = psutil.Process()
+    before = process.memory_info().rss
+    start = time.perf_counter()
+    index = TantivyIndex(folder)
+    hits = index.search("kidney disease treatment", 10)
+    took = (time.perf_counter() - start) * 1e3
+    for word in ("printer", "toner", "cancer", "diabetes", "vitamin"):
+        index.search(word, 100)
+    grown = (process.memory_info().rss - before) / 2**20
+    print(f"cold open to first lexical hit {took:.1f} ms ({len(hits)} hits), RSS +{grown:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
