@@ -177,7 +177,7 @@ def _settings(examples: int, steps: int) -> settings:
 
 
 TestQuickly = Machine.TestCase
-TestQuickly.settings = _settings(16, 15)
+TestQuickly.settings = _settings(10, 12)
 
 
 @pytest.mark.long
