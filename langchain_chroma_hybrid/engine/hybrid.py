@@ -47,14 +47,20 @@ class HybridIndex:
         journal: Journal,
         marks: Marks,
         upkeep: Upkeep,
+        *,
+        owned: bool = True,
     ) -> None:
-        """`journal` and `marks` keep what the next process has to know."""
+        """`journal` and `marks` keep what the next process has to know.
+
+        `owned`: the lexical index is closed with this object; one of the caller's own is not.
+        """
         self.store = store
         self.lexical = lexical
         self.writer = Writer(store, lexical, journal)
         self._marks = marks
         self._keeper = Keeper(self.writer, marks, upkeep)
         self._closed = False
+        self._owned = owned
         self._owner = os.getpid()
 
     # Searching
@@ -221,5 +227,6 @@ class HybridIndex:
 
     def _release(self) -> None:
         self.writer.journal.close()
-        self.lexical.close()
+        if self._owned:
+            self.lexical.close()
         self.store.close()

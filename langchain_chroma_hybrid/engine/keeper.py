@@ -132,8 +132,9 @@ class Keeper:
         found = verify(self._store, self._lexical, deep=deep)
         mend(found, self._store, self._lexical, progress=progress, stop=self._stop.is_set)
         self._meet_strangers(found)
-        self._opened = True
-        self._settle(token if settled else None)
+        if not self._stop.is_set():
+            self._opened = True
+            self._settle(token if settled else None)
         return report(found, start)
 
     def verify(self, *, fix: bool) -> VerifyReport:
@@ -176,10 +177,11 @@ class Keeper:
             in_doubt = not noted.known and self._lexical.count() > 0
             settled = self._recover()
             if noted.ready and self._lexical.capabilities.durable and self._lexical.count():
-                unchanged = self._store.unchanged(noted.token, token)
-                if self._upkeep.sync != "manual" and not unchanged:
-                    self._compare()
-                self._settle(token if settled else None)
+                known = self._store.unchanged(noted.token, token)
+                if self._upkeep.sync != "manual" and not known:
+                    known = self._compare()
+                # What nobody has looked at stays to be found by the next who does.
+                self._settle(token if settled and known else None)
             else:
                 self._begin_build(deep=in_doubt)
             self._opened = True

@@ -107,6 +107,8 @@ def drop_index(store: ChromaStore, config: LexicalConfig) -> None:
         engine = _engines.pop((store.location, store.uuid), None)
         if engine is not None and engine.usable:
             engine.discard()
+        if config.index is not None:
+            config.index.clear()
         folder = index_folder(store, config)
         if folder is not None and folder.exists():
             TantivyIndex.destroy(folder, lock_timeout=config.lock_timeout)
@@ -164,7 +166,10 @@ def _build(store: ChromaStore, config: LexicalConfig) -> HybridIndex:
         lock_timeout=config.lock_timeout,
     )
     notes = _notes(folder, lexical, store)
-    return HybridIndex(store, lexical, Journal(notes), Marks(notes, store.place), config.upkeep)
+    marks = Marks(notes, store.place)
+    return HybridIndex(
+        store, lexical, Journal(notes), marks, config.upkeep, owned=config.index is None
+    )
 
 
 def _notes(folder: Path | None, lexical: LexicalIndex, store: ChromaStore) -> Path | None:

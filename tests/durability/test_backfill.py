@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_chroma import Chroma
 
-from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
+from langchain_chroma_hybrid import (
+    ChromaHybridRetriever,
+    HybridChroma,
+    RankBM25Index,
+    TantivyIndex,
+)
 from langchain_chroma_hybrid.core.records import SearchRequest
 from langchain_chroma_hybrid.engine import sync
 from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
@@ -125,11 +130,39 @@ def test_with_manual_sync_an_open_looks_at_nothing(opened, folder):
     query(store)
     close(store)
     assert ended(started(change_offline, folder)) == 0
+    for _ in range(2):
+        store = opened(sync="manual")
+        assert not store.similarity_search("brand", mode="lexical")
+        close(store)
     store = opened(sync="manual")
-    assert not store.similarity_search("brand", mode="lexical")
     report = store.sync()
     assert (report.added, report.removed) == (1, 1)
     assert ids_of(store.similarity_search("brand", mode="lexical")) == ["new"]
+
+
+def test_what_manual_sync_left_is_found_by_whoever_looks(opened, folder):
+    store = opened()
+    query(store)
+    close(store)
+    assert ended(started(change_offline, folder)) == 0
+    store = opened(sync="manual")
+    query(store)
+    close(store)
+    assert ids_of(opened().similarity_search("brand", mode="lexical")) == ["new"]
+
+
+@pytest.mark.parametrize("kind", [RankBM25Index, TantivyIndex])
+def test_an_index_of_ones_own(opened, folder, tmp_path, kind):
+    index = kind() if kind is RankBM25Index else kind(tmp_path / "own")
+    store = opened(lexical=index)
+    assert len(store.similarity_search("number", mode="lexical")) == 4
+    assert store.rebuild().added == MANY
+    store.add_texts(["fresh words"], ids=["fresh"])
+    close(store)
+    store = opened(lexical=index)
+    assert ids_of(store.similarity_search("fresh", mode="lexical")) == ["fresh"]
+    assert store.verify().ok
+    assert index.count() == MANY + 1
 
 
 def test_without_the_note_content_is_compared_too(opened, folder):
