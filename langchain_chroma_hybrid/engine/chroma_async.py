@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import copy
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import chromadb
 from chromadb.errors import NotFoundError
@@ -22,10 +21,9 @@ if TYPE_CHECKING:
 
     from chromadb.api import AsyncClientAPI, ClientAPI
 
-# By loop: clients by server, tenant and database.
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Task[AsyncClientAPI]]] = (
-    WeakKeyDictionary()
-)
+# By loop: clients by server, tenant and database. A client knows its loop, so that weak keys would
+# never go: loops that are closed are dropped at the next look instead.
+_clients: dict[asyncio.AbstractEventLoop, dict[str, asyncio.Task[AsyncClientAPI]]] = {}
 
 
 async def reading_on_this_loop(
@@ -36,6 +34,8 @@ async def reading_on_this_loop(
     Raises:
         CollectionError: the collection is gone.
     """
+    for loop in [loop for loop in list(_clients) if loop.is_closed()]:
+        _clients.pop(loop, None)
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if location not in clients or _failed(clients[location]):
         clients[location] = asyncio.ensure_future(_opened(client))

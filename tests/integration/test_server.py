@@ -167,6 +167,8 @@ def test_a_client_per_event_loop(store, monkeypatch):
     asyncio.run(ask())
     assert len(opened) == 2
     assert opened[0] is not opened[1]
+    # Those of loops that are closed are let go.
+    assert list(chroma_async._clients) == opened[-1:]
 
 
 def test_vectors_are_asked_for_on_the_loops_client(store, monkeypatch):
