@@ -126,8 +126,8 @@ def _model_options(embeddings: _Rebuildable) -> Config:
 
 
 def _rebuild(config: Config) -> _Rebuildable:
-    model = config["model"]["model"]
-    files = folder_signature(model) if Path(model).is_dir() else ()
+    named = (config["model"]["model"], config["model"].get("image_model"))
+    files = [folder_signature(name) for name in named if name is not None and Path(name).is_dir()]
     key = json.dumps([config["model"], files], sort_keys=True)
     with _lock:
         found = _rebuilt.get(key)

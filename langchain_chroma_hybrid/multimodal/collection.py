@@ -56,6 +56,8 @@ class ImageCollection:
         store: a `HybridChroma` with `MultimodalEmbeddings`; `open` makes one.
         ocr: called with each upright RGB PIL image, gives the text in it, or None.
 
+    `root` is the folder of the `sync` or `add_folder` that saw the picture last.
+
     Thread safety: searches run side by side, with writes as well; one `add` or `sync` at a time.
     """
 

@@ -53,7 +53,8 @@ def find(folder: Path, patterns: Sequence[str] | None, recursive: bool) -> list[
         recursive: also in the folders below.
 
     Raises:
-        InvalidArgumentError: no such folder, or patterns that are no list of strings.
+        InvalidArgumentError: no such folder, one that cannot be read, or patterns that are no list
+            of strings.
     """
     if not folder.is_dir():
         raise InvalidArgumentError.of("folder", str(folder), "an existing folder")
@@ -65,17 +66,25 @@ def find(folder: Path, patterns: Sequence[str] | None, recursive: bool) -> list[
 def _walk(
     folder: Path, prefix: str, patterns: Sequence[str] | None, recursive: bool
 ) -> Iterator[File]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            relative = prefix + entry.name
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if recursive:
-                    yield from _walk(folder / entry.name, f"{relative}/", patterns, recursive)
-            elif _wanted(relative, patterns) and entry.is_file():
-                found = entry.stat()
-                yield File(folder / entry.name, relative, found.st_size, found.st_mtime)
+    for entry in _entries(folder):
+        relative = prefix + entry.name
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if recursive:
+                yield from _walk(folder / entry.name, f"{relative}/", patterns, recursive)
+        elif _wanted(relative, patterns) and entry.is_file():
+            found = entry.stat()
+            yield File(folder / entry.name, relative, found.st_size, found.st_mtime)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder; passing over one that is locked would count its files as deleted."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise InvalidArgumentError.of("folder", str(folder), f"readable ({error})") from error
 
 
 def _wanted(relative: str, patterns: Sequence[str] | None) -> bool:

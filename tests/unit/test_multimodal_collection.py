@@ -350,7 +350,7 @@ def test_addresses_are_refused_and_reported(collection, folder):
 
 @pytest.mark.parametrize(
     "given",
-    [{"captions": 3}, {"tags": {"red.png": "fruit"}}, {"metadata": {"red.png": {"a": None}}}],
+    [{"captions": 3}, {"tags": {"red.png": "fruit"}}, {"metadata": {"red.png": {"a": {}}}}],
 )
 def test_descriptions_of_a_folder_that_cannot_be_used(collection, folder, given):
     with pytest.raises(InvalidArgumentError):

@@ -103,3 +103,16 @@ def test_south_and_west_are_negative():
 ])  # fmt: skip
 def test_malformed_tags_say_nothing(tags):
     assert facts(tags) == {}
+
+
+def test_a_folder_below_that_cannot_be_read_is_not_taken_for_an_empty_one(folder, monkeypatch):
+    real = os.scandir
+
+    def refuse(path):
+        if os.fspath(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InvalidArgumentError, match="deep"):
+        find(folder, None, True)
