@@ -108,3 +108,21 @@ def test_the_model_card_and_licences_are_there():
     weights = (pictures.DATA / "tiny-clip" / "model.safetensors").stat().st_size
     assert weights <= 6_000_000
     assert sum(path.stat().st_size for path in pictures.PICTURES.iterdir()) <= 3_000_000
+
+
+def test_the_training_script_makes_a_model_that_loads(tmp_path, monkeypatch, capsys):
+    import runpy
+    import sys
+
+    import torch
+
+    from langchain_chroma_hybrid.embeddings import MultimodalEmbeddings
+
+    threads = torch.get_num_threads()
+    arguments = ["train", "--steps", "2", "--batch", "8", "--out", str(tmp_path / "made")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    runpy.run_path(str(pictures.DATA / "train_tiny_clip.py"), run_name="__main__")
+    torch.set_num_threads(threads)
+    made = MultimodalEmbeddings(tmp_path / "made", device="cpu")
+    assert made.image_vectors([pictures.render(0, "red")]).shape == (1, 128)
+    assert "step" in capsys.readouterr().out

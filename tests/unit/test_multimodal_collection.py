@@ -415,3 +415,14 @@ def test_texts_and_pictures_in_one_collection_answer_a_picture(collection, folde
 
 def test_the_lexical_leg_reads_captions_names_and_tags(collection):
     assert collection.store.lexical_config.lexical_fields == LEXICAL_FIELDS
+
+
+def test_where_and_when_are_filters(collection, folder):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:01 12:30:00"
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 51.0, 24.0), 3: "E", 4: (2.0, 21.0, 3.0)})
+    colours.picture("cyan").save(folder / "cyan.jpg", exif=exif)
+    collection.sync(folder)
+    may = {"$and": [{"taken_at": {"$gte": 1714500000}}, {"taken_at": {"$lt": 1714600000}}]}
+    assert files_of(collection.search("red", filter=may)) == ["cyan.jpg"]
+    assert files_of(collection.search("red", filter={"latitude": {"$gt": 40}})) == ["cyan.jpg"]
