@@ -66,7 +66,7 @@ def main() -> None:
     existing = options.existing or _collection(options.work / "existing", options.records)
     text = f"""## Writing and building
 
-Median of single calls in turns, texts of 30 words, {SIZE} dimensions, vectors given.
+Mean of calls in turns, with what they put off; texts of 30 words, {SIZE} dimensions, vectors given.
 
 {table(["batch", "Chroma ms", "HybridChroma ms", "ratio", "with a query after each"], rows)}
 
@@ -113,13 +113,16 @@ def _writes(folder: Path, size: int, calls: int) -> list[str]:
             took[name].append(time.perf_counter() - start)
         if turn == 1 and calls > 2:  # the first ones open files
             took = {name: [] for name in took}
-    median = {name: statistics.median(times) * 1e3 for name, times in took.items()}
+    start = time.perf_counter()
+    hybrid._index.flush()  # noqa: SLF001  # what the last calls have put off belongs to them
+    took["hybrid"][-1] += time.perf_counter() - start
+    mean = {name: statistics.fmean(times) * 1e3 for name, times in took.items()}
     return [
         f"{size:,}",
-        f"{median['plain']:.1f}",
-        f"{median['hybrid']:.1f}",
-        f"{median['hybrid'] / median['plain']:.2f}",
-        f"{median['asked'] / median['plain']:.2f}",
+        f"{mean['plain']:.1f}",
+        f"{mean['hybrid']:.1f}",
+        f"{mean['hybrid'] / mean['plain']:.2f}",
+        f"{mean['asked'] / mean['plain']:.2f}",
     ]
 
 
