@@ -1,19 +1,19 @@
 """Every error that this package raises on its own account.
 
 ChromaHybridError
-├── InvalidArgumentError (ValueError)      a value that cannot be used: names it, got, expected
-│   ├── FilterError                        a malformed `where` / `where_document`
-│   ├── EmbeddingError                     vectors of the wrong count, shape or content
-│   └── PictureError                       a picture that cannot be read or may not be opened
-├── UnknownArgumentError (TypeError)       a keyword that nothing would have read
-├── MissingDependencyError (ImportError)   an extra is not installed; the message is the pip line
-├── CollectionError (LookupError)          the Chroma collection is gone or was never there
-├── LexicalIndexError (RuntimeError)       the lexical index on disk cannot be used as it is
-│   ├── IndexFormatError                   damaged, half deleted, or written by a newer version
-│   ├── AnalyzerMismatchError              built with another analyzer or other fields
-│   └── IndexLockedError (TimeoutError)    another process kept the writer lock too long
-├── SearchError (RuntimeError)             no leg of a query could answer
-└── WriteError (RuntimeError)              a write stopped half-way; `written` has what is in
+├── InvalidArgumentError (ValueError)          a value that cannot be used: names it, got, expected
+│   ├── FilterError                            a malformed `where` / `where_document`
+│   ├── EmbeddingError                         vectors of the wrong count, shape or content
+│   └── PictureError                           a picture that cannot be read or may not be opened
+├── UnknownArgumentError (TypeError)           a keyword that nothing would have read
+├── MissingDependencyError (ImportError)       an extra is not installed; says the pip line
+├── CollectionError (LookupError, ValueError)  the Chroma collection is gone or was never there
+├── LexicalIndexError (RuntimeError)           the lexical index on disk cannot be used as it is
+│   ├── IndexFormatError                       damaged, half deleted, or written by a newer version
+│   ├── AnalyzerMismatchError                  built with another analyzer or other fields
+│   └── IndexLockedError (TimeoutError)        another process kept the writer lock too long
+├── SearchError (RuntimeError)                 no leg of a query could answer
+└── WriteError (RuntimeError)                  a write stopped half-way; `written` has what is in
 """
 
 from __future__ import annotations
@@ -57,8 +57,11 @@ class MissingDependencyError(ChromaHybridError, ImportError):
     """A package of an optional extra is not installed."""
 
 
-class CollectionError(ChromaHybridError, LookupError):
-    """The Chroma collection does not exist (any more)."""
+class CollectionError(ChromaHybridError, LookupError, ValueError):
+    """The Chroma collection does not exist (any more).
+
+    A ValueError, too, because that is what `langchain_chroma` raises then.
+    """
 
 
 class LexicalIndexError(ChromaHybridError, RuntimeError):
