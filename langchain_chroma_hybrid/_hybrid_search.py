@@ -6,7 +6,6 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -14,15 +13,22 @@ from langchain_chroma import Chroma
 from langchain_chroma.vectorstores import maximal_marginal_relevance
 
 from langchain_chroma_hybrid import _bridge as bridge
+from langchain_chroma_hybrid._arguments import DEFAULT_LANGUAGE, lexical_config, named
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
-from langchain_chroma_hybrid.core.requests import check, number, positive, reject_unknown
+from langchain_chroma_hybrid.core.requests import (
+    CALL_OPTIONS,
+    check,
+    number,
+    positive,
+    reject_unknown,
+)
 from langchain_chroma_hybrid.engine.change_token import opening
-from langchain_chroma_hybrid.engine.keeper import Upkeep
-from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
 
@@ -36,11 +42,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Filters = Mapping[str, Any] | None
 
-_CALL_OPTIONS = (
-    "c", "dedupe_key", "fetch_k", "fusion", "group_by", "group_limit", "mode", "on_leg_error",
-    "query_syntax", "score_threshold", "weights", "where_document",
-)  # fmt: skip
-
 
 class HybridSearch(Chroma):
     """A Chroma whose searches go over both halves."""
@@ -50,7 +51,7 @@ class HybridSearch(Chroma):
         collection_name: str = "langchain",
         embedding_function: Embeddings | None = None,
         persist_directory: str | None = None,
-        *,
+        *further: Any,
         mode: Mode = "hybrid",
         weights: Mapping[str, float] | Sequence[float] | None = None,
         fusion: str = DEFAULT_FUSION,
@@ -58,7 +59,7 @@ class HybridSearch(Chroma):
         fetch_k: int | None = None,
         query_syntax: str = "plain",
         on_leg_error: OnLegError = "raise",
-        analyzer: Analyzer | str | None = "english",
+        analyzer: Analyzer | str | None = DEFAULT_LANGUAGE,
         lexical_fields: Mapping[str, float] | None = None,
         lexical: LexicalIndex | None = None,
         lexical_directory: str | Path | None = None,
@@ -75,19 +76,21 @@ class HybridSearch(Chroma):
             collection_name: as for Chroma.
             embedding_function: as for Chroma.
             persist_directory: as for Chroma.
+            *further: everything else that Chroma's constructor takes, in its order.
             mode: `hybrid`, `vector`, `lexical`, or `two_step` (lexical candidates, vector ranking).
             weights: share of (lexical, vector), as a sequence or by name; a leg of weight 0 is not
                 run.
             fusion: `adaptive` (weights that suit each query, unless `weights` are given),
                 `rrf`, `min_max`, `three_sigma` or `theoretical_min_max`; see docs/scores.md.
             c: constant of `rrf`.
-            fetch_k: depth of each leg; None means 100.
+            fetch_k: depth of each leg; None means 100, or 32 for a leg alone.
             query_syntax: `plain` words, or `simple`: `"phrases"`, `prefix*`, `fuzzy~1`, `+must`,
                 `-not`.
             on_leg_error: `raise`, or `degrade` to the legs that answered.
             analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
-            lexical: an index of your own in place of the one beside the data.
+            lexical: an index of your own in place of the one beside the data; it has an analyzer,
+                fields and a place of its own, so that the arguments for those must be left out.
             lexical_directory: parent folder of the index; None means beside the data.
             lock_timeout: seconds to wait for another process that writes to the index.
             sync: when to look for what others wrote straight to Chroma: `before_query`, `on_open`
@@ -99,14 +102,17 @@ class HybridSearch(Chroma):
                 and say so.
             progress: called with (records done, records to do) while the index is built; None shows
                 a bar on a terminal.
-            **chroma: everything else that Chroma's constructor takes, by keyword.
+            **chroma: everything else that Chroma's constructor takes, by name. In the modes
+                `vector` and `two_step` `relevance_score_fn` makes the scores of
+                `similarity_search_with_relevance_scores` out of Chroma's distances; the fused
+                scores of the other modes it does not touch.
 
         Raises:
-            UnknownArgumentError: a keyword that neither this class nor Chroma knows.
+            UnknownArgumentError: an argument that neither this class nor Chroma knows.
             InvalidArgumentError: a value that cannot be used.
         """
-        known = [name for name in inspect.signature(Chroma.__init__).parameters if name != "self"]
-        reject_unknown("HybridChroma", others(chroma, known), known)
+        chroma = named(Chroma, further, chroma)
+        reject_unknown("HybridChroma", chroma, tuple(inspect.signature(Chroma).parameters))
         self._defaults = SearchRequest(
             "",
             mode=mode,
@@ -118,13 +124,16 @@ class HybridSearch(Chroma):
             on_leg_error=on_leg_error,
         )
         check(self._defaults)
-        self.lexical_config = LexicalConfig(
-            bridge.analyzer_of(analyzer),
-            lexical_fields,
-            Path(lexical_directory) if lexical_directory else None,
-            lexical,
-            lock_timeout,
-            Upkeep(sync, max_age, backfill, progress),
+        self.lexical_config = lexical_config(
+            analyzer=analyzer,
+            lexical_fields=lexical_fields,
+            lexical=lexical,
+            lexical_directory=lexical_directory,
+            lock_timeout=lock_timeout,
+            sync=sync,
+            max_age=max_age,
+            backfill=backfill,
+            progress=progress,
         )
         bridge.check_client(chroma.get("client"))
         with opening(persist_directory):
@@ -295,7 +304,7 @@ class HybridSearch(Chroma):
         options: Mapping[str, Any],
         where_document: Filters = None,
     ) -> SearchRequest:
-        reject_unknown("a search", others(options, _CALL_OPTIONS), ("k", "filter", *_CALL_OPTIONS))
+        reject_unknown("a search", options, ("k", "filter", *CALL_OPTIONS))
         given = {"where_document": where_document, **options}
         return replace(self._defaults, text=query, k=k, where=where, **given)
 

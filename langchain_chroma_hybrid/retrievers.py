@@ -23,13 +23,13 @@ from pydantic import (
 )
 
 from langchain_chroma_hybrid import _bridge as bridge
+from langchain_chroma_hybrid._arguments import DEFAULT_LANGUAGE, lexical_config
 from langchain_chroma_hybrid._choice import Choice
 from langchain_chroma_hybrid.core.analysis import Analyzer
 from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
-from langchain_chroma_hybrid.core.requests import check, reject_unknown
-from langchain_chroma_hybrid.engine.keeper import Upkeep
+from langchain_chroma_hybrid.core.requests import CALL_OPTIONS, check, reject_unknown
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import ChromaHybridError, InvalidArgumentError
 
@@ -45,11 +45,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.sync import Progress
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
-# What a call may change; with the names of `SearchRequest`, but for LangChain's `filter`.
-_CALL_OPTIONS = (
-    "c", "dedupe_key", "explain", "fetch_k", "filter", "fusion", "group_by", "group_limit", "k",
-    "mode", "on_leg_error", "query_syntax", "score_threshold", "weights", "where_document",
-)  # fmt: skip
+_CALL_OPTIONS = ("explain", "filter", "k", *CALL_OPTIONS)
 # What a call may change about the choice among the fused results.
 _CHOICE_OPTIONS = ("candidates", "lambda_mult", "reranker")
 _FIXED = ("base_filter", "base_where_document", "vectorstore")
@@ -79,7 +75,7 @@ class ChromaHybridRetriever(BaseRetriever):
     k: int = 4
     """Number of documents, >= 1."""
     fetch_k: int | None = None
-    """Depth of each leg; None means 100."""
+    """Depth of each leg; None means 100, or 32 for a leg alone."""
     mode: Mode = "hybrid"
     """`hybrid`, `vector`, `lexical` or `two_step` (lexical candidates, ranked by vector)."""
     weights: Mapping[str, float] | Sequence[float] | None = None
@@ -138,9 +134,7 @@ class ChromaHybridRetriever(BaseRetriever):
 
     def __init__(self, **data: Any) -> None:
         known = sorted(type(self).model_fields)
-        reject_unknown(
-            "ChromaHybridRetriever", {n: v for n, v in data.items() if n not in known}, known
-        )
+        reject_unknown("ChromaHybridRetriever", data, known)
         try:
             super().__init__(**data)
         except ValidationError as error:
@@ -168,7 +162,7 @@ class ChromaHybridRetriever(BaseRetriever):
         cls,
         vectorstore: Chroma,
         *,
-        analyzer: Analyzer | str | None = "english",
+        analyzer: Analyzer | str | None = DEFAULT_LANGUAGE,
         lexical_fields: Mapping[str, float] | None = None,
         lexical: LexicalIndex | None = None,
         lexical_directory: str | Path | None = None,
@@ -185,7 +179,8 @@ class ChromaHybridRetriever(BaseRetriever):
             vectorstore: a `Chroma`; a `HybridChroma` brings its own lexical settings.
             analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
-            lexical: an index of your own in place of the one beside the data.
+            lexical: an index of your own in place of the one beside the data, with an analyzer,
+                fields and a place of its own.
             lexical_directory: parent folder of the index; None means beside the data.
             lock_timeout: seconds to wait for another process that writes to the index.
             sync: when to look for what others wrote, as for `HybridChroma`.
@@ -194,13 +189,16 @@ class ChromaHybridRetriever(BaseRetriever):
             progress: called with (records done, records to do) while it is built.
             **options: any other field of the retriever.
         """
-        config = LexicalConfig(
-            bridge.analyzer_of(analyzer),
-            lexical_fields,
-            Path(lexical_directory) if lexical_directory else None,
-            lexical,
-            lock_timeout,
-            Upkeep(sync, max_age, backfill, progress),
+        config = lexical_config(
+            analyzer=analyzer,
+            lexical_fields=lexical_fields,
+            lexical=lexical,
+            lexical_directory=lexical_directory,
+            lock_timeout=lock_timeout,
+            sync=sync,
+            max_age=max_age,
+            backfill=backfill,
+            progress=progress,
         )
         own = getattr(vectorstore, "lexical_config", None)
         if own is not None:
@@ -274,10 +272,9 @@ class ChromaHybridRetriever(BaseRetriever):
 
     def _request(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
         self._refuse_fixed(options)
+        # `verbose` is read by BaseRetriever's `invoke`, which hands it on with everything else.
         given = {name: value for name, value in options.items() if name != "verbose"}
-        known = (*_CALL_OPTIONS, *_CHOICE_OPTIONS)
-        unknown = {name: value for name, value in given.items() if name not in known}
-        reject_unknown("ChromaHybridRetriever", unknown, known)
+        reject_unknown("ChromaHybridRetriever", given, (*_CALL_OPTIONS, *_CHOICE_OPTIONS))
         values = {name: given.get(name, getattr(self, name)) for name in _CALL_OPTIONS}
         further = {n: bridge.RetrieverLeg(r) for n, r in self.extra_retrievers.items()}
         where = values.pop("filter")

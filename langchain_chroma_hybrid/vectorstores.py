@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from langchain_chroma import Chroma
+
 from langchain_chroma_hybrid import _bridge as bridge
+from langchain_chroma_hybrid._arguments import named
 from langchain_chroma_hybrid._hybrid_search import HybridSearch, others
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.requests import reject_unknown
@@ -34,10 +37,11 @@ class HybridChroma(HybridSearch):
     ```
 
     Every method that is given query text honours `mode`, `weights`, `fusion`, `c`, `fetch_k`,
-    `where_document`, `score_threshold`, `dedupe_key`, `group_by`, `query_syntax` and `on_leg_error`, from the
-    constructor or per call. `similarity_search_with_score` and the `*_by_vector*` and `*_by_image*`
-    methods keep Chroma's distance (lower is nearer), in fused order; the fused score (0..1, higher
-    is better) comes from `similarity_search_with_relevance_scores`, `explain` and the retriever.
+    `where_document`, `score_threshold`, `dedupe_key`, `group_by`, `query_syntax` and
+    `on_leg_error`, from the constructor or per call. `similarity_search_with_score` and the
+    `*_by_vector*` and `*_by_image*` methods keep Chroma's distance (lower is nearer), in fused
+    order; the fused score (0..1, higher is better) comes from
+    `similarity_search_with_relevance_scores`, `explain` and the retriever.
 
     Thread safety: one store may be used from many threads; searches run side by side.
     """
@@ -192,7 +196,7 @@ class HybridChroma(HybridSearch):
     # Making more of them
 
     @classmethod
-    def from_texts(  # type: ignore[override]  # the constructor's further arguments by keyword only
+    def from_texts(
         cls,
         texts: Iterable[str],
         embedding: Embeddings | None = None,
@@ -200,25 +204,29 @@ class HybridChroma(HybridSearch):
         ids: list[str] | None = None,
         collection_name: str = "langchain",
         persist_directory: str | None = None,
+        *further: Any,
         **kwargs: Any,
     ) -> Self:
-        """A store with `texts` in it; `kwargs` are the constructor's."""
-        store = cls(collection_name, embedding, persist_directory, **kwargs)
+        """A store with `texts` in it; `further` as for Chroma, `kwargs` as for the constructor."""
+        options = named(Chroma.from_texts, further, kwargs)
+        store = cls(collection_name, embedding, persist_directory, **options)
         store.add_texts(texts, metadatas, ids)
         return store
 
     @classmethod
-    def from_documents(  # type: ignore[override]  # as `from_texts`
+    def from_documents(
         cls,
         documents: Iterable[Document],
         embedding: Embeddings | None = None,
         ids: list[str] | None = None,
         collection_name: str = "langchain",
         persist_directory: str | None = None,
+        *further: Any,
         **kwargs: Any,
     ) -> Self:
-        """A store with `documents` in it; `kwargs` are the constructor's."""
-        store = cls(collection_name, embedding, persist_directory, **kwargs)
+        """`from_texts` for documents; `further` as for Chroma, `kwargs` as for the constructor."""
+        options = named(Chroma.from_documents, further, kwargs)
+        store = cls(collection_name, embedding, persist_directory, **options)
         store.add_documents(documents, **({} if ids is None else {"ids": ids}))
         return store
 

@@ -13,6 +13,12 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgument
 
 LEGS = (LEXICAL, VECTOR)
 
+# What every call of both faces may change, with the names of `SearchRequest`.
+CALL_OPTIONS = (
+    "c", "dedupe_key", "fetch_k", "fusion", "group_by", "group_limit", "mode", "on_leg_error",
+    "query_syntax", "score_threshold", "weights", "where_document",
+)  # fmt: skip
+
 
 def check(request: SearchRequest) -> None:
     """Check every value of `request` but the filters, which `core.filters.parse` reads.
@@ -79,13 +85,13 @@ def shares(
     return {name: float(weight) / total for name, weight in zip(names, given, strict=True)}
 
 
-def reject_unknown(where: str, unknown: Mapping[str, Any], known: Sequence[str]) -> None:
+def reject_unknown(where: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
     """Raise for keyword arguments that nothing would read.
 
     Raises:
-        UnknownArgumentError: `unknown` is not empty; the message lists what `where` knows.
+        UnknownArgumentError: a name is not `known`; the message lists what `where` knows.
     """
-    if unknown:
+    if unknown := given.keys() - set(known):
         names = ", ".join(sorted(unknown))
         message = f"{where} got unknown arguments: {names}; it knows: {', '.join(sorted(known))}"
         raise UnknownArgumentError(message)

@@ -11,7 +11,10 @@ from langchain_chroma import Chroma
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import HybridChroma
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.errors import (
+    InvalidArgumentError,
+    UnknownArgumentError,
+)
 from tests.helpers import (
     COSINE,
     CountingEmbeddings,
@@ -118,6 +121,34 @@ def test_the_constructor_takes_every_argument_of_chroma(tmp_path):
     assert theirs == untried | server | tried
     for name in untried - {"self"}:
         HybridChroma(fresh_name(), CountingEmbeddings(), **{name: None})
+
+
+def test_arguments_come_in_chromas_order_too():
+    client = make_store()._client
+    positional = [None] * 7 + [{"made": "by us"}, COSINE, client, abs]
+    store = HybridChroma(fresh_name(), CountingEmbeddings(), None, *positional)
+    assert store._collection.metadata == {"made": "by us"}
+    assert store._client is client
+    assert store.override_relevance_score_fn is abs
+    # `client` comes earlier there.
+    positional = [None] * 7 + [client, {"made": "by us"}]
+    for make, first in (
+        (HybridChroma.from_texts, (["fox"], CountingEmbeddings(), None, ["x"])),
+        (HybridChroma.from_documents, ([Document("fox", id="x")], CountingEmbeddings(), None)),
+    ):
+        made = make(*first, fresh_name(), None, *positional, mode="lexical")
+        assert made._client is client
+        assert made._collection.metadata == {"made": "by us"}
+        assert ids_of(made.similarity_search("fox")) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("positional", "options", "message"),
+    [(("::1",), {"host": "::1"}, "twice|by name: host"), ([None] * 13, {}, "13 arguments")],
+)
+def test_arguments_that_have_no_place(positional, options, message):
+    with pytest.raises(UnknownArgumentError, match=message):
+        HybridChroma(fresh_name(), CountingEmbeddings(), None, *positional, **options)
 
 
 # Each of them once for real. What they return is compared with Chroma's own where that is right.

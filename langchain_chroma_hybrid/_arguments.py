@@ -1,0 +1,87 @@
+"""What constructors are given, in the form that the rest of the package wants."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_chroma_hybrid._bridge import analyzer_of
+from langchain_chroma_hybrid.engine.keeper import Upkeep
+from langchain_chroma_hybrid.engine.registry import LexicalConfig
+from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from langchain_chroma_hybrid.core.analysis import Analyzer
+    from langchain_chroma_hybrid.engine.keeper import Backfill, SyncPolicy
+    from langchain_chroma_hybrid.engine.sync import Progress
+    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+
+DEFAULT_LANGUAGE = "english"
+
+
+def lexical_config(
+    *,
+    analyzer: Analyzer | str | None,
+    lexical_fields: Mapping[str, float] | None,
+    lexical: LexicalIndex | None,
+    lexical_directory: str | Path | None,
+    lock_timeout: float,
+    sync: SyncPolicy,
+    max_age: float | None,
+    backfill: Backfill,
+    progress: Progress | None,
+) -> LexicalConfig:
+    """The lexical half as the arguments of both faces describe it.
+
+    Raises:
+        InvalidArgumentError: a value that cannot be used, or one beside `lexical` that the index
+            given there would not read.
+    """
+    unread = {
+        "analyzer": None if analyzer == DEFAULT_LANGUAGE else analyzer or "no stemming",
+        "lexical_fields": lexical_fields,
+        "lexical_directory": lexical_directory,
+    }
+    beside = {name: value for name, value in unread.items() if value is not None}
+    if lexical is not None and beside:
+        expected = "to be left out beside `lexical`: that index is built with its own"
+        raise InvalidArgumentError.of(", ".join(beside), [*beside.values()], expected)
+    return LexicalConfig(
+        analyzer_of(analyzer),
+        lexical_fields,
+        Path(lexical_directory) if lexical_directory else None,
+        lexical,
+        lock_timeout,
+        Upkeep(sync, max_age, backfill, progress),
+    )
+
+
+def named(
+    function: Callable[..., Any], positional: Sequence[Any], keywords: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`keywords` with what came by position after `persist_directory`, in Chroma's order.
+
+    Args:
+        function: of Chroma's; its signature has the names.
+        positional: values by position.
+        keywords: values by name.
+
+    Raises:
+        UnknownArgumentError: more values than `function` has places, or one that is given twice.
+    """
+    places = [
+        place.name
+        for place in inspect.signature(function).parameters.values()
+        if place.kind is place.POSITIONAL_OR_KEYWORD
+    ]
+    names = places[places.index("persist_directory") + 1 :]
+    if len(positional) > len(names):
+        message = f"{len(positional)} arguments after persist_directory; known: {', '.join(names)}"
+        raise UnknownArgumentError(message)
+    by_place = dict(zip(names, positional, strict=False))
+    if twice := sorted(by_place.keys() & keywords.keys()):
+        raise UnknownArgumentError(f"given by position and by name: {', '.join(twice)}")
+    return {**by_place, **keywords}
