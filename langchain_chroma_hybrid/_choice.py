@@ -50,6 +50,7 @@ class Choice:
         """The request for as many results as there is to choose from."""
         if self.reranker is None and self.lambda_mult is None:
             return request
+        positive("k", request.k)
         diverse = self.lambda_mult is not None
         return replace(
             request,
@@ -109,6 +110,7 @@ class Choice:
     def _diverse(
         self, documents: Sequence[Document], result: SearchResult, k: int
     ) -> list[Document]:
+        """The best `k`, or with `lambda_mult` those that MMR selects, in the order of selection."""
         if self.lambda_mult is None or result.embedding is None:
             return list(documents[:k])
         vectors = {hit.id: hit.embedding for hit in result.hits}

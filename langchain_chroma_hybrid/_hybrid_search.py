@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 from langchain_chroma import Chroma
-from langchain_chroma.vectorstores import maximal_marginal_relevance
 
 from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid._arguments import DEFAULT_LANGUAGE, lexical_config, named
+from langchain_chroma_hybrid._choice import Choice
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.requests import (
@@ -29,6 +28,7 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
 
@@ -165,9 +165,13 @@ class HybridSearch(Chroma):
     def _similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        """The best `k` documents with the fused score, 0..1, higher is better."""
-        request = self._request(query, k, kwargs.pop("filter", None), kwargs)
-        return [(bridge.document_of(hit.record), hit.score) for hit in self._search(request).hits]
+        """The best `k` documents with the fused score, 0..1, higher is better.
+
+        In the modes `vector` and `two_step` a `relevance_score_fn` of the constructor gives the
+        score instead, from Chroma's distance.
+        """
+        request = self._request_for_scores(query, k, kwargs)
+        return self._with_scores(request, self._search(request))
 
     def similarity_search_with_vectors(
         self,
@@ -180,7 +184,9 @@ class HybridSearch(Chroma):
         """The best `k` documents with their vectors `(d,)`, float32."""
         request = self._request(query, k, filter, kwargs, where_document)
         result = self._search(replace(request, with_embedding=True))
-        return [(bridge.document_of(hit.record), hit.embedding) for hit in result.hits]
+        # What was deleted while the query ran has no vector any more.
+        hits = [hit for hit in result.hits if hit.embedding is not None]
+        return [(bridge.document_of(hit.record), hit.embedding) for hit in hits]
 
     def explain(
         self, query: str, k: int = 4, filter: Filters = None, **kwargs: Any
@@ -202,7 +208,9 @@ class HybridSearch(Chroma):
         **kwargs: Any,
     ) -> list[Document]:
         """The `k` nearest documents to a vector `(d,)`; there is no text, so no lexical leg."""
-        return _documents(self._near(embedding, k, filter, where_document, kwargs))
+        return _documents(
+            self._search(self._request_near(embedding, k, filter, where_document, kwargs))
+        )
 
     def similarity_search_by_vector_with_relevance_scores(
         self,
@@ -213,7 +221,9 @@ class HybridSearch(Chroma):
         **kwargs: Any,
     ) -> list[tuple[Document, float]]:
         """The same with Chroma's distance, lower is nearer (the name is Chroma's)."""
-        return _with_distances(self._near(embedding, k, filter, where_document, kwargs))
+        return _with_distances(
+            self._search(self._request_near(embedding, k, filter, where_document, kwargs))
+        )
 
     def similarity_search_by_image(
         self, uri: str, k: int = 4, filter: Filters = None, **kwargs: Any
@@ -240,6 +250,8 @@ class HybridSearch(Chroma):
     ) -> list[Document]:
         """`k` documents that are relevant and differ from each other, in the order of selection.
 
+        Plain Chroma chooses in the same way and gives them in the order of their distances.
+
         Args:
             query: what to search for.
             k: number of documents.
@@ -249,13 +261,8 @@ class HybridSearch(Chroma):
             where_document: Chroma's `where_document`.
             **kwargs: as for `similarity_search`, without `fetch_k`.
         """
-        _check_mmr(k, fetch_k, lambda_mult)
-        request = self._request(query, max(k, fetch_k), filter, kwargs, where_document)
-        check(request)
-        if not query.strip():
-            return []
-        vector = self._embed(query)
-        return self._diverse(replace(request, embedding=vector), vector, k, lambda_mult)
+        choice = _diversity(k, fetch_k, lambda_mult)
+        return self._diverse(self._request(query, k, filter, kwargs, where_document), choice)
 
     def max_marginal_relevance_search_by_vector(
         self,
@@ -268,10 +275,9 @@ class HybridSearch(Chroma):
         **kwargs: Any,
     ) -> list[Document]:
         """The same for a vector `(d,)`: the candidates are its nearest documents."""
-        _check_mmr(k, fetch_k, lambda_mult)
-        request = self._request(None, max(k, fetch_k), filter, kwargs, where_document)
-        request = replace(request, embedding=embedding, mode="vector")
-        return self._diverse(request, embedding, k, lambda_mult)
+        choice = _diversity(k, fetch_k, lambda_mult)
+        request = self._request_near(embedding, k, filter, where_document, kwargs)
+        return self._diverse(request, choice)
 
     async def asimilarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         """`similarity_search` without blocking the event loop; the legs run side by side."""
@@ -288,9 +294,8 @@ class HybridSearch(Chroma):
     async def _asimilarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        request = self._request(query, k, kwargs.pop("filter", None), kwargs)
-        result = await self._asearch(request)
-        return [(bridge.document_of(hit.record), hit.score) for hit in result.hits]
+        request = self._request_for_scores(query, k, kwargs)
+        return self._with_scores(request, await self._asearch(request))
 
     @property
     def _index(self) -> HybridIndex:
@@ -308,17 +313,42 @@ class HybridSearch(Chroma):
         given = {"where_document": where_document, **options}
         return replace(self._defaults, text=query, k=k, where=where, **given)
 
-    def _near(
+    def _request_for_scores(self, query: str, k: int, options: dict[str, Any]) -> SearchRequest:
+        request = self._request(query, k, options.pop("filter", None), options)
+        return replace(request, with_distance=self._rescores(request))
+
+    def _rescores(self, request: SearchRequest) -> bool:
+        return bool(self.override_relevance_score_fn) and request.mode in ("vector", "two_step")
+
+    def _with_scores(
+        self, request: SearchRequest, result: SearchResult
+    ) -> list[tuple[Document, float]]:
+        own = self.override_relevance_score_fn if self._rescores(request) else None
+        return [
+            (
+                bridge.document_of(hit.record),
+                hit.score if own is None or hit.distance is None else own(hit.distance),
+            )
+            for hit in result.hits
+        ]
+
+    def _request_near(
         self,
         embedding: Sequence[float],
         k: int,
         where: Filters,
         where_document: Filters,
         options: Mapping[str, Any],
-    ) -> SearchResult:
+    ) -> SearchRequest:
+        mode = options.get("mode", "vector")
+        if mode not in ("vector", "hybrid"):
+            raise InvalidArgumentError.of("mode", mode, "`vector`: there is no query text")
         request = self._request(None, k, where, options, where_document)
-        request = replace(request, embedding=embedding, mode="vector", with_distance=True)
-        return self._search(request)
+        return replace(request, embedding=embedding, mode="vector", with_distance=True)
+
+    def _diverse(self, request: SearchRequest, choice: Choice) -> list[Document]:
+        result = self._search(choice.widened(request))
+        return choice.made(_documents(result), result, request, None)
 
     def _search(self, request: SearchRequest) -> SearchResult:
         return self._through(lambda index: index.search(request, self._embed))
@@ -346,20 +376,12 @@ class HybridSearch(Chroma):
         vector: list[float] = embed(uris=[uri])[0]
         return vector
 
-    def _diverse(
-        self, request: SearchRequest, vector: Sequence[float], k: int, lambda_mult: float
-    ) -> list[Document]:
-        hits = self._search(replace(request, with_embedding=True)).hits
-        chosen = maximal_marginal_relevance(
-            np.asarray(vector, dtype=np.float32), [hit.embedding for hit in hits], lambda_mult, k
-        )
-        return [bridge.document_of(hits[i].record) for i in chosen]
 
-
-def _check_mmr(k: int, fetch_k: int, lambda_mult: float) -> None:
+def _diversity(k: int, fetch_k: int, lambda_mult: float) -> Choice:
     positive("k", k)
     positive("fetch_k", fetch_k)
     number("lambda_mult", lambda_mult, 0.0, 1.0)
+    return Choice(lambda_mult=lambda_mult, candidates=fetch_k)
 
 
 def _documents(result: SearchResult) -> list[Document]:

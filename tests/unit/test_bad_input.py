@@ -12,7 +12,12 @@ import numpy as np
 import pytest
 from langchain_core.documents import Document
 
-from langchain_chroma_hybrid import ChromaHybridError, ChromaHybridRetriever, HybridChroma
+from langchain_chroma_hybrid import (
+    ChromaHybridError,
+    ChromaHybridRetriever,
+    HybridChroma,
+    TantivyIndex,
+)
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
     CollectionError,
@@ -241,6 +246,32 @@ def test_a_collection_without_documents(folder):
     assert ids_of(store.similarity_search(QUERY, filter={"n": 2})) == ["y"]
     assert store.similarity_search(QUERY, mode="lexical") == []
     assert store.verify().ok
+
+
+BESIDE = [{"analyzer": "german"}, {"analyzer": None}, {"lexical_fields": {"title": 2.0}}]
+
+
+@pytest.mark.parametrize("option", [*BESIDE, {"lexical_directory": "elsewhere"}])
+def test_an_index_of_ones_own_leaves_nothing_to_say_about_it(chroma, option):
+    (name,) = option
+    with pytest.raises(InvalidArgumentError, match=rf"^{name}.*lexical"):
+        make_store(lexical=TantivyIndex(), **option)
+    with pytest.raises(InvalidArgumentError, match=rf"^{name}.*lexical"):
+        ChromaHybridRetriever.from_vectorstore(chroma, lexical=TantivyIndex(), **option)
+
+
+def test_a_vector_has_no_text_for_another_mode(store):
+    vector = WordEmbeddings().embed_query(QUERY)
+    searches = [
+        store.similarity_search_by_vector,
+        store.similarity_search_by_vector_with_relevance_scores,
+        store.max_marginal_relevance_search_by_vector,
+    ]
+    for search in searches:
+        assert search(vector, mode="hybrid") == search(vector)
+        for mode in ("lexical", "two_step", None):
+            with pytest.raises(InvalidArgumentError, match=r"^mode.*no query text"):
+                search(vector, mode=mode)
 
 
 def test_a_deleted_collection():

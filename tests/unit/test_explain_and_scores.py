@@ -67,6 +67,21 @@ def test_a_hit_of_the_lexical_leg_alone_has_its_distance():
     )
 
 
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_relevance_score_function_of_ones_own(mode):
+    store = filled(relevance_score_fn=lambda distance: 1 / (4 + distance))
+    options = {"k": 4, "mode": mode, "filter": {"tenant": {"$ne": "c"}}}
+    found = store.similarity_search_with_relevance_scores(QUERY, **options)
+    if mode in ("vector", "two_step"):
+        distances = store.similarity_search_with_score(QUERY, **options)
+        assert found == [(document, 1 / (4 + distance)) for document, distance in distances]
+    else:
+        hits = store.explain(QUERY, **options).hits
+        assert [score for _, score in found] == [hit.score for hit in hits]
+    assert found
+    assert await store.asimilarity_search_with_relevance_scores(QUERY, **options) == found
+
+
 async def test_the_same_distances_asynchronously(store):
     for mode in MODES:
         sync = store.similarity_search_with_score(QUERY, k=8, mode=mode)

@@ -9,10 +9,12 @@ import pytest
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever
+from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
 from tests.helpers import (
     COSINE,
     MODES,
     CountingEmbeddings,
+    FailingEmbeddings,
     filled,
     fresh_name,
     ids_of,
@@ -226,6 +228,54 @@ def test_mmr_embeds_the_query_once():
         store.embeddings.queries.clear()
         store.max_marginal_relevance_search("red pump", mode=mode)
         assert store.embeddings.queries == ["red pump"]
+
+
+def test_mmr_gives_the_documents_in_the_order_in_which_it_selects_them(store):
+    store.add_documents([Document("Error R123-78 means that the pump is blocked", id="copy")])
+    options = {"k": 3, "lambda_mult": 0.2}
+    found = store.max_marginal_relevance_search("pump is blocked", **options)
+    chosen = ChromaHybridRetriever(vectorstore=store, **options).invoke("pump is blocked")
+    assert ids_of(found) == ids_of(chosen)
+    one_more = store.max_marginal_relevance_search("pump is blocked", k=4, lambda_mult=0.2)
+    assert ids_of(one_more)[:3] == ids_of(found)
+
+
+def test_mmr_degrades_to_the_fused_results():
+    store = filled(embedding_function=FailingEmbeddings(), on_leg_error="degrade")
+    found = store.max_marginal_relevance_search("maple", k=2)
+    assert found == store.similarity_search("maple", k=2)
+    assert found
+    with pytest.raises(ConnectionError):
+        store.max_marginal_relevance_search("maple", on_leg_error="raise")
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_mmr_of_a_blank_query_finds_and_embeds_nothing(blank):
+    store = filled(embedding_function=CountingEmbeddings())
+    assert store.max_marginal_relevance_search(blank) == []
+    assert store.embeddings.queries == []
+
+
+def test_what_is_deleted_while_a_query_runs_has_no_vector(store, monkeypatch):
+    read = ChromaStore.vectors
+
+    def vectors(self, ids):
+        store._collection.delete(ids=["pump"])
+        return read(self, ids)
+
+    retriever = ChromaHybridRetriever(vectorstore=store, lambda_mult=0.5)
+    searches = [
+        store.max_marginal_relevance_search,
+        retriever.invoke,
+        lambda query: [document for document, _ in store.similarity_search_with_vectors(query)],
+    ]
+    for search in searches:
+        store.add_documents([Document("Error R123-78 means that the pump is blocked", id="pump")])
+        with monkeypatch.context() as patch:
+            patch.setattr(ChromaStore, "vectors", vectors)
+            found = ids_of(search("pump blocked error"))
+        assert found
+        assert "pump" not in found
 
 
 # Without an embedding function of ours.
