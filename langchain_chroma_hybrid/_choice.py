@@ -87,6 +87,9 @@ class Choice:
         if self.reranker is not None and documents:
             if hasattr(self.reranker, "acompress_documents"):
                 documents = await self.reranker.acompress_documents(documents, query, callbacks)
+            elif hasattr(self.reranker, "compress_documents"):
+                compress = self.reranker.compress_documents
+                documents = await asyncio.to_thread(compress, documents, query, callbacks)
             else:
                 documents = await asyncio.to_thread(self._predicted, documents, result, query)
         return self._diverse(documents, result, request.k)

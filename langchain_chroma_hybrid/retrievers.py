@@ -31,7 +31,11 @@ from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.requests import CALL_OPTIONS, check, reject_unknown
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
-from langchain_chroma_hybrid.errors import ChromaHybridError, InvalidArgumentError
+from langchain_chroma_hybrid.errors import (
+    ChromaHybridError,
+    InvalidArgumentError,
+    UnknownArgumentError,
+)
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
     )
     from langchain_core.runnables import RunnableSerializable
 
-    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+    from langchain_chroma_hybrid.engine.hybrid import HybridIndex, Trace
     from langchain_chroma_hybrid.engine.keeper import Backfill, SyncPolicy
     from langchain_chroma_hybrid.engine.sync import Progress
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
@@ -210,9 +214,27 @@ class ChromaHybridRetriever(BaseRetriever):
         return cls(vectorstore=vectorstore, **{"lexical_config": config, **options})
 
     def search(self, query: str, **options: Any) -> SearchResult:
-        """The same query as a `SearchResult`, with each leg's view, matched terms and timings."""
-        request = self._request(query, {"explain": True, **options})
-        return bridge.following(self.vectorstore, lambda: self._engine.search(request, self._embed))
+        """The same query as a `SearchResult`, with each leg's view, matched terms and timings.
+
+        These are the fused results, before `reranker` and `lambda_mult` choose among them.
+
+        Raises:
+            UnknownArgumentError: a name that nothing would read, those two included.
+        """
+        return self._found(self._explained(query, options))
+
+    async def asearch(self, query: str, **options: Any) -> SearchResult:
+        """`search` without blocking the event loop; cancelling the task cancels the query."""
+        return await self._afound(self._explained(query, options))
+
+    def _explained(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
+        if unread := [name for name in _CHOICE_OPTIONS if name in options]:
+            message = (
+                f"search got {', '.join(unread)}: it shows the fused results before they are "
+                "reranked or diversified, which `invoke` does"
+            )
+            raise UnknownArgumentError(message)
+        return self._request(query, {"explain": True, **options})
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""
@@ -241,10 +263,7 @@ class ChromaHybridRetriever(BaseRetriever):
         request = self._request(query, options)
         trace = bridge.trace_into(run_manager, query)
         choice = self._choice(options)
-        wider = choice.widened(request)
-        result = bridge.following(
-            self.vectorstore, lambda: self._engine.search(wider, self._embed, trace=trace)
-        )
+        result = self._found(choice.widened(request), trace)
         documents = self._documents(result, request.explain)
         return choice.made(documents, result, request, run_manager.get_child("reranker"))
 
@@ -254,17 +273,24 @@ class ChromaHybridRetriever(BaseRetriever):
         request = self._request(query, options)
         trace = bridge.trace_into(run_manager.get_sync(), query)
         choice = self._choice(options)
-        wider = choice.widened(request)
-
-        def run(engine: HybridIndex) -> Awaitable[SearchResult]:
-            embed = bridge.aembed_by(self.vectorstore.embeddings, engine.store)
-            return engine.asearch(wider, embed, trace=trace)
-
-        result = await bridge.afollowing(
-            self.vectorstore, lambda: asyncio.to_thread(lambda: self._engine), run
-        )
+        result = await self._afound(choice.widened(request), trace)
         documents = self._documents(result, request.explain)
         return await choice.amade(documents, result, request, run_manager.get_child("reranker"))
+
+    def _found(self, request: SearchRequest, trace: Trace | None = None) -> SearchResult:
+        def run() -> SearchResult:
+            return self._engine.search(request, self._embed, trace=trace)
+
+        return bridge.following(self.vectorstore, run)
+
+    async def _afound(self, request: SearchRequest, trace: Trace | None = None) -> SearchResult:
+        def run(engine: HybridIndex) -> Awaitable[SearchResult]:
+            embed = bridge.aembed_by(self.vectorstore.embeddings, engine.store)
+            return engine.asearch(request, embed, trace=trace)
+
+        return await bridge.afollowing(
+            self.vectorstore, lambda: asyncio.to_thread(lambda: self._engine), run
+        )
 
     def _choice(self, options: Mapping[str, Any]) -> Choice:
         values = {name: options.get(name, getattr(self, name)) for name in _CHOICE_OPTIONS}

@@ -9,7 +9,7 @@ import pytest
 from langchain_core.documents import BaseDocumentCompressor, Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
 from tests.helpers import make_store
 
 if TYPE_CHECKING:
@@ -71,6 +71,40 @@ async def test_a_compressor_orders_the_candidates(store):
     assert ids(retriever.invoke("blocked pump")) == expected
     assert ids(await retriever.ainvoke("blocked pump")) == expected
     assert retriever.invoke("blocked pump")[0].metadata["relevance_score"] == 9.0
+
+
+class Last:
+    """Reranks like LangChain's compressors, but only synchronously."""
+
+    def compress_documents(self, documents: Sequence[Document], query, callbacks=None):
+        return list(documents)[-1:]
+
+
+async def test_a_compressor_without_an_asynchronous_half(store):
+    retriever = ChromaHybridRetriever(vectorstore=store, k=5, reranker=Last())
+    expected = ids(ChromaHybridRetriever(vectorstore=store, k=5).invoke("blocked pump"))[-1:]
+    assert ids(retriever.invoke("blocked pump")) == expected
+    assert ids(await retriever.ainvoke("blocked pump")) == expected
+
+
+async def test_search_shows_what_there_is_to_choose_from(store):
+    retriever = ChromaHybridRetriever(vectorstore=store, k=3, lambda_mult=0.1, reranker=Reverse())
+    plain = ChromaHybridRetriever(vectorstore=store, k=3)
+    hits = retriever.search("pump blocked", k=2).hits
+    assert [hit.id for hit in hits] == ids(plain.invoke("pump blocked", k=2))
+    assert (await retriever.asearch("pump blocked", k=2)).hits == hits
+    assert all(hit.legs for hit in hits)
+    for name, value in (("lambda_mult", 0.5), ("reranker", Reverse()), ("candidates", 9)):
+        with pytest.raises(UnknownArgumentError, match=f"{name}.*before"):
+            retriever.search("pump", **{name: value})
+        with pytest.raises(UnknownArgumentError, match=f"{name}.*before"):
+            await retriever.asearch("pump", **{name: value})
+
+
+def test_k_is_checked_before_there_is_anything_to_choose(store):
+    for k in (0, "3"):
+        with pytest.raises(InvalidArgumentError, match=r"^k"):
+            ChromaHybridRetriever(vectorstore=store, lambda_mult=0.5).invoke("pump", k=k)
 
 
 def test_a_users_own_score_is_not_written_over():
