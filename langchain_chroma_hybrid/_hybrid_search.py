@@ -395,7 +395,3 @@ def _with_distances(result: SearchResult) -> list[tuple[Document, float]]:
 def _distance(hit: Hit) -> float:
     # Only a query without vector has none, and those who ask for distances have asked for one.
     return float("nan") if hit.distance is None else hit.distance
-
-
-def others(given: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name not in known}

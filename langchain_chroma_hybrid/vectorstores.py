@@ -8,9 +8,9 @@ from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid._arguments import named
-from langchain_chroma_hybrid._hybrid_search import HybridSearch, others
+from langchain_chroma_hybrid._hybrid_search import HybridSearch
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.core.requests import reject_unknown
+from langchain_chroma_hybrid.core.requests import positive, reject_unknown
 from langchain_chroma_hybrid.engine._steps import passed
 from langchain_chroma_hybrid.engine.registry import drop_index
 from langchain_chroma_hybrid.engine.rows import rows_of, with_vectors
@@ -117,9 +117,10 @@ class HybridChroma(HybridSearch):
         ids: list[str] | None = None,
     ) -> list[str]:
         """Add pictures as Chroma does, with the base64 text as document."""
-        rows = rows_of([self.encode_image(uri) for uri in uris], metadatas, ids)
+        places = list(uris)
+        rows = rows_of([self.encode_image(uri) for uri in places], metadatas, ids)
         embed = getattr(self._embedding_function, "embed_image", None)
-        vectors = embed(uris=uris) if embed else None
+        vectors = embed(uris=places) if embed else None
         complete = with_vectors(rows, vectors)
         self._through(lambda index: index.upsert(complete))
         return list(rows.ids)
@@ -137,23 +138,30 @@ class HybridChroma(HybridSearch):
         self._through(lambda index: index.update(rows, embed))
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> None:
-        """Delete the records that pass all that is given: ids, `where`, `where_document`.
+        """Delete the records that pass all that is given.
+
+        Args:
+            ids: several, or one.
+            **kwargs: `where` and `where_document` as for Chroma; `limit` is the most records to
+                delete of those that pass them.
 
         Raises:
-            InvalidArgumentError: nothing is given.
+            InvalidArgumentError: nothing to go by is given.
         """
-        conditions = ("where", "where_document")
-        reject_unknown("delete", others(kwargs, conditions), ("ids", *conditions))
+        reject_unknown("delete", kwargs, ("ids", "where", "where_document", "limit"))
         passing = parse(kwargs.get("where"), kwargs.get("where_document"))
+        limit = kwargs.get("limit")
         if ids is None and passing is None:
             raise InvalidArgumentError.of("ids", None, "ids, `where` or `where_document`")
-        if isinstance(ids, str):
-            raise InvalidArgumentError.of("ids", ids, "several strings, not one")
+        if limit is not None:
+            positive("limit", limit)
+            if passing is None:
+                raise InvalidArgumentError.of("limit", limit, "`where` or `where_document` with it")
+        doomed = [ids] if isinstance(ids, str) else list(ids or ())
         if passing is not None:
             found = self._through(lambda index: index.store.match(passing))
-            among = None if ids is None else set(ids)
-            ids = [id_ for id_ in found if among is None or id_ in among]
-        doomed = ids or []
+            among = set(found if ids is None else doomed)
+            doomed = [id_ for id_ in found if id_ in among][:limit]
         if doomed:
             self._through(lambda index: index.delete(doomed))
 
@@ -168,9 +176,10 @@ class HybridChroma(HybridSearch):
     # Reading
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """The documents among `ids` that exist, in that order."""
-        records = self._through(lambda index: index.store.fetch(ids))
-        return [bridge.document_of(records[id_]) for id_ in ids if id_ in records]
+        """The documents among `ids` that exist, in that order; reads nothing but Chroma."""
+        listed = list(ids)
+        records = bridge.following(self, lambda: bridge.store_of(self).fetch(listed))
+        return [bridge.document_of(records[id_]) for id_ in listed if id_ in records]
 
     # Keeping both halves in step
 
@@ -238,5 +247,5 @@ def _columns(
     return (
         [document.page_content for document in listed],
         [document.metadata for document in listed],
-        [document.id for document in listed],
+        [document.id or None for document in listed],
     )

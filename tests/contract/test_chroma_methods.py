@@ -181,13 +181,17 @@ async def test_aadd_documents_gives_ids_to_those_without(empty):
     first, second = await empty.aadd_documents([Document("a whale", id="x"), Document("a fish")])
     assert first == "x"
     assert lexical(empty, "fish") == [second]
+    # Chroma takes an empty id for none.
+    (third,) = empty.add_documents([Document("a crab", id="")])
+    assert third
+    assert lexical(empty, "crab") == [third]
 
 
 def test_add_images(tmp_path):
     store = make_store(embedding_function=ImageEmbeddings())
     picture = tmp_path / "red_fox.png"
     picture.write_bytes(b"not really a picture")
-    (added,) = store.add_images([str(picture)], [{"kind": "fox"}])
+    (added,) = store.add_images((str(path) for path in [picture]), [{"kind": "fox"}])
     assert store.get(ids=[added])["documents"] == [Chroma.encode_image(str(picture))]
     (found,) = store.similarity_search("red fox", mode="vector", filter={"kind": "fox"})
     assert found.id == added
@@ -213,6 +217,17 @@ def test_delete(store):
     assert store.verify().ok
 
 
+def test_delete_one_id_and_at_most_so_many(store):
+    store.delete("pump")
+    assert store.get_by_ids(["pump"]) == []
+    store.delete(where={"tenant": "a"}, limit=1)
+    left = store.get(where={"tenant": "a"})["ids"]
+    assert len(left) == sum(d.metadata["tenant"] == "a" and d.id != "pump" for d in documents()) - 1
+    store.delete(iter(["cat"]))
+    assert store.get_by_ids(["cat"]) == []
+    assert store.verify().ok
+
+
 async def test_adelete(store):
     await store.adelete(["pump"])
     assert "pump" not in lexical(store, "pump")
@@ -235,6 +250,17 @@ def test_get_by_ids_keeps_the_order_and_passes_over_unknown_ids(store):
     found = store.get_by_ids(["river", "unknown", "cat"])
     assert ids_of(found) == ["river", "cat"]
     assert found[1] == documents()[4]
+
+
+def test_get_by_ids_takes_any_iterable_and_needs_no_lexical_index(store):
+    store.similarity_search("pump")
+    reader = HybridChroma(
+        store._collection_name, CountingEmbeddings(), client=store._client, analyzer="german"
+    )
+    with pytest.raises(AnalyzerMismatchError):
+        reader.similarity_search("pump")
+    assert ids_of(reader.get_by_ids(id_ for id_ in ("river", "cat"))) == ["river", "cat"]
+    assert reader.get(ids=["cat"])["ids"] == ["cat"]
 
 
 async def test_aget_by_ids(store):

@@ -378,8 +378,9 @@ def test_deleting_needs_something_to_go_by(store):
             store.delete(**options)
     with pytest.raises(FilterError):
         store.delete(where={"tenant": {"$like": "a"}})
-    with pytest.raises(InvalidArgumentError, match=r"^ids"):
-        store.delete("pump")
+    for limit, options in ((1, {"ids": ["pump"]}), (0, {"where": {"tenant": "a"}})):
+        with pytest.raises(InvalidArgumentError, match=r"^limit"):
+            store.delete(limit=limit, **options)
     store.delete([])
     assert store._collection.count() == len(CORPUS)
 
