@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis import Analyzer
     from langchain_chroma_hybrid.embeddings import (
         FunctionEmbeddings,
+        MultimodalEmbeddings,
         SentenceTransformerEmbeddings,
         from_chroma,
         to_chroma,
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.errors import ChromaHybridError
     from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
     from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+    from langchain_chroma_hybrid.multimodal import (
+        ImageCollection,
+        MultimodalRetriever,
+        TextImageRetriever,
+    )
     from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
     from langchain_chroma_hybrid.vectorstores import HybridChroma
 
@@ -32,9 +38,13 @@ _HOME = {
     "ChromaHybridRetriever": "retrievers",
     "FunctionEmbeddings": "embeddings",
     "HybridChroma": "vectorstores",
+    "ImageCollection": "multimodal",
+    "MultimodalEmbeddings": "embeddings",
+    "MultimodalRetriever": "multimodal",
     "RankBM25Index": "lexical.rank_bm25_index",
     "SentenceTransformerEmbeddings": "embeddings",
     "TantivyIndex": "lexical.tantivy_index",
+    "TextImageRetriever": "multimodal",
     "from_chroma": "embeddings",
     "to_chroma": "embeddings",
 }
@@ -45,9 +55,13 @@ __all__ = [
     "ChromaHybridRetriever",
     "FunctionEmbeddings",
     "HybridChroma",
+    "ImageCollection",
+    "MultimodalEmbeddings",
+    "MultimodalRetriever",
     "RankBM25Index",
     "SentenceTransformerEmbeddings",
     "TantivyIndex",
+    "TextImageRetriever",
     "from_chroma",
     "to_chroma",
 ]
