@@ -34,7 +34,7 @@ from langchain_chroma_hybrid.engine.planner import (
     plan_filter,
 )
 from langchain_chroma_hybrid.engine.rows import query_vector
-from langchain_chroma_hybrid.errors import SearchError
+from langchain_chroma_hybrid.errors import InvalidArgumentError, SearchError
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
@@ -115,6 +115,9 @@ def make_plan(
         InvalidArgumentError: a value of the request cannot be used (filters included).
     """
     check(request)
+    if request.query_syntax != "plain" and not lexical.capabilities.syntax:
+        expected = f"plain: {type(lexical).__name__} knows no other"
+        raise InvalidArgumentError.of("query_syntax", request.query_syntax, expected)
     asked = combined(request)
     weights = _weights(request)
     whole = request.dedupe_key is None and request.group_by is None
@@ -155,9 +158,7 @@ def run_lexical(plan: Plan, lexical: LexicalIndex) -> Outcome:
     return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
 
 
-def run_vector(
-    plan: Plan, store: ChromaStore, lexical: LexicalIndex, embedding: Vector
-) -> Outcome:
+def run_vector(plan: Plan, store: ChromaStore, lexical: LexicalIndex, embedding: Vector) -> Outcome:
     """The vector leg, or only the query's vector where the plan needs no more."""
     embedding = query_vector(embedding).tolist()
     if plan.embed_only:
@@ -185,9 +186,7 @@ def _nearest(
         n *= 2
 
 
-def further_outcome(
-    name: str, ids: Sequence[str], plan: Plan, lexical: LexicalIndex
-) -> Outcome:
+def further_outcome(name: str, ids: Sequence[str], plan: Plan, lexical: LexicalIndex) -> Outcome:
     """What a further leg returned: only its order counts, on a scale that falls evenly to 0.
 
     What the collection does not hold or the filter hides has no place in it, not even a rank.

@@ -33,3 +33,11 @@ def test_other_settings_over_the_same_store_are_refused():
             other.invoke("R123-78")
     same = ChromaHybridRetriever.from_vectorstore(chroma, k=2, analyzer=Analyzer("english"))
     assert len(same.invoke("R123-78")) == 2
+
+
+def test_a_syntax_that_the_index_does_not_know_is_refused():
+    store = make_store(lexical=RankBM25Index())
+    store.add_texts(["a pump"], ids=["a"])
+    assert ids_of(store.similarity_search("+pump")) == ["a"]
+    with pytest.raises(InvalidArgumentError, match=r"query_syntax.*RankBM25Index"):
+        store.similarity_search("+pump", query_syntax="simple")
