@@ -54,8 +54,8 @@ class RankBM25Index:
     hits, in the order of their scores, at the end. Statistics are made anew at the first search
     after a change, which takes time linear in the collection: for small collections.
 
-    Reads and writes may come from any thread. The faces refuse
-    `query_syntax="simple"` over it.
+    Reads and writes may come from any thread. The faces refuse `query_syntax="simple"`
+    over it.
 
     Args:
         variant: `okapi`, `l` or `plus`.

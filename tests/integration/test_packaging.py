@@ -66,15 +66,10 @@ def wheel(built):
 
 @pytest.fixture(scope="module")
 def core_tests(tmp_path_factory):
-    """A copy of the unit tests in a folder from which the repository's package is not found."""
+    """A copy of the tests in a folder from which the repository's package is not found."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    tests = folder / "tests"
-    tests.mkdir()
-    for name in ("__init__.py", "conftest.py"):
-        if (REPOSITORY / "tests" / name).exists():
-            shutil.copy(REPOSITORY / "tests" / name, tests)
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(REPOSITORY / "tests" / "unit", tests / "unit", ignore=ignore)
+    shutil.copytree(REPOSITORY / "tests", folder / "tests", ignore=ignore)
     shutil.copy(REPOSITORY / "pyproject.toml", folder)
     return folder
 
@@ -127,7 +122,7 @@ def test_the_core_tests_pass_against_the_wheel_without_extras(wheel, core_tests,
     assert site in Path(found.strip()).parents
 
     command = ("-m", "pytest", "-q", "-p", "no_extras", "-p", "no:cacheprovider", "-m", "not long")
-    printed = run(sys.executable, *command, "tests", cwd=core_tests, PYTHONPATH=path)
+    printed = run(sys.executable, *command, "tests/unit", cwd=core_tests, PYTHONPATH=path)
     assert " passed" in printed.splitlines()[-1]
 
 
@@ -139,5 +134,5 @@ def test_the_wheel_alone_in_a_fresh_environment_passes_the_core_tests(wheel, cor
     pinned = ("--quiet", "--constraint", REPOSITORY / "constraints.txt")
     tools = ("pytest", "pytest-asyncio", "pytest-timeout", "hypothesis")
     run(python, "-m", "pip", "install", *pinned, wheel, *tools, cwd=core_tests)
-    printed = run(python, "-m", "pytest", "-q", "-m", "not long", "tests", cwd=core_tests)
+    printed = run(python, "-m", "pytest", "-q", "-m", "not long", "tests/unit", cwd=core_tests)
     assert " passed" in printed.splitlines()[-1]

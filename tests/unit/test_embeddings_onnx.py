@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("sentence_transformers", reason="the extra `onnx`")
+pytest.importorskip("onnxruntime", reason="the extra `onnx`")
+pytest.importorskip("onnxscript", reason="the extra `onnx`")
+
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings, onnx_export
 from langchain_chroma_hybrid.errors import InvalidArgumentError, MissingDependencyError
 from tests.tiny_models import save_encoder, save_sentence_transformer
-
-for module in ("sentence_transformers", "onnx", "onnxruntime", "onnxscript"):
-    pytest.importorskip(module, reason="the extra `onnx`")
 
 TEXTS = ["die katze schläft", "我们喜欢吃苹果", "größe", "übung " * 100]
 
