@@ -39,7 +39,7 @@ class MultimodalEmbeddings(CheckedEmbeddings):
     ```python
     embeddings = MultimodalEmbeddings("clip-ViT-B-32")
     embeddings.embed_query("a red bicycle")
-    embeddings.embed_image(["bicycle.jpg"])
+    embeddings.embed_image(["pictures/cat.png"])
     ```
 
     A text is always text: one that looks like a path or an address is never opened. Pictures are

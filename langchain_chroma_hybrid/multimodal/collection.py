@@ -40,9 +40,9 @@ class ImageCollection:
 
     ```python
     photos = ImageCollection.open("photos", MultimodalEmbeddings("clip-ViT-B-32"), "./db")
-    photos.sync("~/Pictures", captions={"tree.jpg": "The old oak behind the house"})
-    photos.search("oak", k=5)
-    photos.search(image="other_tree.jpg")
+    photos.sync("pictures", captions={"cat.png": "Our old cat behind the house"})
+    photos.search("old cat", k=5)
+    photos.search(image="pictures/train.png")
     ```
 
     A record's vector is the picture's; its text is caption and OCR text, for the lexical leg and

@@ -31,10 +31,11 @@ class MultimodalRetriever(ChromaHybridRetriever):
     """Hybrid retrieval over a collection of pictures: captions in the lexical leg, CLIP beside it.
 
     ```python
-    retriever = collection.as_retriever(k=5, base_filter={"tenant": "a"})
+    photos = ImageCollection.open("photos", MultimodalEmbeddings("clip-ViT-B-32"))
+    retriever = photos.as_retriever(k=5, base_filter={"tenant": "a"})
     retriever.invoke("red shoe")
-    retriever.invoke("in leather", image="shoe.jpg", image_weight=0.7)
-    retriever.invoke("", image="shoe.jpg")
+    retriever.invoke("in snow", image="pictures/train.png", image_weight=0.7)
+    retriever.invoke("", image="pictures/train.png")
     ```
 
     Everything else is as in `ChromaHybridRetriever`, from the same engine. The query is always

@@ -59,31 +59,38 @@ def docstrings() -> dict[str, str]:
 
 
 def run(text: str, where: str, namespace: dict[str, object]) -> None:
-    for name, folder in MODELS.items():
+    # One process has one client by the name of a folder: `./db` of another page would be found.
+    for name, folder in {**MODELS, "./db": Path.cwd() / "db"}.items():
         text = text.replace(f'"{name}"', repr(str(folder)))
     for number, (_, block) in enumerate(BLOCK.findall(text), 1):
         code = compile(dedent(block), f"{where}, block {number}", "exec")
         exec(code, namespace)  # noqa: S102  # the code is this repository's own
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_pages(page, tmp_path, monkeypatch):
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """An empty working directory but for some pictures."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pictures").mkdir()
     for name in ("cat.png", "train.png", "banana.png"):
         shutil.copy(ROOT / "tests" / "data" / "pictures" / name, tmp_path / "pictures")
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_pages(page):
     run(page.read_text(encoding="utf-8"), page.name, {})
 
 
+@pytest.mark.usefixtures("workplace")
 @pytest.mark.parametrize("name", docstrings())
-def test_docstrings(name, tmp_path, monkeypatch):
+def test_docstrings(name):
     from langchain_chroma import Chroma
     from langchain_core.documents import Document
 
     import langchain_chroma_hybrid
     from langchain_chroma_hybrid.testing import WordEmbeddings
 
-    monkeypatch.chdir(tmp_path)
     public = {n: getattr(langchain_chroma_hybrid, n) for n in langchain_chroma_hybrid.__all__}
     embeddings = WordEmbeddings()
     chroma = Chroma("documented", embeddings)
