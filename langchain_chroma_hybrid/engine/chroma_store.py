@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import numpy as np
@@ -18,19 +18,17 @@ from langchain_chroma_hybrid.core.records import Record, Scored
 from langchain_chroma_hybrid.engine.change_token import Token, only_opened, token_of
 from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart, unobserved
+from langchain_chroma_hybrid.engine.distances import DISTANCES, Space, Vector
 from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError, FilterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import chromadb
     from chromadb.api import ClientAPI
-    from numpy.typing import NDArray
 
     from langchain_chroma_hybrid.engine.rows import Rows
 
-Vector: TypeAlias = "NDArray[np.float32]"
-Space: TypeAlias = Literal["cosine", "l2", "ip"]
 
 # One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
 _GET_PAGE = 2_000
@@ -187,7 +185,7 @@ class ChromaStore:
         query, rows = np.asarray(embedding, dtype=np.float32), np.stack(vectors)
         if query.shape != rows.shape[1:]:
             raise EmbeddingError.of("embedding", f"shape {query.shape}", f"({rows.shape[1]},)")
-        return [float(d) for d in _DISTANCES[self.space](query, rows)]
+        return [float(d) for d in DISTANCES[self.space](query, rows)]
 
     def count(self) -> int:
         """Number of records."""
@@ -311,43 +309,6 @@ class ChromaStore:
         for page in _pages(ids, self.batch_size):
             with _translated():
                 self._collection.delete(ids=page)
-
-
-def relevance(distance: float, space: Space) -> float:
-    """A distance as relevance, 0..1, higher is better, the same for every query and every k.
-
-    `cosine`: the cosine, cut off at 0. `l2` (Chroma's is squared): `1 / (1 + d)`, which needs no
-    assumption on the vectors' length. `ip`: the logistic function of the inner product.
-    """
-    if space == "cosine":
-        return min(1.0, max(0.0, 1.0 - distance))
-    if space == "l2":
-        return 1.0 / (1.0 + max(0.0, distance))
-    return float(1.0 / (1.0 + np.exp(np.clip(distance - 1.0, -60.0, 60.0))))
-
-
-def similarity(distance: float, space: Space) -> float:
-    """A distance turned round, higher is better, in proportion, for fusions."""
-    return -distance if space == "l2" else 1.0 - distance
-
-
-# The lowest value of `similarity`; unbounded for l2 and ip.
-SIMILARITY_FLOOR: Mapping[Space, float | None] = {"cosine": -1.0, "l2": None, "ip": None}
-# The highest: that of a record whose vector is the query's; unbounded for ip.
-SIMILARITY_CEILING: Mapping[Space, float | None] = {"cosine": 1.0, "l2": 0.0, "ip": None}
-
-
-def _cosine(query: Vector, rows: Vector) -> Vector:
-    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(query)
-    # Chroma's own guard: a zero vector has distance 1 to everything.
-    return np.asarray(1.0 - rows @ query / np.maximum(norms, 1e-30), dtype=np.float32)
-
-
-_DISTANCES: Mapping[Space, Callable[[Vector, Vector], Vector]] = {
-    "cosine": _cosine,
-    "l2": lambda query, rows: np.asarray(((rows - query) ** 2).sum(axis=1), dtype=np.float32),
-    "ip": lambda query, rows: np.asarray(1.0 - rows @ query, dtype=np.float32),
-}
 
 
 def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:

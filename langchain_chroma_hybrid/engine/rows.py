@@ -17,7 +17,7 @@ from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.records import Metadata
-    from langchain_chroma_hybrid.engine.chroma_store import Vector
+    from langchain_chroma_hybrid.engine.distances import Vector
 
 
 @dataclass(frozen=True, slots=True)

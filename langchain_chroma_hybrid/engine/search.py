@@ -18,10 +18,9 @@ from langchain_chroma_hybrid.core.records import (
     SearchRequest,
 )
 from langchain_chroma_hybrid.core.requests import check, leg_names, shares
-from langchain_chroma_hybrid.engine.chroma_store import (
+from langchain_chroma_hybrid.engine.distances import (
     SIMILARITY_CEILING,
     SIMILARITY_FLOOR,
-    ChromaStore,
     relevance,
     similarity,
 )
@@ -37,6 +36,7 @@ from langchain_chroma_hybrid.engine.rows import query_vector
 from langchain_chroma_hybrid.errors import InvalidArgumentError, SearchError
 
 if TYPE_CHECKING:
+    from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 Embed: TypeAlias = Callable[[str], Sequence[float]]

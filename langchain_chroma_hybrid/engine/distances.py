@@ -1,0 +1,52 @@
+"""Chroma's distances: computed as Chroma does, and turned into scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+Vector: TypeAlias = "NDArray[np.float32]"
+Space: TypeAlias = Literal["cosine", "l2", "ip"]
+
+
+def relevance(distance: float, space: Space) -> float:
+    """A distance as relevance, 0..1, higher is better, the same for every query and every k.
+
+    `cosine`: the cosine, cut off at 0. `l2` (Chroma's is squared): `1 / (1 + d)`, which needs no
+    assumption on the vectors' length. `ip`: the logistic function of the inner product.
+    """
+    if space == "cosine":
+        return min(1.0, max(0.0, 1.0 - distance))
+    if space == "l2":
+        return 1.0 / (1.0 + max(0.0, distance))
+    return float(1.0 / (1.0 + np.exp(np.clip(distance - 1.0, -60.0, 60.0))))
+
+
+def similarity(distance: float, space: Space) -> float:
+    """A distance turned round, higher is better, in proportion, for fusions."""
+    return -distance if space == "l2" else 1.0 - distance
+
+
+# The lowest value of `similarity`; unbounded for l2 and ip.
+SIMILARITY_FLOOR: Mapping[Space, float | None] = {"cosine": -1.0, "l2": None, "ip": None}
+# The highest: that of a record whose vector is the query's; unbounded for ip.
+SIMILARITY_CEILING: Mapping[Space, float | None] = {"cosine": 1.0, "l2": 0.0, "ip": None}
+
+
+def _cosine(query: Vector, rows: Vector) -> Vector:
+    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(query)
+    # Chroma's own guard: a zero vector has distance 1 to everything.
+    return np.asarray(1.0 - rows @ query / np.maximum(norms, 1e-30), dtype=np.float32)
+
+
+DISTANCES: Mapping[Space, Callable[[Vector, Vector], Vector]] = {
+    "cosine": _cosine,
+    "l2": lambda query, rows: np.asarray(((rows - query) ** 2).sum(axis=1), dtype=np.float32),
+    "ip": lambda query, rows: np.asarray(1.0 - rows @ query, dtype=np.float32),
+}
