@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
+from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
@@ -26,6 +28,17 @@ def write_section(path: Path, name: str, text: str) -> None:
     else:
         new = f"{old.rstrip()}\n\n{block}\n"
     path.write_text(new, encoding="utf-8")
+
+
+@contextmanager
+def recorded(name: str, title: str, *packages: str) -> Iterator[None]:
+    """Show what the block prints, and keep it as a section of the results."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        yield
+    print(printed.getvalue())
+    text = f"## {title}\n\n```text\n{printed.getvalue().strip()}\n```\n\n{setting(*packages)}"
+    write_section(RESULTS, name, text)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

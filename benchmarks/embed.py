@@ -16,19 +16,19 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import platform
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from _results import recorded
 
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PACKAGES = ("sentence-transformers", "torch", "onnxruntime", "langchain-huggingface")
 WARM_UP = 10
 BATCH = 32
 
@@ -41,11 +41,12 @@ def main() -> None:
         for row in rows(options.data / "corpus.jsonl")
     }
     ways = build(options)
-    print(f"model {options.model}, data {options.data.name}, {machine()}\n")
-    latency(ways, list(queries.values()), options.queries)
-    throughput(ways, list(corpus.values())[: options.documents])
-    if options.quality:
-        quality(ways, queries, corpus, options)
+    title = f"Embedding, {Path(options.model).name}, {options.data.name}"
+    with recorded(f"embed {options.data.name}", title, *PACKAGES):
+        latency(ways, list(queries.values()), options.queries)
+        throughput(ways, list(corpus.values())[: options.documents])
+        if options.quality:
+            quality(ways, queries, corpus, options)
 
 
 def arguments() -> argparse.Namespace:
@@ -172,11 +173,6 @@ def seconds(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
-
-
-def machine() -> str:
-
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

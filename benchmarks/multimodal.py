@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _results import recorded
 from PIL import Image
 
 from langchain_chroma_hybrid.embeddings import MultimodalEmbeddings
@@ -148,7 +149,10 @@ def main() -> None:
         if name == "recall":
             command.add_argument("--captioned", type=float, default=1.0)
     given = vars(parser.parse_args())
-    {"speed": speed, "rescan": rescan, "recall": recall}[given.pop("command")](**given)
+    name, folder = given.pop("command"), given["folder"].name
+    packages = ("torch", "sentence-transformers", "chromadb", "pillow")
+    with recorded(f"multimodal {name} {folder}", f"Pictures, {name}, {folder}", *packages):
+        {"speed": speed, "rescan": rescan, "recall": recall}[name](**given)
 
 
 if __name__ == "__main__":
