@@ -13,9 +13,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
-from operator import mul
+from itertools import chain, count, repeat
+from operator import mul, neg
 from types import MappingProxyType
+from typing import NamedTuple
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
@@ -61,8 +62,7 @@ class RankedList:
         return lowest if self.background is None else min(self.background, lowest)
 
 
-@dataclass(frozen=True, slots=True)
-class Fused:
+class Fused(NamedTuple):
     """One id, its fused score (0..1), and its rank (from 1) and normalised score in each list."""
 
     id: str
@@ -170,17 +170,17 @@ def _fuse_heads(
 ) -> list[Fused]:
     weights = [ranked.weight for ranked in lists]
     total = math.fsum(weights) or 1.0
-    ranks = [dict(zip(ranked.ids, count(1))) for ranked in lists]
+    # Column by column and with C functions: this runs for every hit of every query.
+    ids = list(dict.fromkeys(chain.from_iterable([ranked.ids for ranked in lists])))
+    places = [dict(zip(ranked.ids, count(1))) for ranked in lists]
     values = [dict(zip(r.ids, v, strict=True)) for r, v in zip(lists, contributions, strict=True)]
-    fused = []
-    # Comprehensions and C functions only: this runs for every hit of every query.
-    for id_ in dict.fromkeys(chain.from_iterable([ranked.ids for ranked in lists])):
-        places = tuple([rank.get(id_) for rank in ranks])
-        normalized = tuple([value.get(id_, 0.0) for value in values])
-        score = math.fsum(map(mul, weights, normalized))
-        fused.append(Fused(id_, score / total, places, normalized))
-    fused.sort(key=lambda hit: (-hit.score, _best(hit.ranks), hit.id))
-    return fused
+    ranks = list(zip(*[map(place.get, ids) for place in places], strict=True))
+    columns = [list(map(value.get, ids, repeat(0.0))) for value in values]
+    shares = [[w * value for value in column] for w, column in zip(weights, columns, strict=True)]
+    minus = [-sum_ / total for sum_ in map(math.fsum, zip(*shares, strict=True))]
+    normalized = zip(*columns, strict=True)
+    order = sorted(zip(minus, map(_best, ranks), ids, ranks, normalized, strict=True))
+    return [Fused(id_, -score, where, row) for score, _, id_, where, row in order]
 
 
 def _tail(lists: Sequence[RankedList], depth: int, pool: Sequence[Fused]) -> list[Fused]:
@@ -204,7 +204,7 @@ def _tail(lists: Sequence[RankedList], depth: int, pool: Sequence[Fused]) -> lis
 
 
 def _best(ranks: Sequence[int | None]) -> int:
-    return min([rank for rank in ranks if rank is not None])
+    return min(filter(None, ranks))
 
 
 def rescale(scores: Sequence[float], low: float, high: float) -> list[float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchResult
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Step: TypeAlias = Callable[[], "Outcome"]
+
+_NO_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +77,25 @@ class Query:
 
 
 def side_by_side(steps: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
-    """Run the last step here and the others in threads, in the caller's context."""
-    if len(steps) == 1:
-        return [steps[0]()]
-    with ThreadPoolExecutor(len(steps) - 1) as pool:
-        others = [pool.submit(copy_context().run, step) for step in steps[:-1]]
-        last = steps[-1]()
-        return [*(other.result() for other in others), last]
+    """Run the first step here and the others in threads, in the caller's context."""
+    # The threads go first: they ask a model, a server or Chroma, and this one has work meanwhile.
+    others = [_threads().submit(copy_context().run, step) for step in steps[1:]]
+    return [steps[0](), *(other.result() for other in others)]
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Lasting threads: to start one takes as long as a small query.
+
+    Without a limit that counts, because a leg may itself ask a store for its legs: it grows to the
+    legs that have ever run at one time.
+    """
+    return ThreadPoolExecutor(_NO_LIMIT, "leg")
+
+
+# A forked child has none of its parent's threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 async def awaited(work: Awaitable[T]) -> Callable[[], T]:

@@ -79,6 +79,7 @@ class TantivyIndex:
         index = self._folder.open(schema) if self._folder else _in_ram(schema)
         self._filters = FilterCompiler(index, schema)
         self._searcher = index.searcher()
+        self._latest: tuple[Searcher, tuple[str, str], Part | None] | None = None
         self._index: Index | None = index
         self._refresh()
 
@@ -198,7 +199,7 @@ class TantivyIndex:
 
     def close(self) -> None:
         """Release the files; reading afterwards raises LexicalIndexError. May be called twice."""
-        self._index = None
+        self._index = self._latest = None
 
     def _opened(self) -> Index:
         if self._index is None:
@@ -215,6 +216,7 @@ class TantivyIndex:
         """Look at the latest commit, of whichever process."""
         with self._refreshing:
             index = self._opened()
+            self._latest = None  # its searcher holds files
             if self._folder is None:
                 index.reload()
                 self._searcher = index.searcher()
@@ -255,7 +257,14 @@ class TantivyIndex:
         return self._folder.explained(done) if self._folder else contextlib.nullcontext()
 
     def _compiled(self, searcher: Searcher, query: str, syntax: QuerySyntax) -> Part | None:
-        return QueryCompiler(self.analyzer, self._layout, searcher).compile(query, syntax)
+        # `max_score` is asked for the query that `search` has just run.
+        asked = (query, syntax)
+        latest = self._latest
+        if latest is not None and latest[0] is searcher and latest[1] == asked:
+            return latest[2]
+        part = QueryCompiler(self.analyzer, self._layout, searcher).compile(query, syntax)
+        self._latest = searcher, asked, part
+        return part
 
     def _addresses(
         self, searcher: Searcher, where: Filter | None, limit: int | None
