@@ -3,11 +3,11 @@
     python benchmarks/embed.py MODEL DATA [--queries 200] [--documents 256] [--quality]
 
 MODEL is a Hub name or folder. DATA is a BEIR-style folder: `corpus.jsonl` and `queries.jsonl` with
-`_id`, `title`, `text`, and `qrels.tsv`. All ways take turns, 20 queries or one batch each, so that a
-busy machine is busy for all of them; the first calls of a turn are not counted.
+`_id`, `title`, `text`, and `qrels.tsv`. All ways take turns, 20 queries or one batch each, so that
+a busy machine is busy for all of them; the first calls of a turn are not counted.
 
-`--quality` instead embeds corpus and queries and reports nDCG@10 of exact cosine search: torch; int8
-queries on torch's document vectors; int8 for both. Vectors of the corpus that lie beside it as
+`--quality` instead embeds corpus and queries and reports nDCG@10 of exact cosine search: torch;
+int8 queries on torch's document vectors; int8 for both. Vectors of the corpus that lie beside it as
 `minilm.corpus.npy` may stand for torch's (`--reference FILE`).
 """
 
@@ -43,7 +43,9 @@ def main() -> None:
     }
     ways = build(options)
     what = "Embedding quality" if options.quality else "Embedding"
-    section = f"embed quality {options.data.name}" if options.quality else f"embed {options.data.name}"
+    section = (
+        f"embed quality {options.data.name}" if options.quality else f"embed {options.data.name}"
+    )
     with recorded(section, f"{what}, {options.data.name}", *PACKAGES):
         if options.quality:
             quality(ways, queries, corpus, options)

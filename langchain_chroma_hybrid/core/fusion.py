@@ -14,7 +14,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count, repeat
-from operator import mul, neg
 from types import MappingProxyType
 from typing import NamedTuple
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import unicodedata
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -126,7 +127,8 @@ class Splitter:
 
     def _term(self, word: str) -> str:
         if self._language == "turkish":
-            word = word.replace("I", "ı").replace("İ", "i")
+            # Composed first: of a decomposed Ì only the bare I would be replaced.
+            word = unicodedata.normalize("NFC", word).replace("I", "ı").replace("İ", "i")
         word = _APOSTROPHES.sub("'", scripts.lower(word)).removesuffix("'s").replace("'", "")
         if any(c.isdigit() for c in word):
             word = word.replace(",", "")

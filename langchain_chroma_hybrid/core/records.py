@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 
@@ -43,8 +43,7 @@ def digest(record: Record) -> str:
     return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """An id and its score in one leg. Which direction is better belongs to the leg."""
 
     id: str
@@ -103,8 +102,8 @@ class LegReport:
     """How one leg of a query went.
 
     Attributes:
-        filtered_by: the way its filter went: `none`, `lexical`, `exact`, `overfetch`, `chroma`
-            (see `engine.planner`).
+        filtered_by: the way its filter went: `none`, `lexical`, `exact`, `overfetch`, `ids`,
+            `chroma` (see `engine.planner`).
         took_ms: wall time of the leg in milliseconds.
         error: the failure that `on_leg_error="degrade"` let pass.
     """

@@ -6,6 +6,7 @@ import copy
 import threading
 from contextlib import contextmanager
 from functools import cached_property
+from heapq import nsmallest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -19,6 +20,7 @@ from langchain_chroma_hybrid.engine.change_token import Token, only_opened, toke
 from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart, unobserved
 from langchain_chroma_hybrid.engine.distances import DISTANCES, Space, Vector
+from langchain_chroma_hybrid.engine.vector_cache import VectorCache
 from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError, FilterError
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 _GET_PAGE = 2_000
 # What Chroma's binding can be asked for.
 _MOST_RESULTS = 2**31 - 1
+# One query restricted to more ids than this meets SQLite's limit.
+MOST_IDS = 30_000
 # Offsets cost Chroma a scan up to the offset: few large pages (30,000 rows is its limit here).
 _SCAN_PAGE = 30_000
 
@@ -48,6 +52,7 @@ class ChromaStore:
         self._client = client
         # Writes of the engine are not to be observed as somebody else's.
         self._collection = unobserved(collection)
+        self._cache = VectorCache()
         self._apart: ReaderApart | None = None
         self._apart_lock = threading.Lock()
         self.uuid = str(collection.id)
@@ -120,7 +125,9 @@ class ChromaStore:
 
     # Reading
 
-    def query(self, embedding: Sequence[float], n: int, where: Filter | None) -> list[Scored]:
+    def query(
+        self, embedding: Sequence[float], n: int, where: Filter | None, **restriction: Any
+    ) -> list[Scored]:
         """The `n` nearest records that pass `where`, as `(id, distance)`, nearest first."""
         conditions, document = to_chroma(where)
         with _translated(), self._vectors() as collection:
@@ -130,9 +137,19 @@ class ChromaStore:
                 where=conditions,
                 where_document=document,  # type: ignore[arg-type]  # a plain dict by design
                 include=["distances"],
+                **restriction,
             )
         distances = (found["distances"] or [[]])[0]
-        return [Scored(id_, float(d)) for id_, d in zip(found["ids"][0], distances, strict=True)]
+        return list(map(Scored, found["ids"][0], map(float, distances)))
+
+    def query_among(
+        self, embedding: Sequence[float], n: int, ids: Sequence[str]
+    ) -> list[Scored] | None:
+        """The `n` nearest of `ids`, at most `MOST_IDS`; None if Chroma's index lacks one."""
+        try:
+            return self.query(embedding, n, None, ids=list(ids))
+        except InternalError:
+            return None
 
     def match(self, where: Filter) -> list[str]:
         """Ids of all records that pass `where`, by Chroma's own filter."""
@@ -162,30 +179,41 @@ class ChromaStore:
 
     def vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
         """Vectors `(d,)` of the records among `ids` that exist, by id."""
-        vectors: dict[str, Vector] = {}
-        for page in _pages(ids, _GET_PAGE):
+        wanted, token = list(ids), self.change_token()
+        known = self._cache.known(token, wanted)
+        new: dict[str, Vector] = {}
+        for page in _pages((id_ for id_ in wanted if id_ not in known), _GET_PAGE):
             with _translated(), self._vectors() as collection:
                 found = collection.get(ids=page, include=["embeddings"])
             rows = found["embeddings"]
             if rows is not None:
-                vectors.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
-        return vectors
+                new.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
+        if new:
+            self._cache.keep(token, new)
+        return known | new
 
-    def rank(self, embedding: Sequence[float], ids: Iterable[str]) -> list[Scored]:
-        """All of `ids` that exist as `(id, distance)`, nearest first, computed exactly."""
+    def unread(self, ids: Sequence[str]) -> int:
+        """For how many of `ids` `vectors` would have to ask Chroma."""
+        return len(ids) - len(self._cache.known(self.change_token(), ids))
+
+    def rank(
+        self, embedding: Sequence[float], ids: Iterable[str], n: int | None = None
+    ) -> list[Scored]:
+        """The `n` nearest of `ids` that exist, as `(id, distance)`, nearest first, exactly."""
         vectors = self.vectors(ids)
         if not vectors:
             return []
         distances = self.distances(embedding, list(vectors.values()))
-        ranked = [Scored(id_, d) for id_, d in zip(vectors, distances, strict=True)]
-        return sorted(ranked, key=lambda hit: (hit.score, hit.id))
+        ranked = nsmallest(n or len(vectors), zip(distances, vectors, strict=True))
+        return [Scored(id_, distance) for distance, id_ in ranked]
 
     def distances(self, embedding: Sequence[float], vectors: Sequence[Vector]) -> list[float]:
         """Chroma's distance of the query `(d,)` to each vector `(d,)`; lower is nearer."""
         query, rows = np.asarray(embedding, dtype=np.float32), np.stack(vectors)
         if query.shape != rows.shape[1:]:
             raise EmbeddingError.of("embedding", f"shape {query.shape}", f"({rows.shape[1]},)")
-        return [float(d) for d in DISTANCES[self.space](query, rows)]
+        distances: list[float] = DISTANCES[self.space](query, rows).tolist()
+        return distances
 
     def count(self) -> int:
         """Number of records."""
@@ -269,6 +297,7 @@ class ChromaStore:
         reader = ReaderApart(self._client, self.directory, self.name)
         with self._apart_lock:
             old, self._apart = self._apart, reader
+        self._cache.clear()  # it may hold what the reader before saw
         if old is not None:
             old.retire()
 

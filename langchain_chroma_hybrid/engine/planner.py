@@ -1,19 +1,21 @@
 """Which way a filtered vector leg goes.
 
 Chroma's own filter costs a scan that grows with the collection, while the lexical index knows in
-less than a millisecond which records pass. So there are three ways to the nearest ones that pass:
+less than a millisecond which records pass. So there are four ways to the nearest ones that pass:
 
-* `exact`: few pass: read their vectors, rank them here.
+* `exact`: few pass: read their vectors, rank them here. What was read is kept for the next query.
 * `overfetch`: many pass: ask Chroma for more neighbours without a filter, keep those that pass.
-* `chroma`: Chroma's own filter, when it is the cheapest, or when neighbours that pass are rare.
+* `ids`: give Chroma the ids that pass in place of the filter, which spares it the scan.
+* `chroma`: Chroma's own filter, when more pass than it can be given.
 
-All three give what passes Chroma's filter and nothing else; `overfetch` gives up early, so that
-guessing wrong costs a small part of what Chroma's own way costs.
+All give what passes Chroma's filter and nothing else; `overfetch` gives up early, so that guessing
+wrong costs a part of what the other two cost.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_chroma_hybrid.core.filters import (
@@ -25,6 +27,7 @@ from langchain_chroma_hybrid.core.filters import (
     parse,
     resolve,
 )
+from langchain_chroma_hybrid.engine.chroma_store import MOST_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,19 +36,19 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
-Way: TypeAlias = Literal["none", "lexical", "exact", "overfetch", "chroma"]
+Way: TypeAlias = Literal["none", "lexical", "exact", "overfetch", "ids", "chroma"]
 Route: TypeAlias = Literal["auto", "chroma"]
 
 # More vectors than this are never read for one query, whatever the estimate says: memory.
 _EXACT_AT_MOST = 5_000
-# The first look at how many of the nearest neighbours pass. As wide as this at least, since an HNSW
-# graph is searched the better, the more is asked of it: 100 neighbours of 100,000 MiniLM vectors
-# hold .90 of the true first ten, 300 hold .98, for 1 ms more.
-_PROBE = 300
-# What a first look may cost, as a share of Chroma's own way, when it is unlikely to be enough.
+# How many of the nearest neighbours to look at first, where that is affordable: the more an HNSW
+# graph is asked for, the better it is searched. Of 100,000 MiniLM vectors 100 neighbours hold .90
+# of the true first ten, 500 hold .987; where near duplicates crowd, 500 hold .83, 1,000 .975.
+_LOOK = 1_000
+# What a first look may cost, as a share of the way without one, when it is unlikely to be enough.
 _GAMBLE = 0.1
 # Neighbours asked for beyond what the share that passes suggests.
-_MARGIN = 1.3
+_MARGIN = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,11 @@ class FilterPlan:
         return self.asked
 
     @property
+    def without_looking(self) -> float:
+        """What the filter costs without a look at unfiltered neighbours."""
+        return min(Cost.chroma(self.total, self.passing), Cost.ids(self.total, self.passing))
+
+    @property
     def empty(self) -> bool:
         """Nothing passes: no leg has to run."""
         return self.asked is not None and self.route == "auto" and self.passing == 0
@@ -87,19 +95,34 @@ class Cost:
     """
 
     @staticmethod
-    def exact(passing: int) -> float:
-        """Read so many vectors and rank them."""
-        return 1.0 + 0.045 * passing
+    def exact(passing: int, unread: int) -> float:
+        """Rank so many vectors, of which so many are to be read.
+
+        Reading one takes 0.04 ms; a third of it counts, since the next query finds it read.
+        """
+        return 1.0 + 0.002 * passing + 0.015 * unread
 
     @staticmethod
     def neighbours(n: int) -> float:
         """Ask for so many neighbours without a filter, and see which of them pass."""
-        return 2.0 + 0.02 * n
+        return 1.5 + 0.008 * n
+
+    @staticmethod
+    def affordable(milliseconds: float) -> int:
+        """Neighbours that can be asked for in that time."""
+        return max(0, int((milliseconds - 1.5) / 0.008))
+
+    @staticmethod
+    def ids(total: int, passing: int) -> float:
+        """Ask for neighbours among so many ids: a walk until enough of them came by."""
+        if passing > MOST_IDS:
+            return math.inf
+        return 3.0 + 0.002 * passing + 0.0008 * total * min(1.0, 200 / max(1, passing))
 
     @staticmethod
     def chroma(total: int, passing: int) -> float:
         """Chroma's own filter over so many records, of which so many pass."""
-        return 3.0 + 0.0006 * total + 0.006 * passing
+        return 3.0 + 0.0008 * total + 0.003 * passing
 
 
 def combined(request: SearchRequest) -> Filter | None:
@@ -129,13 +152,14 @@ def plan_filter(
         return FilterPlan(asked, resolve(asked, lambda _: False, store.match), route=route)
     resolved = resolve(asked, lexical.supports, store.match)
     passing, total = lexical.match_count(resolved), lexical.count()
-    others = min(Cost.chroma(total, passing), Cost.neighbours(_needed(fetch, passing, total)))
-    ids = None
-    if passing <= min(fetch, _EXACT_AT_MOST) or (
-        passing <= _EXACT_AT_MOST and Cost.exact(passing) <= others
-    ):
-        ids = tuple(lexical.match(resolved))
-    return FilterPlan(asked, resolved, passing, total, ids)
+    plan = FilterPlan(asked, resolved, passing, total)
+    others = min(plan.without_looking, Cost.neighbours(_needed(fetch, passing, total)))
+    if passing > _EXACT_AT_MOST or (passing > fetch and Cost.exact(passing, 0) > others):
+        return plan
+    ids = tuple(lexical.match(resolved))
+    if passing > fetch and Cost.exact(passing, store.unread(ids)) > others:
+        return plan
+    return replace(plan, ids=ids)
 
 
 def nearest(
@@ -151,11 +175,16 @@ def nearest(
     if plan.empty:
         return [], "lexical"
     if plan.ids is not None:
-        return store.rank(embedding, plan.ids), "exact"
+        return store.rank(embedding, plan.ids, fetch), "exact"
     if plan.route == "auto":
         hits = _overfetched(plan, embedding, fetch, store, lexical)
         if hits is not None:
             return hits, "overfetch"
+        if plan.passing <= MOST_IDS:
+            # None where the lexical index lags behind: then Chroma knows better.
+            hits = store.query_among(embedding, fetch, lexical.match(plan.resolved))
+            if hits is not None:
+                return hits, "ids"
     return store.query(embedding, fetch, plan.asked), "chroma"
 
 
@@ -170,13 +199,14 @@ def _overfetched(
 
     The share that passes near the query may be anything: a first look tells it, and decides.
     """
-    whole = Cost.chroma(plan.total, plan.passing)
+    whole = plan.without_looking
+    budget = whole / 2
     expected = _needed(fetch, plan.passing, plan.total)
-    n, budget = min(max(expected, _PROBE), plan.total), whole / 2
+    n = min(max(expected, min(_LOOK, Cost.affordable(budget))), plan.total)
     if Cost.neighbours(n) > budget:
         # Not enough pass in general; near the query it may be more, which a look can tell.
-        n = min(_PROBE, plan.total)
-        if Cost.neighbours(n) > _GAMBLE * whole:
+        n = min(_LOOK, Cost.affordable(_GAMBLE * whole), plan.total)
+        if n < 2 * fetch:
             return None
     while Cost.neighbours(n) <= budget:
         near = store.query(embedding, n, None)

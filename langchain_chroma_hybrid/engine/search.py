@@ -181,7 +181,7 @@ def _nearest(
         step, way = nearest(plan.filter, embedding, n, store, lexical)
         for hit in sorted(step, key=lambda hit: (hit.score, hit.id)):
             found.setdefault(hit.id, hit)
-        if len(step) < n or n >= plan.fetch or way == "exact":
+        if len(step) < n or n >= plan.fetch:
             return list(found.values())[: plan.fetch], way
         n *= 2
 

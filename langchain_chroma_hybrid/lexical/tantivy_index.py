@@ -15,7 +15,7 @@ from langchain_chroma_hybrid.lexical import tantivy_folder
 from langchain_chroma_hybrid.lexical.base import Capabilities
 from langchain_chroma_hybrid.lexical.tantivy_filters import ID, FilterCompiler, id_term, supports
 from langchain_chroma_hybrid.lexical.tantivy_folder import Format, IndexFolder
-from langchain_chroma_hybrid.lexical.tantivy_hits import ROUNDING, best, count, record_id
+from langchain_chroma_hybrid.lexical.tantivy_hits import ROUNDING, View, best, count, record_id
 from langchain_chroma_hybrid.lexical.tantivy_query import QueryCompiler
 from langchain_chroma_hybrid.lexical.tantivy_schema import STAMP, Layout
 from langchain_chroma_hybrid.lexical.texts import checked, checked_fields, matched_terms
@@ -78,8 +78,7 @@ class TantivyIndex:
         schema = self._layout.schema
         index = self._folder.open(schema) if self._folder else _in_ram(schema)
         self._filters = FilterCompiler(index, schema)
-        self._searcher = index.searcher()
-        self._latest: tuple[Searcher, tuple[str, str], Part | None] | None = None
+        self._view = View(index.searcher())
         self._index: Index | None = index
         self._refresh()
 
@@ -117,7 +116,7 @@ class TantivyIndex:
         if not latest and not deletes:
             return
         with self._writer(_LARGE_HEAP if len(latest) > _LARGE_APPLY else _SMALL_HEAP) as writer:
-            if self._searcher.num_docs:
+            if self._view.searcher.num_docs:
                 for old in {*latest, *deletes}:
                     with contextlib.suppress(UnicodeEncodeError):  # such an id was never indexed
                         writer.delete_documents_by_term(ID, id_term(old))
@@ -135,19 +134,19 @@ class TantivyIndex:
         Raises:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
-        searcher = self._reader()
-        part = self._compiled(searcher, query, syntax)
+        view = self._latest()
+        part = self._compiled(view, query, syntax)
         if part is None or k < 1:
             return []
         wanted = part.query
         if where is not None:
             passing = Query.const_score_query(self._filters.compile(where), 0.0)
             wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
-        return best(searcher, wanted, k)
+        return best(view.searcher, wanted, k)
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
         """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""
-        part = self._compiled(self._reader(), query, syntax)
+        part = self._compiled(self._latest(), query, syntax)
         return 0.0 if part is None else part.bound * (1.0 + ROUNDING)
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
@@ -160,15 +159,20 @@ class TantivyIndex:
 
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
-        searcher = self._reader()
-        return [record_id(searcher, at) for at in self._addresses(searcher, where, limit)]
+        view = self._latest()
+
+        def found() -> list[str]:
+            addresses = self._addresses(view.searcher, where, limit)
+            return [record_id(view.searcher, at) for at in addresses]
+
+        return found() if where is None or limit is not None else view.ids(where, found)
 
     def match_count(self, where: Filter | None) -> int:
         """How many records pass `where`."""
-        searcher = self._reader()
+        view = self._latest()
         if where is None:
-            return int(searcher.num_docs)
-        return count(searcher, self._filters.compile(where))
+            return int(view.searcher.num_docs)
+        return view.count(where, lambda: count(view.searcher, self._filters.compile(where)))
 
     def supports(self, leaf: Leaf) -> bool:
         """Everything but conditions on the document and on Chroma's own rows."""
@@ -176,7 +180,7 @@ class TantivyIndex:
 
     def count(self) -> int:
         """Number of records."""
-        return int(self._reader().num_docs)
+        return int(self._latest().searcher.num_docs)
 
     def ids(self) -> Iterable[str]:
         """All ids, in no order."""
@@ -184,7 +188,7 @@ class TantivyIndex:
 
     def digests(self) -> Mapping[str, str]:
         """`core.records.digest` of every record as it was when indexed, by id."""
-        searcher = self._reader()
+        searcher = self._latest().searcher
         addresses = self._addresses(searcher, None, None)
         stamps: list[Any] = searcher.fast_field_values(STAMP, addresses)
         return {
@@ -199,33 +203,32 @@ class TantivyIndex:
 
     def close(self) -> None:
         """Release the files; reading afterwards raises LexicalIndexError. May be called twice."""
-        self._index = self._latest = None
+        self._index = None
 
     def _opened(self) -> Index:
         if self._index is None:
             raise LexicalIndexError("the lexical index is closed")
         return self._index
 
-    def _reader(self) -> Searcher:
+    def _latest(self) -> View:
         self._opened()
         if self._folder is not None and self._folder.stamp() != self._seen:
             self._refresh()
-        return self._searcher
+        return self._view
 
     def _refresh(self) -> None:
         """Look at the latest commit, of whichever process."""
         with self._refreshing:
             index = self._opened()
-            self._latest = None  # its searcher holds files
             if self._folder is None:
                 index.reload()
-                self._searcher = index.searcher()
+                self._view = View(index.searcher())
                 return
             with self._folder.explained("read"):
                 self._folder.check()
                 stamp = self._folder.stamp()
                 index.reload()
-                self._searcher = index.searcher()
+                self._view = View(index.searcher())
                 self._seen = stamp
 
     @contextlib.contextmanager
@@ -235,7 +238,7 @@ class TantivyIndex:
             with self._explained("written"):
                 if self._folder is not None:
                     self._folder.sweep()
-                self._reader()
+                self._latest()
                 writer = self._opened().writer(heap, 1)
                 # A killed commit leaves files whose names the next one would take again.
                 writer.garbage_collect_files()
@@ -256,15 +259,13 @@ class TantivyIndex:
     def _explained(self, done: str) -> contextlib.AbstractContextManager[None]:
         return self._folder.explained(done) if self._folder else contextlib.nullcontext()
 
-    def _compiled(self, searcher: Searcher, query: str, syntax: QuerySyntax) -> Part | None:
+    def _compiled(self, view: View, query: str, syntax: QuerySyntax) -> Part | None:
         # `max_score` is asked for the query that `search` has just run.
-        asked = (query, syntax)
-        latest = self._latest
-        if latest is not None and latest[0] is searcher and latest[1] == asked:
-            return latest[2]
-        part = QueryCompiler(self.analyzer, self._layout, searcher).compile(query, syntax)
-        self._latest = searcher, asked, part
-        return part
+        asked, known = (query, syntax), view.query
+        if known is None or known[0] != asked:
+            compiler = QueryCompiler(self.analyzer, self._layout, view.searcher)
+            known = view.query = asked, compiler.compile(query, syntax)
+        return known[1]
 
     def _addresses(
         self, searcher: Searcher, where: Filter | None, limit: int | None

@@ -224,3 +224,10 @@ def test_workers_follow_a_writer(port, tmp_path):
     assert [ended(worker) for worker in workers] == [0, 0, 0]
     assert store._index.store.count() == len(CORPUS) + words
     store.delete_collection()
+
+
+def test_a_query_among_given_ids(store):
+    half = store._index.store
+    vector = WordEmbeddings().embed_query("pump")
+    assert {hit.id for hit in half.query_among(vector, 9, ["cat", "pump"])} == {"cat", "pump"}
+    assert half.query_among(vector, 9, ["cat", "nobody"]) is None

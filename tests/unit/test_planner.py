@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -54,7 +56,7 @@ def index(points):
     return store._index
 
 
-@pytest.fixture(params=["as estimated", "exact", "overfetch", "chroma"])
+@pytest.fixture(params=["as estimated", "exact", "overfetch", "ids", "chroma"])
 def favoured(request, monkeypatch):
     """Make one way look cheap and the others dear."""
     free, dear = staticmethod(lambda *_: 0.001), staticmethod(lambda *_: 1e6)
@@ -63,9 +65,10 @@ def favoured(request, monkeypatch):
     elif request.param == "overfetch":
         monkeypatch.setattr(Cost, "exact", dear)
         monkeypatch.setattr(Cost, "neighbours", free)
-    elif request.param == "chroma":
+    elif request.param in ("ids", "chroma"):
         monkeypatch.setattr(Cost, "exact", dear)
-        monkeypatch.setattr(Cost, "chroma", free)
+        monkeypatch.setattr(Cost, request.param, free)
+        monkeypatch.setattr(planner, "MOST_IDS", 10**6 if request.param == "ids" else 0)
         monkeypatch.setattr(Cost, "neighbours", dear)
     return request.param
 
@@ -83,21 +86,26 @@ def test_every_way_finds_the_nearest_that_pass(index, points, favoured, name):
         assert [hit.score for hit in hits] == sorted(hit.score for hit in hits)
         if name == "none":
             assert way == "lexical"
-        elif favoured in ("chroma", "overfetch") and len(passing) > 10:
-            assert way in (favoured, "chroma")
+        elif favoured in ("ids", "chroma") and len(passing) > 10:
+            assert way == favoured
+        elif favoured == "overfetch" and len(passing) > 10:
+            assert way in (favoured, "ids")
 
 
 def test_overfetching_reaches_filters_that_pass_often(index, points, monkeypatch):
-    monkeypatch.setattr(Cost, "exact", staticmethod(lambda _: 1e6))
+    monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_: 1e6))
     monkeypatch.setattr(Cost, "chroma", staticmethod(lambda *_: 200.0))
+    monkeypatch.setattr(Cost, "ids", staticmethod(lambda *_: 200.0))
     plan = plan_filter(parse(FILTERS["half"]), index.store, index.lexical, fetch=10)
     _, way = nearest(plan, points.queries[0].tolist(), 10, index.store, index.lexical)
     assert way == "overfetch"
 
 
 def test_overfetching_gives_up_within_half_of_chromas_own_cost(index, points, monkeypatch):
-    monkeypatch.setattr(planner, "_PROBE", 20)
-    monkeypatch.setattr(Cost, "exact", staticmethod(lambda _: 1e6))
+    monkeypatch.setattr(planner, "_LOOK", 20)
+    monkeypatch.setattr(planner, "MOST_IDS", 0)
+    monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_: 1e6))
+    monkeypatch.setattr(Cost, "ids", staticmethod(lambda *_: math.inf))
     monkeypatch.setattr(Cost, "chroma", staticmethod(lambda *_: 30.0))
     monkeypatch.setattr(Cost, "neighbours", staticmethod(lambda n: 0.1 * n))
     asked = []
@@ -118,3 +126,20 @@ def test_chromas_route_is_taken_when_forced(index, points):
     hits, way = nearest(plan, points.queries[0].tolist(), 10, index.store, index.lexical)
     assert way == "chroma"
     assert len(hits) == 10
+
+
+def test_a_lexical_index_that_lags_behind_leaves_it_to_chroma(points, monkeypatch):
+    monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_: 1e6))
+    monkeypatch.setattr(Cost, "neighbours", staticmethod(lambda *_: 1e6))
+    store = HybridChroma(fresh_name(), collection_configuration=COSINE, sync="manual")
+    ids = [f"p{i}" for i in range(50)]
+    store._collection.add(ids=ids, embeddings=points.vectors[:50], metadatas=[{"n": 1}] * 50)
+    store.sync()
+    index, asked, query = store._index, parse({"n": 1}), points.queries[0].tolist()
+    plan = plan_filter(asked, index.store, index.lexical, fetch=10)
+    assert nearest(plan, query, 10, index.store, index.lexical)[1] == "ids"
+    store._client.get_collection(store._collection.name).delete(ids=["p0"])
+    hits, way = nearest(plan, query, 10, index.store, index.lexical)
+    assert way == "chroma"
+    assert len(hits) == 10
+    assert "p0" not in {hit.id for hit in hits}

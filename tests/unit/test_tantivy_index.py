@@ -11,7 +11,7 @@ import pytest
 from langchain_chroma_hybrid.core.filters import Ids, parse
 from langchain_chroma_hybrid.core.records import Record
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.lexical import scoring
+from langchain_chroma_hybrid.lexical import scoring, tantivy_hits
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
 
 if TYPE_CHECKING:
@@ -134,3 +134,27 @@ def test_opening_again_finds_everything(tmp_path: Path) -> None:
 def test_the_folder_is_private(tmp_path: Path) -> None:
     TantivyIndex(tmp_path / "index").close()
     assert stat.S_IMODE((tmp_path / "index").stat().st_mode) == 0o700
+
+
+def test_what_passed_a_filter_is_remembered_until_the_next_commit(tmp_path: Path) -> None:
+    index, other = TantivyIndex(tmp_path / "i"), TantivyIndex(tmp_path / "i")
+    filters = [parse({"n": value}) for value in (1, True, 2.5)]
+    index.apply([Record("int", "x", {"n": 1}), Record("bool", "x", {"n": True})])
+    for _ in range(2):
+        assert [index.match(where) for where in filters] == [["int"], ["bool"], []]
+        assert [index.match_count(where) for where in filters] == [1, 1, 0]
+    index.match(filters[0]).clear()  # a caller's own list
+    other.apply([Record("float", "x", {"n": 2.5})], ["int"])
+    assert [index.match(where) for where in filters] == [[], ["bool"], ["float"]]
+    assert [index.match_count(where) for where in filters] == [0, 1, 1]
+
+
+def test_more_filters_than_a_view_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tantivy_hits, "_MOST_IDS", 3)
+    monkeypatch.setattr(tantivy_hits, "_MOST_COUNTS", 3)
+    index = TantivyIndex()
+    index.apply([Record(f"r{n}", "x", {"n": n}) for n in range(8)])
+    for _ in range(2):
+        for n in range(8):
+            assert index.match(parse({"n": n})) == [f"r{n}"]
+            assert index.match_count(parse({"n": {"$lte": n}})) == n + 1

@@ -1,0 +1,117 @@
+"""Vectors that were read once are not read again, and never outlive a change."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from langchain_chroma import Chroma
+
+from langchain_chroma_hybrid import HybridChroma
+from langchain_chroma_hybrid.engine import vector_cache
+from langchain_chroma_hybrid.engine.vector_cache import VectorCache
+from langchain_chroma_hybrid.testing import WordEmbeddings
+from tests.helpers import COSINE, ids_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EAST, NORTH, WEST = [1.0, 0.0], [0.2, 1.0], [-1.0, 0.0]
+NAME = "points"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> HybridChroma:
+    """`a` in the east, `b` in the north, both let pass by one filter."""
+    store = HybridChroma(
+        NAME, WordEmbeddings(2), str(tmp_path), collection_configuration=COSINE, max_age=0
+    )
+    store._collection.add(
+        ids=["a", "b", "c"],
+        embeddings=[EAST, NORTH, EAST],
+        documents=["one", "two", "three"],
+        metadatas=[{"tenant": 1}, {"tenant": 1}, {"tenant": 2}],
+    )
+    time.sleep(0.15)  # longer than the clock of a file system takes to tick
+    return store
+
+
+def nearest(store: HybridChroma) -> list[str | None]:
+    return ids_of(store.similarity_search_by_vector(EAST, filter={"tenant": 1}))
+
+
+def vectors_read(store: HybridChroma, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids whose vectors Chroma is asked for from now on."""
+    read: list[str] = []
+    collection = store._index.store._collection
+    get = collection.get
+
+    def watched(**options: object):
+        if "embeddings" in options["include"]:
+            read.extend(options["ids"])
+        return get(**options)
+
+    monkeypatch.setattr(collection, "get", watched, raising=False)
+    return read
+
+
+def test_the_same_filter_reads_vectors_once(store, monkeypatch):
+    read = vectors_read(store, monkeypatch)
+    assert [nearest(store) for _ in range(3)] == [["a", "b"]] * 3
+    assert sorted(read) == ["a", "b"]
+
+
+def turned_by_another_object(store: HybridChroma, folder: Path) -> None:
+    other = store._client.get_collection(NAME)
+    other.update(ids=["a"], embeddings=[WEST])
+
+
+def turned_by_langchain(store: HybridChroma, folder: Path) -> None:
+    Chroma(NAME, WordEmbeddings(2), str(folder))._collection.update(ids=["a"], embeddings=[WEST])
+
+
+def turned_by_another_process(store: HybridChroma, folder: Path) -> None:
+    program = (
+        "import chromadb, sys; client = chromadb.PersistentClient(sys.argv[1]);"
+        f"client.get_collection({NAME!r}).upsert(ids=['a', 'd'], embeddings=[{WEST}, {NORTH}],"
+        "documents=['one', 'four'], metadatas=[{'tenant': 1}, {'tenant': 2}])"
+    )
+    subprocess.run([sys.executable, "-c", program, str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    "turn", [turned_by_another_object, turned_by_langchain, turned_by_another_process]
+)
+def test_a_vector_that_others_change_is_read_again(store, tmp_path, turn):
+    assert nearest(store) == nearest(store) == ["a", "b"]
+    turn(store, tmp_path)
+    assert nearest(store) == ["b", "a"]
+    time.sleep(0.15)
+    assert nearest(store) == nearest(store) == ["b", "a"]
+
+
+def test_changes_in_quick_succession_are_all_seen(store):
+    other = store._client.get_collection(NAME)
+    for _ in range(20):
+        other.update(ids=["a"], embeddings=[WEST])
+        assert nearest(store) == ["b", "a"]
+        other.update(ids=["a"], embeddings=[EAST])
+        assert nearest(store) == ["a", "b"]
+
+
+def test_what_is_kept_is_bounded(monkeypatch):
+    monkeypatch.setattr(vector_cache, "_MOST_BYTES", 40)
+    cache, token = VectorCache(), (1, 0, 0)
+    for n in range(10):
+        vectors = {f"{n}{i}": np.ones(2, dtype=np.float32) for i in range(2)}
+        cache.keep(token, vectors)
+        assert cache.known(token, vectors).keys() == vectors.keys()
+        assert len(cache.known(token, [f"{m}{i}" for m in range(10) for i in range(2)])) <= 5
+    cache.keep(token, {str(n): np.ones(2, dtype=np.float32) for n in range(99)})
+    assert not cache.known(token, ["5"])
+    assert not cache.known((2, 0, 0), ["90"])
+    assert not cache.known(None, ["90"])
