@@ -60,11 +60,13 @@ def main() -> None:
     parser.add_argument("--work", type=_folder, required=True, help="emptied")
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--existing", type=_folder)
+    parser.add_argument("--build-only", action="store_true", help="leave the writes out")
     options = parser.parse_args()
     shutil.rmtree(options.work, ignore_errors=True)
-    rows = [_writes(options.work / f"batch{size}", size, calls) for size, calls in BATCHES.items()]
-    existing = options.existing or _collection(options.work / "existing", options.records)
-    text = f"""## Writing and building
+    packages = setting("chromadb", "langchain-chroma", "tantivy")
+    if options.existing is None and not options.build_only:
+        rows = [_writes(options.work / f"batch{size}", size, n) for size, n in BATCHES.items()]
+        text = f"""## Writing
 
 Mean of calls in turns, with what they put off; texts of 30 words, {SIZE} dimensions, vectors given.
 
@@ -72,10 +74,13 @@ Mean of calls in turns, with what they put off; texts of 30 words, {SIZE} dimens
 
 {_lexical_rate()}
 
-{_build(existing)}
-
-{setting("chromadb", "langchain-chroma", "tantivy")}"""
-    write_section(RESULTS, "ingest", text)
+{packages}"""
+        write_section(RESULTS, "ingest", text)
+        print(text)
+    existing = options.existing or _collection(options.work / "existing", options.records)
+    records, text = _build(existing)
+    text = f"## First build, {records:,} records\n\n{text}\n\n{packages}"
+    write_section(RESULTS, f"build {records}", text)
     print(text)
 
 
@@ -160,16 +165,16 @@ def _collection(folder: Path, count: int) -> Path:
     return folder
 
 
-def _build(folder: Path) -> str:
+def _build(folder: Path) -> tuple[int, str]:
     """The first build in a process of its own, with the most memory it took above the start."""
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_measured, args=(folder, there))
     process.start()
     found: dict[str, Any] = here.recv()
     process.join()
-    return (
-        f"First build of {found['records']:,} records of 10 words over an existing collection: "
-        f"{found['built']:.1f} s, {found['records'] / found['built']:,.0f} records a second, "
+    return found["records"], (
+        f"Records of 10 words in a collection that existed before: {found['built']:.1f} s, "
+        f"{found['records'] / found['built']:,.0f} records a second, "
         f"{found['memory']:.0f} MB above the start at most. "
         f"Comparing all ids (`sync()`): {found['sync']:.2f} s; all content (`sync(deep=True)`): "
         f"{found['deep']:.1f} s. Count: {found['count'] * 1e3:.0f} ms."

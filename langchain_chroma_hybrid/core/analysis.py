@@ -25,7 +25,7 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 __all__ = ["MAX_TERM", "Analyzer", "QueryTerm", "Token"]
 
 # Part of every fingerprint: raise it with any change that can change the terms of a document.
-VERSION = 1
+VERSION = 2
 
 _CACHE_ENTRIES = 1 << 15
 _CACHED_LENGTH = 64
@@ -123,6 +123,15 @@ class Analyzer:
             if more:
                 extras += more
         return main + extras
+
+    def chunks(self, text: str) -> list[str]:
+        """The units that are analysed one by one, in text order; without `preprocess_func` only."""
+        return self._chunks(text).findall(text)
+
+    def terms(self, chunk: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Main sequence and extras of one of `chunks`; `document` is all of these, then those."""
+        main, extras, _ = self._entry(chunk)
+        return main, extras
 
     def phrase(self, text: str) -> list[str]:
         """The main sequence alone: terms that follow each other where `document` has the phrase."""

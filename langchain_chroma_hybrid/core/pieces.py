@@ -68,6 +68,9 @@ class Splitter:
 
     def pieces(self, chunk: str) -> Iterator[Piece]:
         """The pieces of `chunk`, main sequence in text order."""
+        if chunk.isascii() and chunk.isalpha():  # most are, and need no further look
+            yield from self._word(chunk, 0, 1.0)
+            return
         for start, run, unspaced in scripts.runs(chunk):
             yield from _bigrams(run, start) if unspaced else self._compound(run, start)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from tantivy import Document, Schema, SchemaBuilder
 
-from langchain_chroma_hybrid.core import scripts
 from langchain_chroma_hybrid.core.analysis import Analyzer
 from langchain_chroma_hybrid.lexical.tantivy_filters import (
     HASHED_ID,
@@ -29,6 +27,14 @@ _REMEMBERED, _SHORT = 1 << 16, 64
 LONG_ID, STAMP, SURFACE = "long_id", "stamp", "surface"
 
 
+class _Chunk(NamedTuple):
+    """Terms of one chunk of text, joined by spaces: main sequence, extras, surface."""
+
+    main: str
+    extras: str
+    changed: str
+
+
 class Layout:
     """The fields of an index and how records are written into them. Immutable.
 
@@ -42,7 +48,7 @@ class Layout:
     def __init__(self, analyzer: Analyzer, lexical_fields: Mapping[str, float]) -> None:
         self._analyzer = analyzer
         self.unstemmed = unstemmed(analyzer)
-        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._changed)
+        self._chunks: dict[str, _Chunk] = {}
         self._names = {f"f{n}": name for n, name in enumerate(sorted(lexical_fields))}
         self.fields = {field: lexical_fields[name] for field, name in self._names.items()}
         self.schema = self._schema()
@@ -65,18 +71,32 @@ class Layout:
         return document
 
     def _add_text(self, document: Document, field: str, text: str) -> None:
-        document.add_text(field, " ".join(self._analyzer.document(text)))
-        if self.unstemmed is not self._analyzer:
-            chunks = set(scripts.chunks(ascii_only=text.isascii()).findall(text))
-            document.add_text(SURFACE, " ".join(filter(None, map(self._changed_of, chunks))))
+        if self.unstemmed is self._analyzer:
+            document.add_text(field, " ".join(self._analyzer.document(text)))
+            return
+        known = self._chunks.get
+        chunks = [known(c) or self._analyzed(c) for c in self._analyzer.chunks(text)]
+        # Columns and C functions: this runs for every word of every record.
+        main, extras, changed = zip(*chunks, strict=True) if chunks else ((), (), ())
+        document.add_text(field, " ".join([*main, *filter(None, extras)]))
+        document.add_text(SURFACE, " ".join(filter(None, set(changed))))
 
-    def _changed_of(self, chunk: str) -> str:
-        return (self._remembered if len(chunk) <= _SHORT else self._changed)(chunk)
+    def _analyzed(self, chunk: str) -> _Chunk:
+        main, extras = self._analyzer.terms(chunk)
+        changed = [word for word in self._surface(chunk) if word not in main and word not in extras]
+        found = _Chunk(" ".join(main), " ".join(extras), " ".join(changed))
+        if len(chunk) <= _SHORT:
+            if len(self._chunks) >= _REMEMBERED:
+                self._chunks.clear()
+            self._chunks[chunk] = found
+        return found
 
-    def _changed(self, chunk: str) -> str:
-        """The words of `chunk` as they are before the stemmer, where it changes them."""
-        stems = self._analyzer.document(chunk)
-        return " ".join(word for word in self.unstemmed.document(chunk) if word not in stems)
+    def _surface(self, chunk: str) -> list[str]:
+        """The words of `chunk` as they are before the stemmer."""
+        lower = chunk.lower()
+        if lower.isascii() and lower.isalpha() and chunk[1:] == lower[1:] and len(chunk) <= _SHORT:
+            return [lower]  # as the analyzer would have it, in a tenth of the time
+        return self.unstemmed.document(chunk)
 
     def _schema(self) -> Schema:
         builder = SchemaBuilder()

@@ -84,7 +84,7 @@ def test_every_operator_on_every_pair_of_values() -> None:
 
 @pytest.fixture(scope="module")
 def client() -> Any:
-    return chromadb.EphemeralClient(chromadb.Settings(anonymized_telemetry=False))
+    return chromadb.EphemeralClient()
 
 
 def read_back(collection: Collection) -> list[Record]:
