@@ -43,8 +43,8 @@ Route: TypeAlias = Literal["auto", "chroma"]
 _EXACT_AT_MOST = 5_000
 # How many of the nearest neighbours to look at first, where that is affordable: the more an HNSW
 # graph is asked for, the better it is searched. Of 100,000 MiniLM vectors 100 neighbours hold .90
-# of the true first ten, 500 hold .987; where near duplicates crowd, 500 hold .83, 1,000 .975.
-_LOOK = 1_000
+# of the true first ten, 500 hold .987; where near duplicates crowd, 500 hold .83, 1,500 .98.
+_LOOK = 1_500
 # What a first look may cost, as a share of the way without one, when it is unlikely to be enough.
 _GAMBLE = 0.1
 # Neighbours asked for beyond what the share that passes suggests.

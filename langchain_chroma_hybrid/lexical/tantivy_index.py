@@ -15,9 +15,10 @@ from langchain_chroma_hybrid.lexical import tantivy_folder
 from langchain_chroma_hybrid.lexical.base import Capabilities
 from langchain_chroma_hybrid.lexical.tantivy_filters import ID, FilterCompiler, id_term, supports
 from langchain_chroma_hybrid.lexical.tantivy_folder import Format, IndexFolder
-from langchain_chroma_hybrid.lexical.tantivy_hits import ROUNDING, View, best, count, record_id
+from langchain_chroma_hybrid.lexical.tantivy_hits import ROUNDING, best, count, record_id
 from langchain_chroma_hybrid.lexical.tantivy_query import QueryCompiler
 from langchain_chroma_hybrid.lexical.tantivy_schema import STAMP, Layout
+from langchain_chroma_hybrid.lexical.tantivy_view import View
 from langchain_chroma_hybrid.lexical.texts import checked, checked_fields, matched_terms
 
 if TYPE_CHECKING:
@@ -161,11 +162,11 @@ class TantivyIndex:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
         view = self._latest()
 
-        def found() -> list[str]:
-            addresses = self._addresses(view.searcher, where, limit)
+        def find(node: Filter | None) -> list[str]:
+            addresses = self._addresses(view.searcher, node, limit)
             return [record_id(view.searcher, at) for at in addresses]
 
-        return found() if where is None or limit is not None else view.ids(where, found)
+        return find(where) if where is None or limit is not None else view.ids(where, find)
 
     def match_count(self, where: Filter | None) -> int:
         """How many records pass `where`."""

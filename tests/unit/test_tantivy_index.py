@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from langchain_chroma_hybrid.core.filters import Ids, parse
+from langchain_chroma_hybrid.core.filters import Ids, all_of, parse
 from langchain_chroma_hybrid.core.records import Record
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.lexical import scoring, tantivy_hits
+from langchain_chroma_hybrid.lexical import scoring, tantivy_view
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
 
 if TYPE_CHECKING:
@@ -150,11 +150,27 @@ def test_what_passed_a_filter_is_remembered_until_the_next_commit(tmp_path: Path
 
 
 def test_more_filters_than_a_view_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tantivy_hits, "_MOST_IDS", 3)
-    monkeypatch.setattr(tantivy_hits, "_MOST_COUNTS", 3)
+    monkeypatch.setattr(tantivy_view, "_MOST_IDS", 3)
+    monkeypatch.setattr(tantivy_view, "_MOST_FILTERS", 3)
     index = TantivyIndex()
     index.apply([Record(f"r{n}", "x", {"n": n}) for n in range(8)])
     for _ in range(2):
         for n in range(8):
             assert index.match(parse({"n": n})) == [f"r{n}"]
             assert index.match_count(parse({"n": {"$lte": n}})) == n + 1
+
+
+def test_candidates_of_a_filter_that_comes_again() -> None:
+    index = TantivyIndex()
+    index.apply([Record(f"r{n}", "x", {"n": n, "even": n % 2 == 0}) for n in range(20)])
+    filters = [parse({"even": True}), parse({"$and": [{"even": True}, {"n": {"$gt": 5}}]})]
+    for where, least in zip(filters, (0, 6), strict=True):
+        assert index.match_count(where) == len(range(least, 20, 2))
+        for turn in range(8):
+            some = Ids(frozenset({f"r{turn}", f"r{turn + 6}", "nobody"}))
+            wanted = {f"r{n}" for n in (turn, turn + 6) if n % 2 == 0 and n >= least}
+            assert set(index.match(all_of(where, some))) == wanted
+            both = all_of(where, some, Ids(frozenset({f"r{turn}"})))
+            assert set(index.match(both)) == wanted & {f"r{turn}"}
+    index.apply([], ["r8"])
+    assert "r8" not in index.match(all_of(filters[0], Ids(frozenset({"r8", "r10"}))))
