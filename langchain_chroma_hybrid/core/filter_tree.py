@@ -80,9 +80,13 @@ class TextMatch:
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """The record's id is one of `ids`: what a part that only Chroma can answer is resolved to."""
+    """The record's id is one of `ids` (negated: none of them).
+
+    What a part that only Chroma can answer is resolved to.
+    """
 
     ids: frozenset[str]
+    negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ What that means, where it is not obvious (each line is property-tested against C
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_chroma_hybrid.core.filter_numbers import (
     json_float,
@@ -73,6 +73,11 @@ __all__ = [
     "to_chroma",
 ]
 
+_OPPOSITE: Mapping[str, Literal["$contains", "$regex"]] = {
+    "$not_contains": "$contains",
+    "$not_regex": "$regex",
+}
+
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "$eq": operator.eq,
     "$gt": operator.gt,
@@ -101,8 +106,8 @@ def matches(node: Filter | None, record: Record) -> bool:
 
 def _passes(leaf: Leaf, record: Record) -> bool:
     match leaf:
-        case Ids(ids):
-            return record.id in ids
+        case Ids(ids, negated):
+            return (record.id in ids) is not negated
         case TextMatch(op, pattern):
             return _contains(record.text, pattern) is (op == "$contains")
         case Compare(key, op, value):
@@ -152,14 +157,31 @@ class _Resolver:
         self._answers: dict[Filter, Ids] = {}
 
     def resolve(self, node: Filter) -> Filter:
-        if self._foreign(node) and writable(node):
+        absent = self._absent(node)
+        if not absent and self._foreign(node) and writable(node):
             return self._answer(node)
         if not isinstance(node, AllOf | AnyOf):
-            return node
+            return self._complement(AllOf, absent) if absent else node
         kind = type(node)
-        foreign = [part for part in node.parts if self._foreign(part)]
+        foreign = [part for part in node.parts if self._foreign(part) and part not in absent]
         kept = [self.resolve(part) for part in node.parts if not self._foreign(part)]
-        return join(kind, [*kept, *self._questions(kind, foreign)])
+        without = [self._complement(kind, absent)] if absent else []
+        return join(kind, [*kept, *self._questions(kind, foreign), *without])
+
+    def _absent(self, node: Filter) -> list[TextMatch]:
+        """What of `node` asks for documents without a text: mostly nearly all of them."""
+        parts = node.parts if isinstance(node, AllOf | AnyOf) else (node,)
+        return [
+            part
+            for part in parts
+            if isinstance(part, TextMatch) and part.op in _OPPOSITE and self._foreign(part)
+        ]
+
+    def _complement(self, kind: type[AllOf | AnyOf], absent: list[TextMatch]) -> Ids:
+        """`absent`, joined by `kind`, as all records but those that Chroma finds: these are few."""
+        present = [TextMatch(_OPPOSITE[part.op], part.pattern) for part in absent]
+        found = self._answer(join(AnyOf if kind is AllOf else AllOf, present))
+        return Ids(found.ids, negated=True)
 
     def _questions(self, kind: type[AllOf | AnyOf], foreign: list[Filter]) -> list[Filter]:
         """One for all of `foreign` if that can be written, else documents apart, else one each."""

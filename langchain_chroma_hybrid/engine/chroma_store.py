@@ -20,7 +20,7 @@ from langchain_chroma_hybrid.engine.change_token import Token, only_opened, toke
 from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart, unobserved
 from langchain_chroma_hybrid.engine.distances import DISTANCES, Space, Vector
-from langchain_chroma_hybrid.engine.vector_cache import VectorCache
+from langchain_chroma_hybrid.engine.token_cache import TokenCache
 from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError, FilterError
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _GET_PAGE = 2_000
 # What Chroma's binding can be asked for.
 _MOST_RESULTS = 2**31 - 1
+# What is remembered while nothing changes: vectors, and ids that passed filters (some 20 MB).
+_MOST_BYTES, _MOST_IDS = 64 * 2**20, 200_000
 # One query restricted to more ids than this meets SQLite's limit.
 MOST_IDS = 30_000
 # Offsets cost Chroma a scan up to the offset: few large pages (30,000 rows is its limit here).
@@ -52,7 +54,10 @@ class ChromaStore:
         self._client = client
         # Writes of the engine are not to be observed as somebody else's.
         self._collection = unobserved(collection)
-        self._cache = VectorCache()
+        # Chroma gives vectors as boxed numbers, which takes longer than to compare them with a
+        # thousand queries. The same filters, such as a tenant's, ask for them again and again.
+        self._known_vectors = TokenCache[str, Vector](_MOST_BYTES, lambda vector: vector.nbytes)
+        self._known_answers = TokenCache[Filter, list[str]](_MOST_IDS, len)
         self._apart: ReaderApart | None = None
         self._apart_lock = threading.Lock()
         self.uuid = str(collection.id)
@@ -153,6 +158,10 @@ class ChromaStore:
 
     def match(self, where: Filter) -> list[str]:
         """Ids of all records that pass `where`, by Chroma's own filter."""
+        token = self.change_token()
+        known = self._known_answers.known(token, [where])
+        if where in known:
+            return list(known[where])
         conditions, document = to_chroma(where)
         with _translated():
             found = self._collection.get(
@@ -160,6 +169,7 @@ class ChromaStore:
                 where_document=document,  # type: ignore[arg-type]  # a plain dict by design
                 include=[],
             )
+        self._known_answers.keep(token, {where: found["ids"]})
         return list(found["ids"])
 
     def fetch(self, ids: Iterable[str], where: Filter | None = None) -> dict[str, Record]:
@@ -180,7 +190,7 @@ class ChromaStore:
     def vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
         """Vectors `(d,)` of the records among `ids` that exist, by id."""
         wanted, token = list(ids), self.change_token()
-        known = self._cache.known(token, wanted)
+        known = self._known_vectors.known(token, wanted)
         new: dict[str, Vector] = {}
         for page in _pages((id_ for id_ in wanted if id_ not in known), _GET_PAGE):
             with _translated(), self._vectors() as collection:
@@ -189,12 +199,12 @@ class ChromaStore:
             if rows is not None:
                 new.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
         if new:
-            self._cache.keep(token, new)
+            self._known_vectors.keep(token, new)
         return known | new
 
     def unread(self, ids: Sequence[str]) -> int:
         """For how many of `ids` `vectors` would have to ask Chroma."""
-        return len(ids) - len(self._cache.known(self.change_token(), ids))
+        return len(ids) - len(self._known_vectors.known(self.change_token(), ids))
 
     def rank(
         self, embedding: Sequence[float], ids: Iterable[str], n: int | None = None
@@ -297,7 +307,7 @@ class ChromaStore:
         reader = ReaderApart(self._client, self.directory, self.name)
         with self._apart_lock:
             old, self._apart = self._apart, reader
-        self._cache.clear()  # it may hold what the reader before saw
+        self._known_vectors.clear()  # they may be what the reader before saw
         if old is not None:
             old.retire()
 

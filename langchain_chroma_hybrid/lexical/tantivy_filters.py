@@ -124,8 +124,8 @@ class FilterCompiler:
 
     def _leaf(self, leaf: Leaf) -> Query:
         match leaf:
-            case Ids(ids):
-                return self._one_of(ID, _id_terms(ids))
+            case Ids(ids, negated):
+                return _negated(self._one_of(ID, _id_terms(ids)), negate=negated)
             case Compare(key, op, value) if op in _RANGES:
                 return self._range(key, _RANGES[op], cast("float", value))
             case Compare(key, op, value):

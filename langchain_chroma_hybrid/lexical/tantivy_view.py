@@ -85,6 +85,6 @@ def _rememberable(where: Filter) -> bool:
 def _apart(where: Filter) -> tuple[Filter | None, frozenset[str] | None]:
     """A filter without the candidates that it is AND-ed with, and these."""
     parts = where.parts if isinstance(where, AllOf) else (where,)
-    rest = all_of(*(part for part in parts if not isinstance(part, Ids)))
-    candidates = [part.ids for part in parts if isinstance(part, Ids)]
-    return rest, frozenset.intersection(*candidates) if candidates else None
+    given = [part for part in parts if isinstance(part, Ids) and not part.negated]
+    rest = all_of(*(part for part in parts if part not in given))
+    return rest, frozenset.intersection(*(part.ids for part in given)) if given else None

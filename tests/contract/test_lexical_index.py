@@ -164,6 +164,12 @@ def test_ids_are_a_filter(index: LexicalIndex) -> None:
     assert set(index.match(some)) == {"cat", "uri"}
     assert found(index, "cat dog", where=some) == ["cat"]
     assert index.match(Ids(frozenset())) == []
+    others = set(index.match(Ids(some.ids, negated=True)))
+    assert others == set(index.ids()) - some.ids
+    assert set(
+        index.match(AllOf((Ids(some.ids, negated=True), Ids(frozenset({"cat", "car"})))))
+    ) == {"car"}
+    assert set(index.match(Ids(frozenset(), negated=True))) == set(index.ids())
     mixed = AnyOf((some, AllOf((Compare("n", "$lt", 0), Ids(frozenset({"car", "dog"}))))))
     assert set(index.match(mixed)) == {"cat", "uri", "car"}
 

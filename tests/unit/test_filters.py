@@ -295,6 +295,8 @@ class Oracle:
 
 
 X = Ids(frozenset("x"))
+NOT_X = Ids(frozenset("x"), negated=True)
+NO_HELLO, NO_REGEX = (TextMatch(f"$not_{leaf.op[1:]}", leaf.pattern) for leaf in (HELLO, REGEX))
 
 
 @pytest.mark.parametrize(
@@ -308,6 +310,12 @@ X = Ids(frozenset("x"))
         (AllOf((AnyOf((A1, HELLO)), AnyOf((B2, HELLO)))), None, [HELLO]),
         (AllOf((A1, AnyOf((HELLO, REGEX)))), AllOf((A1, X)), [AnyOf((HELLO, REGEX))]),
         (AllOf((A1, X)), AllOf((A1, X)), []),
+        # Nearly all records lack a text: those that have it are asked for.
+        (NO_HELLO, NOT_X, [HELLO]),
+        (AllOf((NO_HELLO, NO_REGEX)), NOT_X, [AnyOf((HELLO, REGEX))]),
+        (AnyOf((NO_HELLO, NO_REGEX)), NOT_X, [AllOf((HELLO, REGEX))]),
+        (AllOf((A1, NO_HELLO, REGEX)), AllOf((A1, X, NOT_X)), [HELLO, REGEX]),
+        (AnyOf((A1, NO_HELLO)), AnyOf((A1, NOT_X)), [HELLO]),
     ],
 )
 def test_unsupported_parts_are_asked_for(

@@ -1,19 +1,18 @@
-"""Vectors that were read once are not read again, and never outlive a change."""
+"""What was read from Chroma once is not read again, and never outlives a change."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid import HybridChroma
-from langchain_chroma_hybrid.engine import vector_cache
-from langchain_chroma_hybrid.engine.vector_cache import VectorCache
+from langchain_chroma_hybrid.engine.token_cache import TokenCache
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import COSINE, ids_of
 
@@ -94,6 +93,25 @@ def test_a_vector_that_others_change_is_read_again(store, tmp_path, turn):
     assert nearest(store) == nearest(store) == ["b", "a"]
 
 
+def test_a_text_filter_is_asked_once_and_again_after_a_change(store, monkeypatch):
+    collection, asked = store._index.store._collection, []
+    get = collection.get
+
+    def watched(**options: object):
+        asked.append(options.get("where_document"))
+        return get(**options)
+
+    monkeypatch.setattr(collection, "get", watched, raising=False)
+    search = partial(store.similarity_search_by_vector, EAST)
+    absent, present = {"$not_contains": "one"}, {"$contains": "o"}
+    for _ in range(3):
+        assert ids_of(search(where_document=absent)) == ["c", "b"]
+        assert ids_of(search(where_document=present)) == ["a", "b"]
+    assert [question for question in asked if question] == [{"$contains": "one"}, present]
+    store._client.get_collection(NAME).update(ids=["b"], documents=["one"], embeddings=[NORTH])
+    assert ids_of(search(where_document=absent)) == ["c"]
+
+
 def test_changes_in_quick_succession_are_all_seen(store):
     other = store._client.get_collection(NAME)
     for _ in range(20):
@@ -103,15 +121,17 @@ def test_changes_in_quick_succession_are_all_seen(store):
         assert nearest(store) == ["a", "b"]
 
 
-def test_what_is_kept_is_bounded(monkeypatch):
-    monkeypatch.setattr(vector_cache, "_MOST_BYTES", 40)
-    cache, token = VectorCache(), (1, 0, 0)
+def test_what_is_kept_is_bounded():
+    cache, token = TokenCache[str, str](5, len), (1, 0, 0)
     for n in range(10):
-        vectors = {f"{n}{i}": np.ones(2, dtype=np.float32) for i in range(2)}
-        cache.keep(token, vectors)
-        assert cache.known(token, vectors).keys() == vectors.keys()
-        assert len(cache.known(token, [f"{m}{i}" for m in range(10) for i in range(2)])) <= 5
-    cache.keep(token, {str(n): np.ones(2, dtype=np.float32) for n in range(99)})
-    assert not cache.known(token, ["5"])
-    assert not cache.known((2, 0, 0), ["90"])
-    assert not cache.known(None, ["90"])
+        cache.keep(token, {f"{n}a": "x", f"{n}b": "x"})
+        assert cache.known(token, [f"{n}a", f"{n}b"]) == {f"{n}a": "x", f"{n}b": "x"}
+        assert len(cache.known(token, [f"{m}{c}" for m in range(10) for c in "ab"])) <= 5
+    cache.keep(token, {"long": "xxxxxx"})
+    assert not cache.known(token, ["long", "9a"])
+    cache.keep(token, {"a": "x"})
+    assert not cache.known((2, 0, 0), ["a"])
+    assert not cache.known(None, ["a"])
+    assert cache.known(token, ["a"])
+    cache.keep((time.time_ns(), 0, 0), {"a": "x"})
+    assert not cache.known((time.time_ns(), 0, 0), ["a"])
