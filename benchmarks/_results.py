@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
+README = HERE.parent / "README.md"
 
 
 def write_section(path: Path, name: str, text: str) -> None:

@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 import psutil
 from _corpus import KINDS, SHARES, Corpus, load, where
-from _results import RESULTS, setting, table, write_section
+from _results import README, RESULTS, setting, table, write_section
 from langchain_chroma import Chroma
 from langchain_core.embeddings import Embeddings
 
 from langchain_chroma_hybrid import HybridChroma
 
 K = 10
+README_RECORDS = 100_000
 NAME = "bench"
 Search = Callable[[str, dict[str, Any] | None], list[str]]
 
@@ -66,22 +67,44 @@ def main() -> None:
     report = hybrid.sync()
     built = f"lexical index of {report.added:,} records in {time.perf_counter() - start:.1f} s"
     plain, ours = methods(corpus, chroma, hybrid)
+    free = unfiltered(corpus, {**plain, **ours})
+    bound = filtered(corpus, plain["langchain-chroma"], ours)
+    used = setting("chromadb", "langchain-chroma", "tantivy", "llama-index-core", "rank-bm25")
     text = f"""## Latency, {options.n:,} records
 
 k = {K}, vectors given, {options.queries} queries in turns.
 
-{unfiltered(corpus, {**plain, **ours})}
+{table(["", "p50 ms", "p95 ms", "times langchain-chroma"], free)}
 
-Filtered, beside langchain-chroma's own filtered search:
+Filtered, beside langchain-chroma's own filtered search (*first*: before what the filter passes is
+remembered):
 
-{filtered(corpus, plain["langchain-chroma"], ours)}
+{table(FILTERED, bound)}
 
 {built}; {opening(folder)}.
 
-{setting("chromadb", "langchain-chroma", "tantivy", "llama-index-core", "rank-bm25")}
+{used}
 """
     print(text)
     write_section(RESULTS, f"latency {options.n}", text)
+    if options.n == README_RECORDS:
+        write_section(README, "latency", f"{summary(free, bound)}\n\n{used}")
+
+
+def summary(free: list[list[str]], bound: list[list[str]]) -> str:
+    """Median milliseconds without a filter and with random ones, for the front page."""
+    alone = {row[0]: row[1] for row in free}
+    random = [row for row in bound if row[1] == "random"]
+    head = ["p50 ms", "no filter", *(f"passes {row[0]}" for row in random)]
+    columns = {"langchain-chroma": 2, "ours, vector": 4, "ours, hybrid": 5}
+    return table(
+        head,
+        [
+            [name, alone[name], *(row[columns[name]] if name in columns else "" for row in random)]
+            for name in alone
+            if name in columns or name.startswith(("Ensemble", "Llama"))
+        ],
+    )
 
 
 def fill(corpus: Corpus, folder: Path) -> Chroma:
@@ -194,22 +217,25 @@ def clock(
     return times, found
 
 
-def unfiltered(corpus: Corpus, searches: dict[str, Search]) -> str:
+def unfiltered(corpus: Corpus, searches: dict[str, Search]) -> list[list[str]]:
+    """By method p50, p95, and p50 as a multiple of langchain-chroma's."""
     clock(searches, corpus.queries[:1], None)
     times, _ = clock(searches, corpus.queries, None)
     base = np.median(times["langchain-chroma"])
-    rows = [
+    return [
         [name, f"{np.median(t):.1f}", f"{np.percentile(t, 95):.1f}", f"{np.median(t) / base:.2f}"]
         for name, t in times.items()
     ]
-    return table(["", "p50 ms", "p95 ms", "times langchain-chroma"], rows)
 
 
-def filtered(corpus: Corpus, plain: Search, ours: dict[str, Search]) -> str:
-    """Speed-up over langchain-chroma's own filtered search, and recall@10 of the vector leg.
+FILTERED = [
+    "passes", "kind", "langchain-chroma ms", "ours vector ms, first", "then", "ours hybrid ms",
+    "vector", "hybrid", "recall@10 Chroma", "recall@10 ours",
+]  # fmt: skip
 
-    *first*: the first query with a filter, before what it reads is remembered.
-    """
+
+def filtered(corpus: Corpus, plain: Search, ours: dict[str, Search]) -> list[list[str]]:
+    """Speed-up over langchain-chroma's own filtered search, and recall@10 of the vector leg."""
     rows = []
     searches = {"plain": plain, "vector": ours["ours, vector"], "hybrid": ours["ours, hybrid"]}
     for share in SHARES:
@@ -236,10 +262,7 @@ def filtered(corpus: Corpus, plain: Search, ours: dict[str, Search]) -> str:
                 f"{mid['plain'] / mid['vector']:.1f}x", f"{mid['plain'] / mid['hybrid']:.1f}x",
                 f"{recall['plain']:.3f}", f"{recall['vector']:.3f}",
             ])  # fmt: skip
-    head = ["passes", "kind", "langchain-chroma ms", "ours vector ms, first",
-            "then", "ours hybrid ms",
-            "vector", "hybrid", "recall@10 Chroma", "recall@10 ours"]  # fmt: skip
-    return table(head, rows)
+    return rows
 
 
 def exact_ids(corpus: Corpus, condition: dict[str, Any], chosen: list[int]) -> list[list[str]]:

@@ -5,7 +5,7 @@
 Each DIR is a BEIR-style folder (`corpus.jsonl`, `queries.jsonl`, `qrels.tsv`) with the vectors of
 its rows in `minilm.corpus.npy` and `minilm.queries.npy` (another prefix by `--vectors`). Vectors
 are searched exactly, so that what is compared is fusion, not an index. `--write` puts the tables
-into RESULTS.md and docs/scores.md.
+into RESULTS.md, docs/scores.md and README.md.
 """
 
 from __future__ import annotations
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 
 DEPTH = 100
 SHARES = (0.3, 0.5, 0.7)
+FRONT_PAGE = (
+    "vectors alone",
+    "BM25 alone",
+    "LangChain BM25Retriever",
+    "LangChain EnsembleRetriever",
+    "**adaptive, weights per query (default)**",
+)
 FIXED = ("rrf", "min_max", "three_sigma", "theoretical_min_max", "adaptive")
 CONSTANTS = [
     Constants(level, lead, alone)
@@ -93,11 +100,15 @@ def main() -> None:
         for name, value in compare(legs, corpus, queries).items():
             rows.setdefault(name, []).append(value)
             print(f"{legs.name:14} {name:44} {value:.4f}", flush=True)
+    if len(collections) > 1:
+        rows |= left_out(collections, rows)
     text = report(collections, rows)
     print(text)
     if options.write:
         _results.write_section(_results.RESULTS, "quality", f"## Quality\n\n{text}")
         _results.write_section(_results.HERE.parent / "docs" / "scores.md", "quality", text)
+        front = {name: row for name, row in rows.items() if name in FRONT_PAGE}
+        _results.write_section(_results.README, "quality", report(collections, front))
 
 
 def load(folder: Path, vectors: str) -> tuple[Dataset, np.ndarray, Mapping[str, np.ndarray]]:
@@ -150,8 +161,6 @@ def compare(legs: Legs, corpus: np.ndarray, queries: Mapping[str, np.ndarray]) -
 
 def report(collections: list[Legs], rows: dict[str, list[float]]) -> str:
     better = [max(pair) for pair in zip(rows["vectors alone"], rows["BM25 alone"], strict=True)]
-    if len(collections) > 1:
-        rows = {**rows, **left_out(collections, rows)}
     body = []
     for name, values in rows.items():
         worst = min(value - best for value, best in zip(values, better, strict=True))
