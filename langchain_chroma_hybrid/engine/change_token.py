@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,17 +12,30 @@ if TYPE_CHECKING:
 
 Token: TypeAlias = tuple[int, ...]
 
+# Some file systems count modification times in steps of two seconds.
+_TICK_NS = 2_000_000_000
+
 # By folder: its change tokens that differ only by our opening of clients.
 _openings: dict[Path, tuple[Token, ...]] = {}
 
 
 def token_of(directory: Path) -> Token | None:
     """Changes with every write to the data folder by any process, at the cost of one `stat`."""
+    database = directory / "chroma.sqlite3"
     try:
-        status = (directory / "chroma.sqlite3").stat()
+        status = database.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    token = status.st_mtime_ns, status.st_size, status.st_ino
+    with suppress(OSError):  # there only where somebody has switched SQLite to WAL
+        log = database.with_name("chroma.sqlite3-wal").stat()
+        return max(token[0], log.st_mtime_ns), *token[1:], log.st_mtime_ns, log.st_size
+    return token
+
+
+def is_settled(token: Token) -> bool:
+    """Whether any write from now on gives another token: not within a tick of the file's clock."""
+    return time.time_ns() - token[0] > _TICK_NS
 
 
 @contextmanager

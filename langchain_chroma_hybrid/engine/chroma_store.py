@@ -16,7 +16,13 @@ from chromadb.errors import InternalError, InvalidArgumentError, NotFoundError
 
 from langchain_chroma_hybrid.core.filters import Filter, to_chroma
 from langchain_chroma_hybrid.core.records import Record, Scored
-from langchain_chroma_hybrid.engine.change_token import Token, only_opened, token_of
+from langchain_chroma_hybrid.engine.change_token import (
+    Token,
+    is_settled,
+    only_opened,
+    opening,
+    token_of,
+)
 from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart, unobserved
 from langchain_chroma_hybrid.engine.distances import DISTANCES, Space, Vector
@@ -36,8 +42,8 @@ if TYPE_CHECKING:
 _GET_PAGE = 2_000
 # What Chroma's binding can be asked for.
 _MOST_RESULTS = 2**31 - 1
-# What is remembered while nothing changes: vectors, and ids that passed filters (some 20 MB).
-_MOST_BYTES, _MOST_IDS = 64 * 2**20, 200_000
+# What is remembered while nothing changes, of vectors and of ids that passed filters each.
+_MOST_BYTES = 64 * 2**20
 # One query restricted to more ids than this meets SQLite's limit.
 MOST_IDS = 30_000
 # Offsets cost Chroma a scan up to the offset: few large pages (30,000 rows is its limit here).
@@ -54,10 +60,8 @@ class ChromaStore:
         self._client = client
         # Writes of the engine are not to be observed as somebody else's.
         self._collection = unobserved(collection)
-        # Chroma gives vectors as boxed numbers, which takes longer than to compare them with a
-        # thousand queries. The same filters, such as a tenant's, ask for them again and again.
-        self._known_vectors = TokenCache[str, Vector](_MOST_BYTES, lambda vector: vector.nbytes)
-        self._known_answers = TokenCache[Filter, list[str]](_MOST_IDS, len)
+        self._known_vectors = _vector_cache()
+        self._known_answers = TokenCache[Filter, frozenset[str]](_MOST_BYTES, _bytes_of_ids)
         self._apart: ReaderApart | None = None
         self._apart_lock = threading.Lock()
         self.uuid = str(collection.id)
@@ -156,12 +160,12 @@ class ChromaStore:
         except InternalError:
             return None
 
-    def match(self, where: Filter) -> list[str]:
+    def match(self, where: Filter) -> frozenset[str]:
         """Ids of all records that pass `where`, by Chroma's own filter."""
-        token = self.change_token()
+        token = self._lasting_token()
         known = self._known_answers.known(token, [where])
         if where in known:
-            return list(known[where])
+            return known[where]
         conditions, document = to_chroma(where)
         with _translated():
             found = self._collection.get(
@@ -169,8 +173,9 @@ class ChromaStore:
                 where_document=document,  # type: ignore[arg-type]  # a plain dict by design
                 include=[],
             )
-        self._known_answers.keep(token, {where: found["ids"]})
-        return list(found["ids"])
+        ids = frozenset(found["ids"])
+        self._known_answers.keep(token, {where: ids})
+        return ids
 
     def fetch(self, ids: Iterable[str], where: Filter | None = None) -> dict[str, Record]:
         """The records among `ids` that exist and pass `where`, by id."""
@@ -188,23 +193,30 @@ class ChromaStore:
         return records
 
     def vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
-        """Vectors `(d,)` of the records among `ids` that exist, by id."""
-        wanted, token = list(ids), self.change_token()
-        known = self._known_vectors.known(token, wanted)
+        """Vectors `(d,)` of the records among `ids` that exist, by id. Not to be written to."""
+        # Bound first: what comes from a reader that is being replaced goes with its cache.
+        cache, wanted, token = self._known_vectors, list(ids), self._lasting_token()
+        known = cache.known(token, wanted)
         new: dict[str, Vector] = {}
         for page in _pages((id_ for id_ in wanted if id_ not in known), _GET_PAGE):
             with _translated(), self._vectors() as collection:
                 found = collection.get(ids=page, include=["embeddings"])
-            rows = found["embeddings"]
-            if rows is not None:
-                new.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
+            if found["embeddings"] is not None:
+                rows = np.asarray(found["embeddings"], dtype=np.float32)
+                rows.setflags(write=False)
+                new.update(zip(found["ids"], rows, strict=True))
         if new:
-            self._known_vectors.keep(token, new)
+            cache.keep(token, new)
         return known | new
 
     def unread(self, ids: Sequence[str]) -> int:
         """For how many of `ids` `vectors` would have to ask Chroma."""
-        return len(ids) - len(self._known_vectors.known(self.change_token(), ids))
+        return len(ids) - len(self._known_vectors.known(self._lasting_token(), ids))
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what is read once need not be read again until something changes."""
+        return self.directory is not None
 
     def rank(
         self, embedding: Sequence[float], ids: Iterable[str], n: int | None = None
@@ -245,6 +257,11 @@ class ChromaStore:
     def change_token(self) -> Token | None:
         """See `token_of`; None for servers and ephemeral clients, which have no such sign."""
         return token_of(self.directory) if self.directory else None
+
+    def _lasting_token(self) -> Token | None:
+        """The change token, if any write from now on is sure to give another one."""
+        token = self.change_token()
+        return token if token is not None and is_settled(token) else None
 
     def unchanged(self, noted: Token | None, token: Token | None) -> bool:
         """Whether nothing but our opening of clients made `token` out of `noted`."""
@@ -304,10 +321,11 @@ class ChromaStore:
 
     def _reopen(self) -> None:
         assert self.directory is not None  # noqa: S101  # `shows` is true everywhere else
-        reader = ReaderApart(self._client, self.directory, self.name)
+        with opening(str(self.directory)):
+            reader = ReaderApart(self._client, self.directory, self.name)
         with self._apart_lock:
             old, self._apart = self._apart, reader
-        self._known_vectors.clear()  # they may be what the reader before saw
+            self._known_vectors = _vector_cache()  # the old one holds what the reader before saw
         if old is not None:
             old.retire()
 
@@ -348,6 +366,16 @@ class ChromaStore:
         for page in _pages(ids, self.batch_size):
             with _translated():
                 self._collection.delete(ids=page)
+
+
+def _vector_cache() -> TokenCache[str, Vector]:
+    # Chroma gives vectors as boxed numbers, which takes longer than to compare them with a thousand
+    # queries. The same filters, such as a tenant's, ask for them again and again.
+    return TokenCache(_MOST_BYTES, lambda vector: vector.nbytes)
+
+
+def _bytes_of_ids(ids: Collection[str]) -> int:
+    return sum(map(len, ids)) + 100 * len(ids)
 
 
 def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:

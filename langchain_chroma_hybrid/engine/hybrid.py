@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from langchain_chroma_hybrid.core.records import LEXICAL, SearchRequest, SearchResult
+from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchRequest, SearchResult
 from langchain_chroma_hybrid.engine import search as stages
 from langchain_chroma_hybrid.engine.keeper import Keeper, Upkeep
-from langchain_chroma_hybrid.engine.running import Query, awaited, side_by_side
+from langchain_chroma_hybrid.engine.running import Query, awaited, given, started
 from langchain_chroma_hybrid.engine.writer import Writer
 from langchain_chroma_hybrid.errors import LexicalIndexError
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 Trace: TypeAlias = Callable[[str, "Step"], "Outcome"]
 AsyncEmbed: TypeAlias = Callable[[str], Awaitable["Vector"]]
+
+
+def _untraced(_name: str, step: Step) -> Outcome:
+    return step()
 
 
 class HybridIndex:
@@ -86,22 +90,30 @@ class HybridIndex:
             SearchError: `on_leg_error="degrade"` and no leg answered.
         """
         query = self._query(request, route, self.store, time.perf_counter())
-
-        def run(name: str) -> Outcome:
-            leg = request.further.get(name)
-            text, vector = request.text or "", query.plan.request.embedding
-            if leg is not None:
-                step = query.step(name, lambda: leg.search(text, query.plan.fetch))
-            else:
-                step = query.step(name, lambda: embed(text) if vector is None else vector)
-            return trace(name, step) if trace else step()
-
         while True:
-            outcomes = side_by_side([partial(run, name) for name in query.plan.steps])
-            result, again = query.finish(outcomes)
+            result, again = query.finish(self._outcomes(query, embed, trace or _untraced))
             if again is None:
                 return result
             query = again
+
+    def _outcomes(self, query: Query, embed: Embed, trace: Trace) -> list[Outcome]:
+        request, steps = query.plan.request, query.plan.steps
+        text, vector = request.text or "", request.embedding
+        further = {name: leg for name, leg in request.further.items() if name in steps}
+
+        def step(name: str, value: Callable[[], Any]) -> Callable[[], Outcome]:
+            return partial(trace, name, query.step(name, value))
+
+        apart = started(
+            step(name, partial(leg.search, text, query.plan.fetch)) for name, leg in further.items()
+        )
+        own = [name for name in steps if name not in further]
+        # In this thread: models, their caches and event loops may belong to it.
+        found = given(lambda: embed(text) if vector is None and VECTOR in own else vector)
+        # What Chroma does needs the interpreter least: it goes to another thread.
+        aside = started(step(name, found) for name in own[1:])
+        here = [step(name, found)() for name in own[:1]]
+        return [*here, *(other.result() for other in (*aside, *apart))]
 
     async def asearch(
         self, request: SearchRequest, embed: AsyncEmbed, *, trace: Trace | None = None

@@ -97,7 +97,8 @@ def _vectors(
     missing = [id_ for id_ in ids if request.with_embedding or id_ not in known]
     if not missing or not (request.with_embedding or request.with_distance):
         return {}
-    return dict(store.vectors(missing))
+    # Copies: these may go to the caller, who may write to his own.
+    return {id_: vector.copy() for id_, vector in store.vectors(missing).items()}
 
 
 def _distances(

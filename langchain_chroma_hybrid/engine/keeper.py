@@ -228,10 +228,11 @@ class Keeper:
 
     def _look(self) -> None:
         token, now = self._store.change_token(), time.monotonic()
-        if token is not None and token == self._marks.token:
+        if self._store.unchanged(self._marks.token, token):
             return
         looked, when = self._looked
-        if token == looked and now - when < self._max_age(token):
+        same = token == looked or self._store.unchanged(looked, token)
+        if same and now - when < self._max_age(token):
             return
         with self._lock:
             if self._looked[1] > now:

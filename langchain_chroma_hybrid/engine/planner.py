@@ -3,7 +3,7 @@
 Chroma's own filter costs a scan that grows with the collection, while the lexical index knows in
 less than a millisecond which records pass. So there are four ways to the nearest ones that pass:
 
-* `exact`: few pass: read their vectors, rank them here. What was read is kept for the next query.
+* `exact`: few pass: read their vectors, rank them here. On disk, what was read is remembered.
 * `overfetch`: many pass: ask Chroma for more neighbours without a filter, keep those that pass.
 * `ids`: give Chroma the ids that pass in place of the filter, which spares it the scan.
 * `chroma`: Chroma's own filter, when more pass than it can be given.
@@ -14,7 +14,6 @@ wrong costs a part of what the other two cost.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -80,7 +79,8 @@ class FilterPlan:
     @property
     def without_looking(self) -> float:
         """What the filter costs without a look at unfiltered neighbours."""
-        return min(Cost.chroma(self.total, self.passing), Cost.ids(self.total, self.passing))
+        way = Cost.ids if self.passing <= MOST_IDS else Cost.chroma
+        return way(self.total, self.passing)
 
     @property
     def empty(self) -> bool:
@@ -95,12 +95,12 @@ class Cost:
     """
 
     @staticmethod
-    def exact(passing: int, unread: int) -> float:
+    def exact(passing: int, unread: int, *, remembered: bool = True) -> float:
         """Rank so many vectors, of which so many are to be read.
 
-        Reading one takes 0.04 ms; a third of it counts, since the next query finds it read.
+        If they are remembered, a third of the reading counts: the next query finds them read.
         """
-        return 1.0 + 0.002 * passing + 0.015 * unread
+        return 1.0 + 0.002 * passing + (0.015 if remembered else 0.045) * unread
 
     @staticmethod
     def neighbours(n: int) -> float:
@@ -115,8 +115,6 @@ class Cost:
     @staticmethod
     def ids(total: int, passing: int) -> float:
         """Ask for neighbours among so many ids: a walk until enough of them came by."""
-        if passing > MOST_IDS:
-            return math.inf
         return 3.0 + 0.002 * passing + 0.0008 * total * min(1.0, 200 / max(1, passing))
 
     @staticmethod
@@ -157,7 +155,8 @@ def plan_filter(
     if passing > _EXACT_AT_MOST or (passing > fetch and Cost.exact(passing, 0) > others):
         return plan
     ids = tuple(lexical.match(resolved))
-    if passing > fetch and Cost.exact(passing, store.unread(ids)) > others:
+    reading = Cost.exact(passing, store.unread(ids), remembered=store.remembers)
+    if passing > fetch and reading > others:
         return plan
     return replace(plan, ids=ids)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchResult
@@ -76,11 +76,22 @@ class Query:
         return result, None if plan is None else replace(self, plan=plan)
 
 
-def side_by_side(steps: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
-    """Run the first step here and the others in threads, in the caller's context."""
-    # The threads go first: they ask a model, a server or Chroma, and this one has work meanwhile.
-    others = [_threads().submit(copy_context().run, step) for step in steps[1:]]
-    return [steps[0](), *(other.result() for other in others)]
+def started(steps: Iterable[Callable[[], Outcome]]) -> list[Future[Outcome]]:
+    """Run steps in threads, in the caller's context."""
+    return [_threads().submit(copy_context().run, step) for step in steps]
+
+
+def given(work: Callable[[], T]) -> Callable[[], T]:
+    """What `work` gives, here and now, or its failure, for the step that needs it."""
+    try:
+        result = work()
+    except Exception as error:  # noqa: BLE001  # raised again in the step, where failures are settled
+        return partial(_fail, error)
+    return lambda: result
+
+
+def _fail(error: Exception) -> Any:
+    raise error
 
 
 @cache
@@ -99,14 +110,9 @@ if hasattr(os, "register_at_fork"):
 
 
 async def awaited(work: Awaitable[T]) -> Callable[[], T]:
-    """What `work` gives, or its failure, for the step that needs it."""
+    """The same for what is awaited."""
     try:
         result = await work
     except Exception as error:  # noqa: BLE001  # raised again in the step, where failures are settled
-        failure = error
-
-        def fail() -> T:
-            raise failure
-
-        return fail
+        return partial(_fail, error)
     return lambda: result

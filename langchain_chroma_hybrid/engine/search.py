@@ -176,7 +176,7 @@ def _nearest(
     in another order: then the best `k` would not be the beginning of the best `2 k`.
     """
     found: dict[str, Scored] = {}
-    n = plan.depth
+    n = plan.depth if plan.filter.ids is None else plan.fetch  # exact: one step serves all
     while True:
         step, way = nearest(plan.filter, embedding, n, store, lexical)
         for hit in sorted(step, key=lambda hit: (hit.score, hit.id)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-# A write so shortly after another may leave the same change token: clocks of file systems tick.
-_TICK_NS = 100_000_000
+_OVERHEAD = 200  # bytes of a key, an object and a place in a table
 
 
 class TokenCache(Generic[Key, Value]):
@@ -24,8 +22,8 @@ class TokenCache(Generic[Key, Value]):
     Without a token, as for a server, nothing is kept.
 
     Args:
-        most: sum of the sizes that are kept; with more it begins anew.
-        size: of one value.
+        most: bytes that are kept; with more it begins anew.
+        size: bytes of one value, about.
     """
 
     def __init__(self, most: int, size: Callable[[Value], int]) -> None:
@@ -45,17 +43,12 @@ class TokenCache(Generic[Key, Value]):
 
     def keep(self, token: Token | None, values: Mapping[Key, Value]) -> None:
         """Keep what was read after `token` was looked at."""
-        if token is None or time.time_ns() - token[0] < _TICK_NS:
+        if token is None:
             return
-        size = sum(map(self._size, values.values()))
+        size = sum(map(self._size, values.values())) + _OVERHEAD * len(values)
         with self._lock:
             if token != self._token or self._held + size > self._most:
                 self._token, self._values, self._held = token, {}, 0
             if size <= self._most:
                 self._values.update(values)
                 self._held += size
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._token, self._values, self._held = None, {}, 0

@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.lexical.tantivy_query import Part
 
-# What a view remembers of filters, some 10 MB.
-_MOST_IDS, _MOST_FILTERS = 100_000, 1_000
+# Ids that a view remembers, those in filters too: some 10 MB.
+_MOST_IDS = 100_000
+# Every filter weighs as much as so many ids.
+_FILTER = 10
 # To find all ids that pass costs as much as some looks at candidates, if they are not too many.
 _LOOKS, _MANY = 3, 30_000
 
 
 class View:
     """A searcher and what it has answered before, for as long as it is the latest.
+
+    A tenant's filter comes with each of its queries. Thread-safe.
 
     Attributes:
         searcher: sees one commit, whatever comes after.
@@ -32,54 +36,55 @@ class View:
     def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher
         self.query: tuple[tuple[str, str], Part | None] | None = None
-        self._counts: dict[Filter, int] = {}
-        self._ids: dict[Filter, frozenset[str]] = {}
-        self._looks: Counter[Filter] = Counter()
         self._lock = threading.Lock()
+        self._forget()
 
     def count(self, where: Filter, find: Callable[[], int]) -> int:
-        """`find()`, or what it gave before for this filter: a tenant's comes with every query."""
-        if not _rememberable(where):
-            return find()
+        """`find()`, or what it gave before for this filter."""
         known = self._counts.get(where)
         if known is None:
-            if len(self._counts) >= _MOST_FILTERS:
-                self._counts.clear()
-            known = self._counts[where] = find()
+            known = find()
+            with self._lock:
+                self._make_room(_weight(where))
+                self._counts[where] = known
         return known
 
     def ids(self, where: Filter, find: Callable[[Filter], list[str]]) -> list[str]:
         """The same for the ids of all records that pass, or of those among some candidates."""
         rest, candidates = _apart(where)
-        if rest is None or not _rememberable(rest):
+        if rest is None:
             return find(where)
         known = self._ids.get(rest)
         if known is None:
             if candidates is not None and not self._pays(rest):
                 return find(where)
             known = frozenset(find(rest))
-            self._remember(rest, known)
+            with self._lock:
+                self._make_room(_weight(rest) + len(known))
+                self._ids[rest] = known
         return list(known if candidates is None else known & candidates)
 
     def _pays(self, where: Filter) -> bool:
-        """Whether to find all ids that pass, which costs as much as some looks at candidates."""
+        """Whether to find all ids that pass: not for a filter that is rare, or passes many."""
         with self._lock:
-            if len(self._looks) >= _MOST_FILTERS:
-                self._looks.clear()
+            self._make_room(_weight(where))
             self._looks[where] += 1
             return self._looks[where] > _LOOKS and self._counts.get(where, _MANY) < _MANY
 
-    def _remember(self, where: Filter, ids: frozenset[str]) -> None:
-        with self._lock:
-            if sum(map(len, self._ids.values())) + len(ids) > _MOST_IDS:
-                self._ids.clear()
-            if len(ids) <= _MOST_IDS:
-                self._ids[where] = ids
+    def _make_room(self, weight: int) -> None:
+        if self._held + weight > _MOST_IDS:
+            self._forget()
+        self._held += weight
+
+    def _forget(self) -> None:
+        self._counts: dict[Filter, int] = {}
+        self._ids: dict[Filter, frozenset[str]] = {}
+        self._looks: Counter[Filter] = Counter()
+        self._held = 0
 
 
-def _rememberable(where: Filter) -> bool:
-    """Not with ids in it: those are of one query."""
-    return not any(isinstance(leaf, Ids) for leaf in leaves(where))
+def _weight(where: Filter) -> int:
+    return _FILTER + sum(len(leaf.ids) for leaf in leaves(where) if isinstance(leaf, Ids))
 
 
 def _apart(where: Filter) -> tuple[Filter | None, frozenset[str] | None]:

@@ -88,24 +88,19 @@ async def test_the_loop_goes_on_while_5000_documents_are_added(record_property):
 def meeting(monkeypatch):
     """A store whose legs go on only when both have begun."""
     barrier = threading.Barrier(2, timeout=20)
+    store = filled()
 
-    class Embeddings(WordEmbeddings):
-        def embed_query(self, text):
+    def meets(owner, name):
+        method = getattr(owner, name)
+
+        def meet(*args, **options):
             barrier.wait()
-            return super().embed_query(text)
+            return method(*args, **options)
 
-        def embed_documents(self, texts):
-            return WordEmbeddings().embed_documents(texts)
+        monkeypatch.setattr(owner, name, meet)
 
-    store = filled(embedding_function=Embeddings())
-    index = store._index.lexical
-    search = index.search
-
-    def meet(*args, **options):
-        barrier.wait()
-        return search(*args, **options)
-
-    monkeypatch.setattr(index, "search", meet)
+    meets(store._index.lexical, "search")
+    meets(store._index.store, "query")
     return store
 
 
@@ -117,7 +112,20 @@ async def test_both_legs_are_under_way_at_once(meeting):
     assert ids_of(await retriever.ainvoke(QUERY)) == expected
     assert ids_of(meeting.similarity_search(QUERY)) == expected
     assert ids_of(await meeting.asimilarity_search(QUERY)) == expected
-    assert ids_of(meeting.similarity_search(QUERY, mode="two_step"))
+
+
+def test_the_query_is_embedded_in_the_callers_thread():
+    """Caches over SQLite and event loops belong to a thread."""
+
+    class Embeddings(WordEmbeddings):
+        def embed_query(self, text):
+            assert threading.get_ident() == caller
+            return super().embed_query(text)
+
+    caller = threading.get_ident()
+    store = filled(embedding_function=Embeddings())
+    for mode in MODES:
+        assert ids_of(store.similarity_search(QUERY, mode=mode))
 
 
 async def test_many_queries_at_once_give_what_they_give_alone(store):

@@ -59,7 +59,7 @@ def index(points):
 @pytest.fixture(params=["as estimated", "exact", "overfetch", "ids", "chroma"])
 def favoured(request, monkeypatch):
     """Make one way look cheap and the others dear."""
-    free, dear = staticmethod(lambda *_: 0.001), staticmethod(lambda *_: 1e6)
+    free, dear = staticmethod(lambda *_, **__: 0.001), staticmethod(lambda *_, **__: 1e6)
     if request.param == "exact":
         monkeypatch.setattr(Cost, "neighbours", dear)
     elif request.param == "overfetch":
@@ -93,9 +93,9 @@ def test_every_way_finds_the_nearest_that_pass(index, points, favoured, name):
 
 
 def test_overfetching_reaches_filters_that_pass_often(index, points, monkeypatch):
-    monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_: 1e6))
-    monkeypatch.setattr(Cost, "chroma", staticmethod(lambda *_: 200.0))
-    monkeypatch.setattr(Cost, "ids", staticmethod(lambda *_: 200.0))
+    monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_, **__: 1e6))
+    monkeypatch.setattr(Cost, "chroma", staticmethod(lambda *_, **__: 200.0))
+    monkeypatch.setattr(Cost, "ids", staticmethod(lambda *_, **__: 200.0))
     plan = plan_filter(parse(FILTERS["half"]), index.store, index.lexical, fetch=10)
     _, way = nearest(plan, points.queries[0].tolist(), 10, index.store, index.lexical)
     assert way == "overfetch"
@@ -104,9 +104,9 @@ def test_overfetching_reaches_filters_that_pass_often(index, points, monkeypatch
 def test_overfetching_gives_up_within_half_of_chromas_own_cost(index, points, monkeypatch):
     monkeypatch.setattr(planner, "_LOOK", 20)
     monkeypatch.setattr(planner, "MOST_IDS", 0)
-    monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_: 1e6))
-    monkeypatch.setattr(Cost, "ids", staticmethod(lambda *_: math.inf))
-    monkeypatch.setattr(Cost, "chroma", staticmethod(lambda *_: 30.0))
+    monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_, **__: 1e6))
+    monkeypatch.setattr(Cost, "ids", staticmethod(lambda *_, **__: math.inf))
+    monkeypatch.setattr(Cost, "chroma", staticmethod(lambda *_, **__: 30.0))
     monkeypatch.setattr(Cost, "neighbours", staticmethod(lambda n: 0.1 * n))
     asked = []
     query = index.store.query
@@ -129,8 +129,8 @@ def test_chromas_route_is_taken_when_forced(index, points):
 
 
 def test_a_lexical_index_that_lags_behind_leaves_it_to_chroma(points, monkeypatch):
-    monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_: 1e6))
-    monkeypatch.setattr(Cost, "neighbours", staticmethod(lambda *_: 1e6))
+    monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_, **__: 1e6))
+    monkeypatch.setattr(Cost, "neighbours", staticmethod(lambda *_, **__: 1e6))
     store = HybridChroma(fresh_name(), collection_configuration=COSINE, sync="manual")
     ids = [f"p{i}" for i in range(50)]
     store._collection.add(ids=ids, embeddings=points.vectors[:50], metadatas=[{"n": 1}] * 50)

@@ -136,13 +136,30 @@ def test_the_folder_is_private(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "index").stat().st_mode) == 0o700
 
 
-def test_what_passed_a_filter_is_remembered_until_the_next_commit(tmp_path: Path) -> None:
+def searches(index: TantivyIndex, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """One entry for each search that tantivy is asked for from now on."""
+    asked: list[object] = []
+    compile_ = index._filters.compile
+
+    def watched(where: object) -> object:
+        asked.append(where)
+        return compile_(where)
+
+    monkeypatch.setattr(index._filters, "compile", watched)
+    return asked
+
+
+def test_what_passed_a_filter_is_remembered_until_the_next_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index, other = TantivyIndex(tmp_path / "i"), TantivyIndex(tmp_path / "i")
     filters = [parse({"n": value}) for value in (1, True, 2.5)]
     index.apply([Record("int", "x", {"n": 1}), Record("bool", "x", {"n": True})])
+    asked = searches(index, monkeypatch)
     for _ in range(2):
         assert [index.match(where) for where in filters] == [["int"], ["bool"], []]
         assert [index.match_count(where) for where in filters] == [1, 1, 0]
+        assert len(asked) == 6
     index.match(filters[0]).clear()  # a caller's own list
     other.apply([Record("float", "x", {"n": 2.5})], ["int"])
     assert [index.match(where) for where in filters] == [[], ["bool"], ["float"]]
@@ -150,27 +167,34 @@ def test_what_passed_a_filter_is_remembered_until_the_next_commit(tmp_path: Path
 
 
 def test_more_filters_than_a_view_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tantivy_view, "_MOST_IDS", 3)
-    monkeypatch.setattr(tantivy_view, "_MOST_FILTERS", 3)
+    monkeypatch.setattr(tantivy_view, "_MOST_IDS", 45)
     index = TantivyIndex()
     index.apply([Record(f"r{n}", "x", {"n": n}) for n in range(8)])
+    asked = searches(index, monkeypatch)
     for _ in range(2):
         for n in range(8):
             assert index.match(parse({"n": n})) == [f"r{n}"]
             assert index.match_count(parse({"n": {"$lte": n}})) == n + 1
+    assert len(asked) == 32
+    held = [*index._view._counts, *index._view._ids]
+    assert 1 <= len(held) <= 4
 
 
-def test_candidates_of_a_filter_that_comes_again() -> None:
+def test_candidates_of_a_filter_that_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     index = TantivyIndex()
     index.apply([Record(f"r{n}", "x", {"n": n, "even": n % 2 == 0}) for n in range(20)])
     filters = [parse({"even": True}), parse({"$and": [{"even": True}, {"n": {"$gt": 5}}]})]
     for where, least in zip(filters, (0, 6), strict=True):
         assert index.match_count(where) == len(range(least, 20, 2))
+        asked, after = searches(index, monkeypatch), []
         for turn in range(8):
             some = Ids(frozenset({f"r{turn}", f"r{turn + 6}", "nobody"}))
             wanted = {f"r{n}" for n in (turn, turn + 6) if n % 2 == 0 and n >= least}
             assert set(index.match(all_of(where, some))) == wanted
             both = all_of(where, some, Ids(frozenset({f"r{turn}"})))
             assert set(index.match(both)) == wanted & {f"r{turn}"}
+            after.append(len(asked))
+        # Three looks, two of them in the first turn, then once for all that pass.
+        assert after[0] < after[1] == after[-1]
     index.apply([], ["r8"])
     assert "r8" not in index.match(all_of(filters[0], Ids(frozenset({"r8", "r10"}))))

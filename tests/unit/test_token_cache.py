@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid import HybridChroma
+from langchain_chroma_hybrid.core.records import SearchRequest
+from langchain_chroma_hybrid.engine import change_token
 from langchain_chroma_hybrid.engine.token_cache import TokenCache
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import COSINE, ids_of
@@ -24,8 +28,9 @@ NAME = "points"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> HybridChroma:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HybridChroma:
     """`a` in the east, `b` in the north, both let pass by one filter."""
+    monkeypatch.setattr(change_token, "_TICK_NS", 50_000_000)
     store = HybridChroma(
         NAME, WordEmbeddings(2), str(tmp_path), collection_configuration=COSINE, max_age=0
     )
@@ -35,7 +40,8 @@ def store(tmp_path: Path) -> HybridChroma:
         documents=["one", "two", "three"],
         metadatas=[{"tenant": 1}, {"tenant": 1}, {"tenant": 2}],
     )
-    time.sleep(0.15)  # longer than the clock of a file system takes to tick
+    store.similarity_search("one")
+    time.sleep(0.1)  # longer than a tick
     return store
 
 
@@ -121,17 +127,43 @@ def test_changes_in_quick_succession_are_all_seen(store):
         assert nearest(store) == ["a", "b"]
 
 
+def test_a_token_that_a_write_may_not_change_keeps_nothing(store, monkeypatch):
+    read = vectors_read(store, monkeypatch)
+    monkeypatch.setattr(change_token, "_TICK_NS", 60_000_000_000)
+    assert [nearest(store) for _ in range(3)] == [["a", "b"]] * 3
+    assert sorted(read) == ["a"] * 3 + ["b"] * 3
+
+
 def test_what_is_kept_is_bounded():
-    cache, token = TokenCache[str, str](5, len), (1, 0, 0)
+    cache, token = TokenCache[str, str](1_000, len), (1, 0, 0)
     for n in range(10):
-        cache.keep(token, {f"{n}a": "x", f"{n}b": "x"})
-        assert cache.known(token, [f"{n}a", f"{n}b"]) == {f"{n}a": "x", f"{n}b": "x"}
+        cache.keep(token, {f"{n}a": "x", f"{n}b": ""})
+        assert cache.known(token, [f"{n}a", f"{n}b"]) == {f"{n}a": "x", f"{n}b": ""}
         assert len(cache.known(token, [f"{m}{c}" for m in range(10) for c in "ab"])) <= 5
-    cache.keep(token, {"long": "xxxxxx"})
+    cache.keep(token, {"long": "x" * 1_000})
     assert not cache.known(token, ["long", "9a"])
     cache.keep(token, {"a": "x"})
     assert not cache.known((2, 0, 0), ["a"])
     assert not cache.known(None, ["a"])
     assert cache.known(token, ["a"])
-    cache.keep((time.time_ns(), 0, 0), {"a": "x"})
-    assert not cache.known((time.time_ns(), 0, 0), ["a"])
+    cache.keep(None, {"b": "x"})
+    assert not cache.known(token, ["b"])
+
+
+def test_what_a_caller_does_to_his_vectors_stays_with_him(store):
+    query = partial(store._index.search, embed=WordEmbeddings(2).embed_query)
+    request = SearchRequest(
+        None, embedding=EAST, where={"tenant": 1}, mode="vector", with_embedding=True
+    )
+    for _ in range(2):
+        for hit in query(request).hits:
+            np.negative(hit.embedding, out=hit.embedding)
+    assert nearest(store) == ["a", "b"]
+
+
+def test_a_database_in_wal_mode(store, tmp_path):
+    with sqlite3.connect(tmp_path / "chroma.sqlite3") as database:
+        database.execute("PRAGMA journal_mode=WAL")
+    assert nearest(store) == nearest(store) == ["a", "b"]
+    store._client.get_collection(NAME).update(ids=["a"], embeddings=[WEST])
+    assert nearest(store) == ["b", "a"]
