@@ -70,14 +70,21 @@ def reconcile(ids: Collection[str], store: ChromaStore, lexical: LexicalIndex) -
 
 def verify(store: ChromaStore, lexical: LexicalIndex, *, deep: bool = True) -> VerifyReport:
     """Compare ids, and with `deep` content and metadata by hash, without changing anything."""
-    there, here = store.ids(), set(lexical.ids())
+    # One set of ids in memory, not three: there may be millions.
+    missing, extra, both = store.ids(), [], []
+    for id_ in lexical.ids():
+        if id_ not in missing:
+            extra.append(id_)
+            continue
+        missing.discard(id_)
+        if deep:
+            both.append(id_)
     stale: list[str] = []
-    if deep:
-        digests = lexical.digests()
-        for page in _pages(sorted(there & here)):
-            records = store.fetch(page)
-            stale += [id_ for id_, r in records.items() if digest(r) != digests.get(id_)]
-    return VerifyReport(tuple(sorted(there - here)), tuple(sorted(here - there)), tuple(stale))
+    digests = lexical.digests() if both else {}
+    for page in _pages(sorted(both)):
+        records = store.fetch(page)
+        stale += [id_ for id_, r in records.items() if digest(r) != digests.get(id_)]
+    return VerifyReport(tuple(sorted(missing)), tuple(sorted(extra)), tuple(stale))
 
 
 def mend(

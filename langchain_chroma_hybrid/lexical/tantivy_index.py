@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tantivy import Index, Occur, Query
+from tantivy import FieldType, Index, Occur, Query
 
 from langchain_chroma_hybrid.core.analysis import Analyzer
 from langchain_chroma_hybrid.errors import LexicalIndexError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _SMALL_HEAP, _LARGE_HEAP = 15_000_000, 100_000_000
 _LARGE_APPLY = 2_000
+_PART = 50_000
 
 
 class TantivyIndex:
@@ -185,16 +187,16 @@ class TantivyIndex:
 
     def ids(self) -> Iterable[str]:
         """All ids, in no order."""
-        return self.match(None)
+        searcher = self._latest().searcher
+        return (record_id(searcher, at) for part in self._parts(searcher) for at in part)
 
     def digests(self) -> Mapping[str, str]:
         """`core.records.digest` of every record as it was when indexed, by id."""
         searcher = self._latest().searcher
-        addresses = self._addresses(searcher, None, None)
-        stamps: list[Any] = searcher.fast_field_values(STAMP, addresses)
         return {
             record_id(searcher, at): f"{stamp:016x}"
-            for at, stamp in zip(addresses, stamps, strict=True)
+            for part in self._parts(searcher)
+            for at, stamp in zip(part, searcher.fast_field_values(STAMP, part), strict=True)
         }
 
     def clear(self) -> None:
@@ -267,6 +269,20 @@ class TantivyIndex:
             compiler = QueryCompiler(self.analyzer, self._layout, view.searcher)
             known = view.query = asked, compiler.compile(query, syntax)
         return known[1]
+
+    def _parts(self, searcher: Searcher) -> Iterator[list[DocAddress]]:
+        """Where all records are, in parts of some `_PART`: a million hits at once take 200 MB."""
+        most = int(searcher.num_docs)
+        if most < 1:
+            return
+        count = 1 + most // _PART
+        bounds = [part * 2**64 // count for part in range(count + 1)]
+        for low, high in pairwise(bounds):  # stamps are digests: they spread evenly
+            stamped = Query.range_query(
+                self._layout.schema, STAMP, FieldType.Unsigned, low, high - 1
+            )
+            query = Query.const_score_query(stamped, 0.0)
+            yield [at for _, at in searcher.search(query, most, count=False).hits]
 
     def _addresses(
         self, searcher: Searcher, where: Filter | None, limit: int | None
