@@ -64,8 +64,9 @@ def main() -> None:
     chroma = fill(corpus, folder)
     hybrid = HybridChroma(NAME, Given(corpus), str(folder))
     start = time.perf_counter()
-    report = hybrid.sync()
-    built = f"lexical index of {report.added:,} records in {time.perf_counter() - start:.1f} s"
+    added = hybrid.sync().added
+    took = time.perf_counter() - start
+    built = f"Lexical index of {added:,} records built in {took:.1f} s; " if added else ""
     plain, ours = methods(corpus, chroma, hybrid)
     free = unfiltered(corpus, {**plain, **ours})
     bound = filtered(corpus, plain["langchain-chroma"], ours)
@@ -81,7 +82,7 @@ remembered):
 
 {table(FILTERED, bound)}
 
-{built}; {opening(folder)}.
+{built}{opening(folder)}.
 
 {used}
 """

@@ -15,6 +15,8 @@ from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, TantivyIndex
 from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.engine import chroma_store
+from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart
 from langchain_chroma_hybrid.errors import CollectionError, IndexLockedError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import ended, started, wait_until
@@ -240,6 +242,32 @@ def test_another_process_writes(tmp_path, caplog, count, owner):
     assert store._collection.count() == 20 + count
     assert [record.message for record in caplog.records].count(caplog.records[0].message) == 1
     assert "chroma run" in caplog.records[0].message
+    store._index.close()
+    store._client.close()
+
+
+def test_after_another_process_quiet_queries_open_nothing(tmp_path, monkeypatch):
+    store = open_store(tmp_path, max_age=0)
+    store.add_texts(["mine 0"], ids=["mine0"])
+    store.similarity_search("mine")
+    opened = []
+
+    class Counted(ReaderApart):
+        def __init__(self, *args):
+            opened.append(args)
+            super().__init__(*args)
+
+    monkeypatch.setattr(chroma_store, "ReaderApart", Counted)
+    assert ended(started(write_as_a_stranger, tmp_path, 3)) == 0
+    assert ids_of(store.similarity_search("stranger 2", k=1, mode="vector")) == ["stranger2"]
+    store.similarity_search("stranger")
+    before = len(opened)
+    assert before > 0
+    for _ in range(3):
+        store.similarity_search("stranger 2", mode="vector")
+    assert len(opened) == before
+    assert ended(started(write_as_a_stranger, tmp_path, 5)) == 0
+    assert ids_of(store.similarity_search("stranger 4", k=1, mode="vector")) == ["stranger4"]
     store._index.close()
     store._client.close()
 
