@@ -1,10 +1,8 @@
-"""The only module that calls chromadb: batching, distances, reading, exact ranking, paging."""
+"""A Chroma collection for the engine: batching, reading, exact ranking, paging, writing."""
 
 from __future__ import annotations
 
 import copy
-import threading
-from contextlib import contextmanager
 from functools import cached_property
 from heapq import nsmallest
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import numpy as np
-from chromadb.errors import InternalError, InvalidArgumentError, NotFoundError
+from chromadb.errors import InternalError, NotFoundError
 
 from langchain_chroma_hybrid.core.filters import Filter, to_chroma
 from langchain_chroma_hybrid.core.records import Record, Scored
@@ -20,17 +18,18 @@ from langchain_chroma_hybrid.engine.change_token import (
     Token,
     is_settled,
     only_opened,
-    opening,
     token_of,
 )
 from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
-from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart, unobserved
+from langchain_chroma_hybrid.engine.chroma_calls import columns, pages, records_of, row, translated
+from langchain_chroma_hybrid.engine.chroma_clients import unobserved
+from langchain_chroma_hybrid.engine.chroma_vectors import PAGE, VectorReader
 from langchain_chroma_hybrid.engine.distances import DISTANCES, Space, Vector
 from langchain_chroma_hybrid.engine.token_cache import TokenCache
-from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError, FilterError
+from langchain_chroma_hybrid.errors import EmbeddingError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import chromadb
     from chromadb.api import ClientAPI
@@ -38,11 +37,9 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.rows import Rows
 
 
-# One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
-_GET_PAGE = 2_000
 # What Chroma's binding can be asked for.
 _MOST_RESULTS = 2**31 - 1
-# What is remembered while nothing changes, of vectors and of ids that passed filters each.
+# What is remembered while nothing changes, of ids that passed filters.
 _MOST_BYTES = 64 * 2**20
 # One query restricted to more ids than this meets SQLite's limit.
 MOST_IDS = 30_000
@@ -60,10 +57,8 @@ class ChromaStore:
         self._client = client
         # Writes of the engine are not to be observed as somebody else's.
         self._collection = unobserved(collection)
-        self._known_vectors = _vector_cache()
         self._known_answers = TokenCache[Filter, frozenset[str]](_MOST_BYTES, _bytes_of_ids)
-        self._apart: ReaderApart | None = None
-        self._apart_lock = threading.Lock()
+        self.reader = VectorReader(client, self._collection, self.directory)
         self.uuid = str(collection.id)
         self.name = collection.name
 
@@ -117,7 +112,9 @@ class ChromaStore:
             return self
         other = copy.copy(self)
         reader = await reading_on_this_loop(self._client, self._collection, self.location)
-        other._collection = cast("chromadb.Collection", reader)  # noqa: SLF001  # of this class
+        collection = cast("chromadb.Collection", reader)
+        other._collection = collection  # noqa: SLF001  # of this class
+        other.reader = VectorReader(self._client, collection, None)
         return other
 
     def embed_query(self, text: str) -> Sequence[float]:
@@ -139,9 +136,9 @@ class ChromaStore:
     ) -> list[Scored]:
         """The `n` nearest records that pass `where`, as `(id, distance)`, nearest first."""
         conditions, document = to_chroma(where)
-        with _translated(), self._vectors() as collection:
+        with translated(), self.reader.collection() as collection:
             found = collection.query(
-                query_embeddings=_row(embedding),
+                query_embeddings=row(embedding),
                 n_results=min(n, _MOST_RESULTS),
                 where=conditions,
                 where_document=document,  # type: ignore[arg-type]  # a plain dict by design
@@ -167,7 +164,7 @@ class ChromaStore:
         if where in known:
             return known[where]
         conditions, document = to_chroma(where)
-        with _translated():
+        with translated():
             found = self._collection.get(
                 where=conditions,
                 where_document=document,  # type: ignore[arg-type]  # a plain dict by design
@@ -181,37 +178,24 @@ class ChromaStore:
         """The records among `ids` that exist and pass `where`, by id."""
         records: dict[str, Record] = {}
         conditions, document = to_chroma(where)
-        for page in _pages(ids, _GET_PAGE):
-            with _translated():
+        for page in pages(ids, PAGE):
+            with translated():
                 found = self._collection.get(
                     ids=page,
                     where=conditions,
                     where_document=document,  # type: ignore[arg-type]  # a plain dict by design
                     include=["documents", "metadatas", "uris"],
                 )
-            records.update((record.id, record) for record in _records(found))
+            records.update((record.id, record) for record in records_of(found))
         return records
 
     def vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
         """Vectors `(d,)` of the records among `ids` that exist, by id. Not to be written to."""
-        # Bound first: what comes from a reader that is being replaced goes with its cache.
-        cache, wanted, token = self._known_vectors, list(ids), self._lasting_token()
-        known = cache.known(token, wanted)
-        new: dict[str, Vector] = {}
-        for page in _pages((id_ for id_ in wanted if id_ not in known), _GET_PAGE):
-            with _translated(), self._vectors() as collection:
-                found = collection.get(ids=page, include=["embeddings"])
-            if found["embeddings"] is not None:
-                rows = np.asarray(found["embeddings"], dtype=np.float32)
-                rows.setflags(write=False)
-                new.update(zip(found["ids"], rows, strict=True))
-        if new:
-            cache.keep(token, new)
-        return known | new
+        return self.reader.vectors(ids, self._lasting_token())
 
     def unread(self, ids: Sequence[str]) -> int:
         """For how many of `ids` `vectors` would have to ask Chroma."""
-        return len(ids) - len(self._known_vectors.known(self._lasting_token(), ids))
+        return self.reader.unread(ids, self._lasting_token())
 
     @property
     def remembers(self) -> bool:
@@ -239,7 +223,7 @@ class ChromaStore:
 
     def count(self) -> int:
         """Number of records."""
-        with _translated():
+        with translated():
             return self._collection.count()
 
     def ids(self) -> set[str]:
@@ -247,7 +231,7 @@ class ChromaStore:
         found: set[str] = set()
         offset = 0
         while True:
-            with _translated():
+            with translated():
                 page = self._collection.get(limit=_SCAN_PAGE, offset=offset, include=[])["ids"]
             found.update(page)
             if len(page) < _SCAN_PAGE:
@@ -267,79 +251,10 @@ class ChromaStore:
         """Whether nothing but our opening of clients made `token` out of `noted`."""
         return self.directory is not None and only_opened(self.directory, noted, token)
 
-    # Following another process
-
-    def shows(self, came: Sequence[str], went: Sequence[str]) -> bool:
-        """Whether vector queries know that `came` are there and `went` are not.
-
-        Documents and metadata are read from SQLite and always current; vectors come from an index
-        in this process' memory, which never hears of what another process has written.
-        """
-        if self.directory is None:
-            return True
-        with self._vectors() as collection:
-            try:
-                if came:
-                    collection.get(ids=list(came), include=["embeddings"])
-            except InternalError:
-                return False
-            return not (went and _still_finds(collection, went))
-
     def touch(self) -> None:
         """Let Chroma finish what it does at the first read of a collection."""
-        with _translated():
+        with translated():
             self._collection.get(limit=1, include=[])
-
-    def replay(self) -> None:
-        """Let Chroma finish the last write of a killed process, which only a new client does."""
-        if self.directory is not None:
-            reader = ReaderApart(self._client, self.directory, self.name)
-            try:
-                reader.take().get(limit=1, include=[])
-            finally:
-                reader.give_back()
-                reader.retire()
-
-    def read_apart(self) -> bool:
-        """From now on read vectors through a client of our own; whether that is new."""
-        with self._apart_lock:
-            new = self._apart is None
-        self._reopen()
-        return new
-
-    def catch_up(self) -> None:
-        """Show what is written since, where vectors are read through a client of our own."""
-        if self._apart is not None:
-            self._reopen()
-
-    def close(self) -> None:
-        """Give back what the store has opened itself; the caller's client stays open."""
-        with self._apart_lock:
-            old, self._apart = self._apart, None
-        if old is not None:
-            old.retire()
-
-    def _reopen(self) -> None:
-        assert self.directory is not None  # noqa: S101  # `shows` is true everywhere else
-        with opening(str(self.directory)):
-            reader = ReaderApart(self._client, self.directory, self.name)
-        with self._apart_lock:
-            old, self._apart = self._apart, reader
-            self._known_vectors = _vector_cache()  # the old one holds what the reader before saw
-        if old is not None:
-            old.retire()
-
-    @contextmanager
-    def _vectors(self) -> Iterator[chromadb.Collection]:
-        """The collection object that shows what is written."""
-        with self._apart_lock:
-            apart = self._apart
-            collection = self._collection if apart is None else apart.take()
-        try:
-            yield collection
-        finally:
-            if apart is not None:
-                apart.give_back()
 
     def exists(self, uuid: str) -> bool:
         """Whether tenant and database of this client have a collection of that id."""
@@ -353,86 +268,20 @@ class ChromaStore:
 
     def upsert(self, rows: Rows) -> None:
         """Add or replace, in one call; at most `batch_size` rows."""
-        with _translated():
-            self._collection.upsert(**_columns(rows))
+        with translated():
+            self._collection.upsert(**columns(rows))
 
     def update(self, rows: Rows) -> None:
         """Change records that exist, in one call; at most `batch_size` rows."""
-        with _translated():
-            self._collection.update(**_columns(rows))
+        with translated():
+            self._collection.update(**columns(rows))
 
     def delete(self, ids: Collection[str]) -> None:
         """Remove records; unknown ids are no error."""
-        for page in _pages(ids, self.batch_size):
-            with _translated():
+        for page in pages(ids, self.batch_size):
+            with translated():
                 self._collection.delete(ids=page)
-
-
-def _vector_cache() -> TokenCache[str, Vector]:
-    # Chroma gives vectors as boxed numbers, which takes longer than to compare them with a thousand
-    # queries. The same filters, such as a tenant's, ask for them again and again.
-    return TokenCache(_MOST_BYTES, lambda vector: vector.nbytes)
 
 
 def _bytes_of_ids(ids: Collection[str]) -> int:
     return sum(map(len, ids)) + 100 * len(ids)
-
-
-def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:
-    some = collection.get(limit=1, include=["embeddings"])["embeddings"]
-    if some is None or len(some) == 0:
-        return True
-    try:
-        return bool(collection.query(query_embeddings=some[:1], ids=list(went), n_results=1)["ids"])
-    except InternalError:
-        return False
-
-
-def _records(found: Mapping[str, Any]) -> Iterator[Record]:
-    """Rows of a `get` as records; Chroma gives None for what a row does not have."""
-    columns = zip(found["ids"], found["documents"], found["metadatas"], found["uris"], strict=True)
-    for id_, text, metadata, uri in columns:
-        yield Record(id_, text, metadata or {}, uri)
-
-
-def _columns(rows: Rows) -> dict[str, Any]:
-    columns = {
-        "ids": list(rows.ids),
-        "embeddings": rows.embeddings,
-        "documents": rows.documents,
-        "metadatas": rows.metadatas,
-        "uris": rows.uris,
-    }
-    return {name: values for name, values in columns.items() if values is not None}
-
-
-def _row(embedding: Sequence[float]) -> Any:
-    return [np.asarray(embedding, dtype=np.float32)]
-
-
-def _pages(ids: Iterable[str], size: int) -> Iterator[list[str]]:
-    unique = list(dict.fromkeys(ids))
-    for start in range(0, len(unique), size):
-        yield unique[start : start + size]
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Chroma's errors that have a meaning here, as ours; the rest passes as it is."""
-    try:
-        yield
-    except NotFoundError as error:
-        message = f"the Chroma collection is gone: {error}"
-        raise CollectionError(message) from error
-    except InvalidArgumentError as error:
-        if str(error).startswith("Regex"):
-            message = f"where_document: {error}"
-            raise FilterError(message) from error
-        if "expecting embedding with dimension" not in str(error):
-            raise
-        message = f"embedding: {error}"
-        raise EmbeddingError(message) from error
-    except ValueError as error:
-        if "provide an embedding function" not in str(error):
-            raise
-        raise EmbeddingError.of("embedding_function", None, "one that gives vectors") from error

@@ -240,7 +240,7 @@ class Keeper:
             settled = self._recover()
             own = self._writer.explains(self._marks.token, token)
             if token is not None:
-                self._store.catch_up()
+                self._store.reader.catch_up()
             in_step = self._store.count() == self._lexical.count()
             if not in_step or not (own or token is None):
                 in_step = self._may_compare() and self._compare()
@@ -272,7 +272,7 @@ class Keeper:
         """Repair what writers that died left undone; whether no other writer is at work."""
         with self._writer.journal.orphans() as orphans:
             if orphans.ids is None or orphans.ids:
-                self._store.replay()
+                self._store.reader.replay()
             if orphans.ids is None:
                 found = verify(self._store, self._lexical)
                 mend(found, self._store, self._lexical)
@@ -282,9 +282,9 @@ class Keeper:
 
     def _meet_strangers(self, found: VerifyReport) -> None:
         """An open client of Chroma's never shows vectors that another process has written."""
-        if found.ok or self._store.shows(found.missing[-1:], found.extra[-1:]):
+        if found.ok or self._store.reader.shows(found.missing[-1:], found.extra[-1:]):
             return
-        if self._store.read_apart():
+        if self._store.reader.read_apart():
             _log.warning(
                 "another process writes to %s, whose vectors an open Chroma client does not show: "
                 "they are read through a second client, reopened after every change. For several "

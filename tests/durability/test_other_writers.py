@@ -15,7 +15,7 @@ from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, TantivyIndex
 from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.engine import chroma_store
+from langchain_chroma_hybrid.engine import chroma_vectors
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart
 from langchain_chroma_hybrid.errors import CollectionError, IndexLockedError
 from langchain_chroma_hybrid.testing import WordEmbeddings
@@ -257,7 +257,7 @@ def test_after_another_process_quiet_queries_open_nothing(tmp_path, monkeypatch)
             opened.append(args)
             super().__init__(*args)
 
-    monkeypatch.setattr(chroma_store, "ReaderApart", Counted)
+    monkeypatch.setattr(chroma_vectors, "ReaderApart", Counted)
     assert ended(started(write_as_a_stranger, tmp_path, 3)) == 0
     assert ids_of(store.similarity_search("stranger 2", k=1, mode="vector")) == ["stranger2"]
     store.similarity_search("stranger")

@@ -1,0 +1,161 @@
+"""Reading vectors, also those that another process has written meanwhile.
+
+Documents and metadata are read from SQLite and always current; vectors come from an index in this
+process' memory, which never hears of what another process has written. Then a client of our own is
+opened anew, which spares the caller's.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from chromadb.errors import InternalError
+
+from langchain_chroma_hybrid.engine.change_token import Token, opening
+from langchain_chroma_hybrid.engine.chroma_calls import pages, translated
+from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart
+from langchain_chroma_hybrid.engine.token_cache import TokenCache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import chromadb
+    from chromadb.api import ClientAPI
+
+    from langchain_chroma_hybrid.engine.distances import Vector
+
+# One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
+PAGE = 2_000
+# What is remembered while nothing changes.
+_MOST_BYTES = 64 * 2**20
+
+
+class VectorReader:
+    """Vectors of one collection. Thread-safe.
+
+    Args:
+        client, collection: the caller's, not observed.
+        directory: the data folder; None for a server and for a client in memory, where everybody's
+            writes are seen at once.
+    """
+
+    def __init__(
+        self, client: ClientAPI, collection: chromadb.Collection, directory: Path | None
+    ) -> None:
+        self._client = client
+        self._collection = collection
+        self._directory = directory
+        self._known = _cache()
+        self._apart: ReaderApart | None = None
+        self._lock = threading.Lock()
+
+    def vectors(self, ids: Iterable[str], token: Token | None) -> dict[str, Vector]:
+        """Vectors `(d,)` of the records among `ids` that exist, by id.
+
+        They are remembered under `token`, if there is one, and not to be written to.
+        """
+        # Bound first: what comes from a reader that is being replaced goes with its cache.
+        cache, wanted = self._known, list(ids)
+        known = cache.known(token, wanted)
+        new: dict[str, Vector] = {}
+        for page in pages((id_ for id_ in wanted if id_ not in known), PAGE):
+            with translated(), self.collection() as collection:
+                found = collection.get(ids=page, include=["embeddings"])
+            if found["embeddings"] is not None:
+                rows = np.asarray(found["embeddings"], dtype=np.float32)
+                rows.setflags(write=False)
+                new.update(zip(found["ids"], rows, strict=True))
+        if new:
+            cache.keep(token, new)
+        return known | new
+
+    def unread(self, ids: Sequence[str], token: Token | None) -> int:
+        """For how many of `ids` Chroma would have to be asked."""
+        return len(ids) - len(self._known.known(token, ids))
+
+    def shows(self, came: Sequence[str], went: Sequence[str]) -> bool:
+        """Whether vector queries know that `came` are there and `went` are not.
+
+        Documents and metadata are read from SQLite and always current; vectors come from an index
+        in this process' memory, which never hears of what another process has written.
+        """
+        if self._directory is None:
+            return True
+        with self.collection() as collection:
+            try:
+                if came:
+                    collection.get(ids=list(came), include=["embeddings"])
+            except InternalError:
+                return False
+            return not (went and _still_finds(collection, went))
+
+    def replay(self) -> None:
+        """Let Chroma finish the last write of a killed process, which only a new client does."""
+        if self._directory is not None:
+            reader = ReaderApart(self._client, self._directory, self._collection.name)
+            try:
+                reader.take().get(limit=1, include=[])
+            finally:
+                reader.give_back()
+                reader.retire()
+
+    def read_apart(self) -> bool:
+        """From now on read vectors through a client of our own; whether that is new."""
+        with self._lock:
+            new = self._apart is None
+        self._reopen()
+        return new
+
+    def catch_up(self) -> None:
+        """Show what is written since, where vectors are read through a client of our own."""
+        if self._apart is not None:
+            self._reopen()
+
+    def close(self) -> None:
+        """Give back what the store has opened itself; the caller's client stays open."""
+        with self._lock:
+            old, self._apart = self._apart, None
+        if old is not None:
+            old.retire()
+
+    def _reopen(self) -> None:
+        assert self._directory is not None  # noqa: S101  # `shows` is true everywhere else
+        with opening(str(self._directory)):
+            reader = ReaderApart(self._client, self._directory, self._collection.name)
+        with self._lock:
+            old, self._apart = self._apart, reader
+            self._known = _cache()  # the old one holds what the reader before saw
+        if old is not None:
+            old.retire()
+
+    @contextmanager
+    def collection(self) -> Iterator[chromadb.Collection]:
+        """The collection object that shows what is written."""
+        with self._lock:
+            apart = self._apart
+            collection = self._collection if apart is None else apart.take()
+        try:
+            yield collection
+        finally:
+            if apart is not None:
+                apart.give_back()
+
+
+def _cache() -> TokenCache[str, Vector]:
+    # Chroma gives vectors as boxed numbers, which takes longer than to compare them with a thousand
+    # queries. The same filters, such as a tenant's, ask for them again and again.
+    return TokenCache(_MOST_BYTES, lambda vector: vector.nbytes)
+
+
+def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:
+    some = collection.get(limit=1, include=["embeddings"])["embeddings"]
+    if some is None or len(some) == 0:
+        return True
+    try:
+        return bool(collection.query(query_embeddings=some[:1], ids=list(went), n_results=1)["ids"])
+    except InternalError:
+        return False
