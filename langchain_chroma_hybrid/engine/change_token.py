@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Token: TypeAlias = tuple[int, ...]
 
-# Some file systems count modification times in steps of two seconds.
-_TICK_NS = 2_000_000_000
+# Modification times go in steps: of a clock tick, or of up to two seconds where a file system notes
+# no fractions of a millisecond.
+_FINE_TICK_NS, _COARSE_TICK_NS = 50_000_000, 2_000_000_000
+_COARSE_NS = 1_000_000
 
 # By folder: its change tokens that differ only by our opening of clients.
 _openings: dict[Path, tuple[Token, ...]] = {}
@@ -33,9 +35,28 @@ def token_of(directory: Path) -> Token | None:
     return token
 
 
-def is_settled(token: Token) -> bool:
-    """Whether any write from now on gives another token: not within a tick of the file's clock."""
-    return time.time_ns() - token[0] > _TICK_NS
+class Sight(NamedTuple):
+    """A look at a change token.
+
+    Attributes:
+        token: None where there is none, as for servers.
+        settled: any write after the look gives another token. A write within the same tick of the
+            file's clock may not.
+    """
+
+    token: Token | None = None
+    settled: bool = False
+
+
+def sight_of(directory: Path) -> Sight:
+    """Look at the change token of a data folder."""
+    now = time.time_ns()  # first: after the look somebody may have written already
+    token = token_of(directory)
+    return Sight(token, token is not None and now - token[0] > _tick_ns(token[0]))
+
+
+def _tick_ns(stamp: int) -> int:
+    return _FINE_TICK_NS if stamp % _COARSE_NS else _COARSE_TICK_NS
 
 
 @contextmanager

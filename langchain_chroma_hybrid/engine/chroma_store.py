@@ -14,12 +14,7 @@ from chromadb.errors import InternalError, NotFoundError
 
 from langchain_chroma_hybrid.core.filters import Filter, to_chroma
 from langchain_chroma_hybrid.core.records import Record, Scored
-from langchain_chroma_hybrid.engine.change_token import (
-    Token,
-    is_settled,
-    only_opened,
-    token_of,
-)
+from langchain_chroma_hybrid.engine.change_token import Sight, Token, only_opened, sight_of
 from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
 from langchain_chroma_hybrid.engine.chroma_calls import columns, pages, records_of, row, translated
 from langchain_chroma_hybrid.engine.chroma_clients import unobserved
@@ -238,14 +233,14 @@ class ChromaStore:
                 return found
             offset += len(page)
 
-    def change_token(self) -> Token | None:
-        """See `token_of`; None for servers and ephemeral clients, which have no such sign."""
-        return token_of(self.directory) if self.directory else None
+    def sight(self) -> Sight:
+        """A look at the change token, which servers and ephemeral clients do not have."""
+        return sight_of(self.directory) if self.directory else Sight()
 
     def _lasting_token(self) -> Token | None:
         """The change token, if any write from now on is sure to give another one."""
-        token = self.change_token()
-        return token if token is not None and is_settled(token) else None
+        sight = self.sight()
+        return sight.token if sight.settled else None
 
     def unchanged(self, noted: Token | None, token: Token | None) -> bool:
         """Whether nothing but our opening of clients made `token` out of `noted`."""

@@ -14,6 +14,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from langchain_chroma_hybrid.engine.change_token import Sight, Token
 from langchain_chroma_hybrid.engine.sync import (
     Progress,
     SyncReport,
@@ -27,7 +28,6 @@ from langchain_chroma_hybrid.engine.sync import (
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.engine.change_token import Token
     from langchain_chroma_hybrid.engine.marks import Marks
     from langchain_chroma_hybrid.engine.writer import Writer
 
@@ -127,14 +127,14 @@ class Keeper:
         """Mend everything that differs; an index that was never built is built by this."""
         start = time.perf_counter()
         self._writer.flush()
-        token = self._store.change_token()
-        settled = self._recover()
+        sight = self._store.sight()
+        alone = self._recover()
         found = verify(self._store, self._lexical, deep=deep)
         mend(found, self._store, self._lexical, progress=progress, stop=self._stop.is_set)
         self._meet_strangers(found)
         if not self._stop.is_set():
             self._opened = True
-            self._settle(token if settled else None)
+            self._settle(sight if alone else Sight())
         return report(found, start)
 
     def verify(self, *, fix: bool) -> VerifyReport:
@@ -147,9 +147,9 @@ class Keeper:
 
     def close(self) -> None:
         """Stop building and note how far the index is."""
-        token = self._store.change_token()
-        if self._ready and self._writer.explains(self._marks.token, token):
-            self._marks.set(ready=True, token=token)
+        sight = self._store.sight()
+        if self._ready and self._writer.explains(self._marks.token, sight.token):
+            self._marks.set(ready=True, sight=sight)
         self._finalizer()
 
     def _why_not(self) -> str:
@@ -159,11 +159,11 @@ class Keeper:
             return "vectors only: the lexical index is being built"
         return "vectors only: the lexical index is not built yet; `sync()` builds it"
 
-    def _settle(self, token: Token | None) -> None:
-        """The index is complete, and was in step when Chroma's token was this one."""
+    def _settle(self, sight: Sight) -> None:
+        """The index is complete, and in step with all that was written before `sight`."""
         self._ready = True
         self._failure = None
-        self._marks.set(ready=True, token=token)
+        self._marks.set(ready=True, sight=sight)
 
     # Opening
 
@@ -172,16 +172,18 @@ class Keeper:
             if self._opened:
                 return
             self._store.touch()
-            token = self._store.change_token()
+            sight = self._store.sight()
             noted = self._marks.load()
             in_doubt = not noted.known and self._lexical.count() > 0
-            settled = self._recover()
+            alone = self._recover()
             if noted.ready and self._lexical.capabilities.durable and self._lexical.count():
-                known = self._store.unchanged(noted.token, token)
-                if self._upkeep.sync != "manual" and not known:
+                known = self._store.unchanged(noted.token, sight.token)
+                if known:
+                    sight = sight._replace(settled=noted.sure)
+                elif self._upkeep.sync != "manual":
                     known = self._compare()
                 # What nobody has looked at stays to be found by the next who does.
-                self._settle(token if settled and known else None)
+                self._settle(sight if alone and known else Sight())
             else:
                 self._begin_build(deep=in_doubt)
             self._opened = True
@@ -191,7 +193,7 @@ class Keeper:
         if self._upkeep.backfill == "now" or self._store.count() == 0:
             self._build(deep=deep)
         elif self._upkeep.backfill == "background":
-            self._marks.set(ready=False, token=None)
+            self._marks.set(ready=False, sight=Sight())
             builder = threading.Thread(target=self._build_aside, args=(deep,), daemon=True)
             self._builders.append(builder)
             builder.start()
@@ -207,8 +209,8 @@ class Keeper:
 
     def _build(self, *, deep: bool, pause: float | None = None) -> None:
         """Until a comparison finds nothing more: paging misses what others move meanwhile."""
-        token = self._store.change_token()
-        self._marks.set(ready=False, token=None)
+        sight = self._store.sight()
+        self._marks.set(ready=False, sight=Sight())
 
         def stop() -> bool:
             return self._stop.is_set() if pause is None else self._stop.wait(pause)
@@ -222,13 +224,15 @@ class Keeper:
                 mend(found, self._store, self._lexical, progress=progress, stop=stop)
                 if self._stop.is_set():
                     return
-        self._settle(token)
+        self._settle(sight)
 
     # Looking
 
     def _look(self) -> None:
-        token, now = self._store.change_token(), time.monotonic()
-        if self._store.unchanged(self._marks.token, token):
+        sight, now = self._store.sight(), time.monotonic()
+        token = sight.token
+        noted = self._store.unchanged(self._marks.token, token)
+        if noted and self._marks.sure:
             return
         looked, when = self._looked
         same = token == looked or self._store.unchanged(looked, token)
@@ -237,15 +241,16 @@ class Keeper:
         with self._lock:
             if self._looked[1] > now:
                 return
-            settled = self._recover()
-            own = self._writer.explains(self._marks.token, token)
-            if token is not None:
+            alone = self._recover()
+            own = noted or self._writer.explains(self._marks.token, token)
+            # Within the tick of what was noted only once more, when it is over.
+            if sight.settled or not (noted or token is None):
                 self._store.reader.catch_up()
             in_step = self._store.count() == self._lexical.count()
             if not in_step or not (own or token is None):
                 in_step = self._may_compare() and self._compare()
-            if in_step and settled:
-                self._marks.set(ready=True, token=token)
+            if in_step and alone:
+                self._marks.set(ready=True, sight=sight)
             self._looked = (token, time.monotonic())
 
     def _max_age(self, token: Token | None) -> float:

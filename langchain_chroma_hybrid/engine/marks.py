@@ -13,6 +13,8 @@ from langchain_chroma_hybrid.lexical.storage import write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from langchain_chroma_hybrid.engine.change_token import Sight
+
 _FILE = "state.json"
 _FORMAT = 1
 
@@ -26,12 +28,14 @@ class Noted:
         ready: the index was complete.
         token: Chroma's change token when both halves were known to be in step, but for what the
             journals name.
+        sure: any write since then has changed the token.
         place: tenant and database of the collection.
     """
 
     known: bool = False
     ready: bool = False
     token: tuple[int, ...] | None = None
+    sure: bool = False
     place: str = ""
 
 
@@ -56,6 +60,11 @@ class Marks:
         """Chroma's change token when both halves were last known to be in step."""
         return self._now.token
 
+    @property
+    def sure(self) -> bool:
+        """Whether a write since then would have changed it."""
+        return self._now.sure
+
     def load(self) -> Noted:
         """What an earlier process left; nothing if it cannot be read."""
         if self._folder is None:
@@ -63,9 +72,9 @@ class Marks:
         self._saved = read(self._folder)
         return self._saved
 
-    def set(self, *, ready: bool, token: tuple[int, ...] | None) -> None:
+    def set(self, *, ready: bool, sight: Sight) -> None:
         """Note in memory; a change of `ready` is written at once."""
-        self._now = Noted(known=True, ready=ready, token=token, place=self._place)
+        self._now = Noted(True, ready, sight.token, sight.settled, self._place)
         self._told = True
         if self._saved is None or not self._saved.known or self._saved.ready != ready:
             self.save()
@@ -82,6 +91,7 @@ class Marks:
                 "format": _FORMAT,
                 "ready": self._now.ready,
                 "token": self._now.token,
+                "sure": self._now.sure,
                 "place": self._place,
             }
             with suppress(OSError):
@@ -105,6 +115,7 @@ def read(folder: Path) -> Noted:
                 known=True,
                 ready=bool(content["ready"]),
                 token=None if token is None else tuple(map(int, token)),
+                sure=bool(content.get("sure", False)),
                 place=str(content["place"]),
             )
     return Noted()

@@ -162,7 +162,7 @@ class Writer:
             raise
         with self._mutex:
             if not self._under_way:
-                self._before = self.store.change_token()
+                self._before = self.store.sight().token
             self._under_way += 1
         return number
 
@@ -192,7 +192,7 @@ class Writer:
             return
         goes_on = self._own is not None and self._own[1] == self._before
         first = self._own[0] if self._own is not None and goes_on else self._before
-        self._own = (first, self.store.change_token())
+        self._own = (first, self.store.sight().token)
 
     @property
     def over(self) -> bool:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import chromadb
@@ -24,7 +25,7 @@ from tests.durability.workers import NAME, open_store
 from tests.helpers import documents, fresh_name, ids_of, plain_chroma
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -246,6 +247,39 @@ def test_another_process_writes(tmp_path, caplog, count, owner):
     store._client.close()
 
 
+@pytest.fixture
+def coarse_clock(tmp_path: Path) -> Callable[[], None]:
+    """Stamps the data folder as a file system that notes whole seconds: equally for all of now."""
+    second = int(time.time() + 60) * 10**9
+    return lambda: os.utime(tmp_path / "chroma.sqlite3", ns=(second, second))
+
+
+def add_directly(store: HybridChroma, id_: str, text: str) -> None:
+    collection = store._client.get_collection(NAME)
+    collection.add(id_, WordEmbeddings(8).embed_query(text), {"k": 1}, text)
+
+
+def test_what_leaves_the_same_stamp_as_what_was_seen_last_is_found(tmp_path, coarse_clock):
+    store = open_store(tmp_path, max_age=0)
+    store.add_texts(["a zebra crossing"], ids=["zebra"])
+    coarse_clock()
+    assert lexical(store, "crossing") == ["zebra"]
+    add_directly(store, "okapi", "an okapi crossing")
+    coarse_clock()
+    assert set(lexical(store, "crossing")) == {"zebra", "okapi"}
+
+
+def test_what_leaves_the_same_stamp_as_closing_is_found_by_the_next_open(tmp_path, coarse_clock):
+    store = open_store(tmp_path)
+    store.add_texts(["a zebra crossing"], ids=["zebra"])
+    coarse_clock()
+    assert lexical(store, "crossing") == ["zebra"]
+    store._index.close()
+    add_directly(store, "okapi", "an okapi crossing")
+    coarse_clock()
+    assert set(lexical(open_store(tmp_path), "crossing")) == {"zebra", "okapi"}
+
+
 def test_after_another_process_quiet_queries_open_nothing(tmp_path, monkeypatch):
     store = open_store(tmp_path, max_age=0)
     store.add_texts(["mine 0"], ids=["mine0"])
@@ -260,6 +294,7 @@ def test_after_another_process_quiet_queries_open_nothing(tmp_path, monkeypatch)
     monkeypatch.setattr(chroma_vectors, "ReaderApart", Counted)
     assert ended(started(write_as_a_stranger, tmp_path, 3)) == 0
     assert ids_of(store.similarity_search("stranger 2", k=1, mode="vector")) == ["stranger2"]
+    time.sleep(0.1)  # longer than a tick of the file's clock
     store.similarity_search("stranger")
     before = len(opened)
     assert before > 0

@@ -28,9 +28,8 @@ NAME = "points"
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HybridChroma:
+def store(tmp_path: Path) -> HybridChroma:
     """`a` in the east, `b` in the north, both let pass by one filter."""
-    monkeypatch.setattr(change_token, "_TICK_NS", 50_000_000)
     store = HybridChroma(
         NAME, WordEmbeddings(2), str(tmp_path), collection_configuration=COSINE, max_age=0
     )
@@ -129,7 +128,8 @@ def test_changes_in_quick_succession_are_all_seen(store):
 
 def test_a_token_that_a_write_may_not_change_keeps_nothing(store, monkeypatch):
     read = vectors_read(store, monkeypatch)
-    monkeypatch.setattr(change_token, "_TICK_NS", 60_000_000_000)
+    monkeypatch.setattr(change_token, "_FINE_TICK_NS", 60_000_000_000)
+    monkeypatch.setattr(change_token, "_COARSE_TICK_NS", 60_000_000_000)
     assert [nearest(store) for _ in range(3)] == [["a", "b"]] * 3
     assert sorted(read) == ["a"] * 3 + ["b"] * 3
 
