@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
-from heapq import nsmallest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -19,7 +18,8 @@ from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
 from langchain_chroma_hybrid.engine.chroma_calls import columns, pages, records_of, row, translated
 from langchain_chroma_hybrid.engine.chroma_clients import unobserved
 from langchain_chroma_hybrid.engine.chroma_vectors import PAGE, VectorReader
-from langchain_chroma_hybrid.engine.distances import DISTANCES, Space, Vector
+from langchain_chroma_hybrid.engine.distances import Space, Vector, distances
+from langchain_chroma_hybrid.engine.read_ahead import ReadAhead
 from langchain_chroma_hybrid.engine.token_cache import TokenCache
 from langchain_chroma_hybrid.errors import EmbeddingError
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
     from langchain_chroma_hybrid.engine.rows import Rows
+    from langchain_chroma_hybrid.engine.vectors import Vectors
 
 
 # What Chroma's binding can be asked for.
@@ -54,6 +55,7 @@ class ChromaStore:
         self._collection = unobserved(collection)
         self._known_answers = TokenCache[Filter, frozenset[str]](_MOST_BYTES, _bytes_of_ids)
         self.reader = VectorReader(client, self._collection, self.directory)
+        self.ahead = ReadAhead(self)
         self.uuid = str(collection.id)
         self.name = collection.name
 
@@ -140,8 +142,7 @@ class ChromaStore:
                 include=["distances"],
                 **restriction,
             )
-        distances = (found["distances"] or [[]])[0]
-        return list(map(Scored, found["ids"][0], map(float, distances)))
+        return list(map(Scored, found["ids"][0], map(float, (found["distances"] or [[]])[0])))
 
     def query_among(
         self, embedding: Sequence[float], n: int, ids: Sequence[str]
@@ -154,7 +155,7 @@ class ChromaStore:
 
     def match(self, where: Filter) -> frozenset[str]:
         """Ids of all records that pass `where`, by Chroma's own filter."""
-        token = self._lasting_token()
+        token = self.lasting_token()
         known = self._known_answers.known(token, [where])
         if where in known:
             return known[where]
@@ -184,13 +185,13 @@ class ChromaStore:
             records.update((record.id, record) for record in records_of(found))
         return records
 
-    def vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
-        """Vectors `(d,)` of the records among `ids` that exist, by id. Not to be written to."""
-        return self.reader.vectors(ids, self._lasting_token())
+    def vectors(self, ids: Iterable[str]) -> Vectors:
+        """Those of the records among the distinct `ids` that exist."""
+        return self.reader.vectors(list(ids), self.lasting_token())
 
     def unread(self, ids: Sequence[str]) -> int:
         """For how many of `ids` `vectors` would have to ask Chroma."""
-        return self.reader.unread(ids, self._lasting_token())
+        return self.reader.unread(ids, self.lasting_token())
 
     @property
     def remembers(self) -> bool:
@@ -200,21 +201,24 @@ class ChromaStore:
     def rank(
         self, embedding: Sequence[float], ids: Iterable[str], n: int | None = None
     ) -> list[Scored]:
-        """The `n` nearest of `ids` that exist, as `(id, distance)`, nearest first, exactly."""
+        """The `n` nearest of the distinct `ids` that exist, as `(id, distance)`, exactly."""
         vectors = self.vectors(ids)
-        if not vectors:
+        if not vectors.ids:
             return []
-        distances = self.distances(embedding, list(vectors.values()))
-        ranked = nsmallest(n or len(vectors), zip(distances, vectors, strict=True))
-        return [Scored(id_, distance) for distance, id_ in ranked]
+        far = self.distances(embedding, vectors)
+        near: Iterable[int] = range(len(far))
+        if n is not None and n < len(far):
+            # With all that are as far as the last: among equals the smaller id comes first.
+            near = np.flatnonzero(~(far > np.partition(far, n - 1)[n - 1])).tolist()
+        ranked = sorted((float(far[i]), vectors.ids[i]) for i in near)
+        return [Scored(id_, distance) for distance, id_ in ranked[:n]]
 
-    def distances(self, embedding: Sequence[float], vectors: Sequence[Vector]) -> list[float]:
-        """Chroma's distance of the query `(d,)` to each vector `(d,)`; lower is nearer."""
-        query, rows = np.asarray(embedding, dtype=np.float32), np.stack(vectors)
-        if query.shape != rows.shape[1:]:
-            raise EmbeddingError.of("embedding", f"shape {query.shape}", f"({rows.shape[1]},)")
-        distances: list[float] = DISTANCES[self.space](query, rows).tolist()
-        return distances
+    def distances(self, embedding: Sequence[float], vectors: Vectors) -> Vector:
+        """Chroma's distances `(m,)` of the query `(d,)` to `m` vectors; lower is nearer."""
+        query, dimension = np.asarray(embedding, dtype=np.float32), vectors.block.shape[1]
+        if query.shape != (dimension,):
+            raise EmbeddingError.of("embedding", f"shape {query.shape}", f"({dimension},)")
+        return distances(query, vectors, self.space)
 
     def count(self) -> int:
         """Number of records."""
@@ -237,7 +241,7 @@ class ChromaStore:
         """A look at the change token, which servers and ephemeral clients do not have."""
         return sight_of(self.directory) if self.directory else Sight()
 
-    def _lasting_token(self) -> Token | None:
+    def lasting_token(self) -> Token | None:
         """The change token, if any write from now on is sure to give another one."""
         sight = self.sight()
         return sight.token if sight.settled else None
@@ -258,6 +262,11 @@ class ChromaStore:
         except NotFoundError:
             return False
         return True
+
+    def close(self) -> None:
+        """Give back what was opened here; the caller's client stays open."""
+        self.ahead.close()
+        self.reader.close()
 
     # Writing
 

@@ -17,21 +17,20 @@ from chromadb.errors import InternalError
 from langchain_chroma_hybrid.engine.change_token import Token, opening
 from langchain_chroma_hybrid.engine.chroma_calls import pages, translated
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart
-from langchain_chroma_hybrid.engine.token_cache import TokenCache
+from langchain_chroma_hybrid.engine.vectors import NO_VECTORS, VectorCache, Vectors, room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import chromadb
     from chromadb.api import ClientAPI
 
-    from langchain_chroma_hybrid.engine.distances import Vector
-
 # One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
 PAGE = 2_000
-# What is remembered while nothing changes.
-_MOST_BYTES = 64 * 2**20
+# What is remembered while nothing changes: Chroma gives vectors as boxed numbers, which takes
+# longer than to compare them with a thousand queries, and the same filters ask for them again.
+MOST_BYTES = 64 * 2**20
 
 
 class VectorReader:
@@ -49,33 +48,36 @@ class VectorReader:
         self._client = client
         self._collection = collection
         self._directory = directory
-        self._known = _cache()
+        self._known = VectorCache(MOST_BYTES)
         self._apart: ReaderApart | None = None
         self._lock = threading.Lock()
 
-    def vectors(self, ids: Iterable[str], token: Token | None) -> dict[str, Vector]:
-        """Vectors `(d,)` of the records among `ids` that exist, by id.
-
-        They are remembered under `token`, if there is one, and not to be written to.
-        """
+    def vectors(self, ids: Sequence[str], token: Token | None) -> Vectors:
+        """Those of the records among `ids` that exist, remembered under `token` if there is one."""
         # Bound first: what comes from a reader that is being replaced goes with its cache.
-        cache, wanted = self._known, list(ids)
-        known = cache.known(token, wanted)
-        new: dict[str, Vector] = {}
-        for page in pages((id_ for id_ in wanted if id_ not in known), PAGE):
+        cache = self._known
+        known = cache.known(token, ids)
+        if len(known.ids) == len(ids):
+            return known
+        there = set(known.ids)
+        new = self._read([id_ for id_ in ids if id_ not in there])
+        cache.keep(token, new)
+        both = cache.known(token, ids)
+        return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
+
+    def _read(self, ids: Sequence[str]) -> Vectors:
+        read = NO_VECTORS
+        for page in pages(ids, PAGE):
             with translated(), self.collection() as collection:
                 found = collection.get(ids=page, include=["embeddings"])
-            if found["embeddings"] is not None:
+            if found["ids"]:
                 rows = np.asarray(found["embeddings"], dtype=np.float32)
-                rows.setflags(write=False)
-                new.update(zip(found["ids"], rows, strict=True))
-        if new:
-            cache.keep(token, new)
-        return known | new
+                read = read.and_(Vectors.of(found["ids"], rows))
+        return read
 
     def unread(self, ids: Sequence[str], token: Token | None) -> int:
         """For how many of `ids` Chroma would have to be asked."""
-        return len(ids) - len(self._known.known(token, ids))
+        return self._known.unknown(token, ids)
 
     def shows(self, came: Sequence[str], went: Sequence[str]) -> bool:
         """Whether vector queries know that `came` are there and `went` are not.
@@ -128,7 +130,7 @@ class VectorReader:
             reader = ReaderApart(self._client, self._directory, self._collection.name)
         with self._lock:
             old, self._apart = self._apart, reader
-            self._known = _cache()  # the old one holds what the reader before saw
+            self._known = VectorCache(MOST_BYTES)  # the old one holds what the reader before saw
         if old is not None:
             old.retire()
 
@@ -145,10 +147,9 @@ class VectorReader:
                 apart.give_back()
 
 
-def _cache() -> TokenCache[str, Vector]:
-    # Chroma gives vectors as boxed numbers, which takes longer than to compare them with a thousand
-    # queries. The same filters, such as a tenant's, ask for them again and again.
-    return TokenCache(_MOST_BYTES, lambda vector: vector.nbytes)
+def most_kept(vectors: Vectors) -> int:
+    """How many vectors like these are remembered."""
+    return room(MOST_BYTES, vectors.block.shape[1])
 
 
 def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:

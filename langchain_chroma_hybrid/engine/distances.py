@@ -11,8 +11,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from langchain_chroma_hybrid.engine.vectors import Vectors
+
 Vector: TypeAlias = "NDArray[np.float32]"
 Space: TypeAlias = Literal["cosine", "l2", "ip"]
+
+# Rows that are copied out of a block at a time: they stay in a core's own memory.
+_AT_ONCE = 256
 
 
 def relevance(distance: float, space: Space) -> float:
@@ -39,8 +44,17 @@ SIMILARITY_FLOOR: Mapping[Space, float | None] = {"cosine": -1.0, "l2": None, "i
 SIMILARITY_CEILING: Mapping[Space, float | None] = {"cosine": 1.0, "l2": 0.0, "ip": None}
 
 
+def distances(query: Vector, vectors: Vectors, space: Space) -> Vector:
+    """Chroma's distances `(m,)` of the query `(d,)` to `m` vectors; lower is nearer."""
+    found = np.empty(len(vectors.rows), dtype=np.float32)
+    for start in range(0, len(found), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        found[part] = DISTANCES[space](query, vectors.block[vectors.rows[part]])
+    return found
+
+
 def _cosine(query: Vector, rows: Vector) -> Vector:
-    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(query)
+    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * np.linalg.norm(query)
     # Chroma's own guard: a zero vector has distance 1 to everything.
     return np.asarray(1.0 - rows @ query / np.maximum(norms, 1e-30), dtype=np.float32)
 

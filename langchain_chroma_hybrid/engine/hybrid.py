@@ -241,4 +241,4 @@ class HybridIndex:
         self.writer.journal.close()
         if self._owned:
             self.lexical.close()
-        self.store.reader.close()
+        self.store.close()

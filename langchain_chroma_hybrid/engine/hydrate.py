@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.filters import matches
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, Hit, LegHit, Record
+from langchain_chroma_hybrid.engine.vectors import NO_VECTORS, Vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,13 +44,17 @@ def hydrate(
     best = found[: plan.request.k]
     vectors = _vectors(plan, ranking, [hit.id for hit, _ in best], store)
     distances = _distances(ranking, embedding, vectors, store)
+    # Copies: these go to the caller, who may write to his own.
+    own = (
+        {i: row.copy() for i, row in vectors.by_id().items()} if plan.request.with_embedding else {}
+    )
     return tuple(
         Hit(
             record,
             hit.score,
             distance=distances.get(hit.id),
             legs=_legs(plan, ranking, hit, record, lexical),
-            embedding=vectors.get(hit.id) if plan.request.with_embedding else None,
+            embedding=own.get(hit.id),
         )
         for hit, record in best
     )
@@ -88,28 +93,23 @@ def _limited(
     return kept
 
 
-def _vectors(
-    plan: Plan, ranking: Ranking, ids: Sequence[str], store: ChromaStore
-) -> dict[str, Any]:
+def _vectors(plan: Plan, ranking: Ranking, ids: Sequence[str], store: ChromaStore) -> Vectors:
     """Vectors that were asked for, or that a missing distance needs."""
     request = plan.request
     known = ranking.raw.get(VECTOR, {})
     missing = [id_ for id_ in ids if request.with_embedding or id_ not in known]
     if not missing or not (request.with_embedding or request.with_distance):
-        return {}
-    # Copies: these may go to the caller, who may write to his own.
-    return {id_: vector.copy() for id_, vector in store.vectors(missing).items()}
+        return NO_VECTORS
+    return store.vectors(missing)
 
 
 def _distances(
-    ranking: Ranking, embedding: Vector | None, vectors: dict[str, Any], store: ChromaStore
+    ranking: Ranking, embedding: Vector | None, vectors: Vectors, store: ChromaStore
 ) -> dict[str, float]:
-    distances = dict(ranking.raw.get(VECTOR, {}))
-    missing = [id_ for id_ in vectors if id_ not in distances]
-    if missing and embedding is not None:
-        exact = store.distances(embedding, [vectors[id_] for id_ in missing])
-        distances.update(zip(missing, exact, strict=True))
-    return distances
+    known = dict(ranking.raw.get(VECTOR, {}))
+    if embedding is None or not vectors.ids:
+        return known
+    return dict(zip(vectors.ids, store.distances(embedding, vectors).tolist(), strict=True)) | known
 
 
 def _legs(

@@ -14,7 +14,10 @@ wrong costs a part of what the other two cost.
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_chroma_hybrid.core.filters import (
@@ -38,12 +41,14 @@ if TYPE_CHECKING:
 Way: TypeAlias = Literal["none", "lexical", "exact", "overfetch", "ids", "chroma"]
 Route: TypeAlias = Literal["auto", "chroma"]
 
-# More vectors than this are never read for one query, whatever the estimate says: memory.
+# More vectors than this are never read while a query waits for them.
 _EXACT_AT_MOST = 5_000
 # How many of the nearest neighbours to look at first, where that is affordable: the more an HNSW
 # graph is asked for, the better it is searched. Of 100,000 MiniLM vectors 100 neighbours hold .90
-# of the true first ten, 500 hold .987; where near duplicates crowd, 500 hold .83, 1,500 .98.
-_LOOK = 1_500
+# of the true first ten, 500 hold .987; where near duplicates crowd, 500 hold .83, 1,800 .98.
+_LOOK = 1_800
+# For the same reason as many are asked for among given ids, at least.
+_AMONG = 500
 # What a first look may cost, as a share of the way without one, when it is unlikely to be enough.
 _GAMBLE = 0.1
 # Neighbours asked for beyond what the share that passes suggests.
@@ -100,7 +105,12 @@ class Cost:
 
         If they are remembered, a third of the reading counts: the next query finds them read.
         """
-        return 1.0 + 0.002 * passing + (0.015 if remembered else 0.045) * unread
+        return 1.0 + 0.0004 * passing + (1 / 3 if remembered else 1.0) * Cost.reading(unread)
+
+    @staticmethod
+    def reading(unread: int) -> float:
+        """Have Chroma hand over so many vectors."""
+        return 0.045 * unread
 
     @staticmethod
     def neighbours(n: int) -> float:
@@ -152,11 +162,14 @@ def plan_filter(
     passing, total = lexical.match_count(resolved), lexical.count()
     plan = FilterPlan(asked, resolved, passing, total)
     others = min(plan.without_looking, Cost.neighbours(_needed(fetch, passing, total)))
-    if passing > _EXACT_AT_MOST or (passing > fetch and Cost.exact(passing, 0) > others):
+    if store.ahead.has_read(resolved):
+        others = math.inf  # an estimate; these vectors were read because the others took longer
+    elif passing > _EXACT_AT_MOST or (passing > fetch and Cost.exact(passing, 0) > others):
         return plan
     ids = tuple(lexical.match(resolved))
-    reading = Cost.exact(passing, store.unread(ids), remembered=store.remembers)
-    if passing > fetch and reading > others:
+    unread = store.unread(ids)
+    reading = Cost.exact(passing, unread, remembered=store.remembers)
+    if unread > _EXACT_AT_MOST or (passing > fetch and reading > others):
         return plan
     return replace(plan, ids=ids)
 
@@ -175,15 +188,33 @@ def nearest(
         return [], "lexical"
     if plan.ids is not None:
         return store.rank(embedding, plan.ids, fetch), "exact"
+    start = time.perf_counter()
+    found = _approximately(plan, embedding, fetch, store, lexical)
+    if plan.resolved is not None and plan.route == "auto":
+        lost = (time.perf_counter() - start) * 1e3 - Cost.exact(plan.passing, 0)
+        ids = partial(lexical.match, plan.resolved)
+        store.ahead.lose(plan.resolved, lost, Cost.reading(plan.passing), ids)
+    return found
+
+
+def _approximately(
+    plan: FilterPlan,
+    embedding: Sequence[float],
+    fetch: int,
+    store: ChromaStore,
+    lexical: LexicalIndex,
+) -> tuple[list[Scored], Way]:
+    """As `nearest`, by Chroma's index."""
     if plan.route == "auto":
         hits = _overfetched(plan, embedding, fetch, store, lexical)
         if hits is not None:
             return hits, "overfetch"
         if plan.passing <= MOST_IDS:
             # None where the lexical index lags behind: then Chroma knows better.
-            hits = store.query_among(embedding, fetch, lexical.match(plan.resolved))
+            among = lexical.match(plan.resolved)
+            hits = store.query_among(embedding, max(fetch, min(_AMONG, len(among))), among)
             if hits is not None:
-                return hits, "ids"
+                return hits[:fetch], "ids"
     return store.query(embedding, fetch, plan.asked), "chroma"
 
 

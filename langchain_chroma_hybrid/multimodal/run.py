@@ -51,7 +51,7 @@ class Run:
             vectors = self._embeddings.encode_images([each.loaded.image for each in new])
             self._upsert(rows(new, vectors))
         if same:
-            kept = self._index.store.vectors([each.id for each in same])
+            kept = self._index.store.vectors([each.id for each in same]).by_id()
             self._upsert(rows(same, [kept[each.id] for each in same]))
         self.described += [each.id for each in same]
         for each in new:

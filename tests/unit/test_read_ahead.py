@@ -1,0 +1,155 @@
+"""Of a filter that comes again and again the vectors are read, as soon as that pays."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from langchain_chroma_hybrid import HybridChroma
+from langchain_chroma_hybrid.core.filters import parse
+from langchain_chroma_hybrid.engine import chroma_vectors, planner, read_ahead
+from langchain_chroma_hybrid.engine.planner import Cost, nearest, plan_filter
+from langchain_chroma_hybrid.engine.vectors import VectorCache, Vectors
+from tests.helpers import COSINE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+
+N, DIMENSION = 600, 8
+TENANT = parse({"tenant": 1})
+QUERY = np.eye(DIMENSION)[0].tolist()
+
+
+def no_gift(*_: Any, **__: Any) -> float:
+    return 0.0
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HybridIndex:
+    """Reading takes three queries to pay, and more than ten records are never read in a query."""
+    monkeypatch.setattr(planner, "_EXACT_AT_MOST", 10)
+    monkeypatch.setattr(Cost, "exact", staticmethod(no_gift))
+    monkeypatch.setattr(read_ahead, "_PAGE", 50)
+    store = HybridChroma("points", None, str(tmp_path), collection_configuration=COSINE, max_age=0)
+    vectors = np.random.default_rng(1).normal(size=(N, DIMENSION))
+    metadatas = [{"tenant": i % 3} for i in range(N)]
+    store._collection.add([f"p{i}" for i in range(N)], vectors.tolist(), metadatas)
+    store.sync()
+    time.sleep(0.1)  # longer than a tick of the file's clock
+    return store._index
+
+
+def ask(index: HybridIndex) -> tuple[list[str], str]:
+    plan = plan_filter(TENANT, index.store, index.lexical, fetch=10)
+    hits, way = nearest(plan, QUERY, 10, index.store, index.lexical)
+    return [hit.id for hit in hits], way
+
+
+def wait_for_reading() -> None:
+    for thread in threading.enumerate():
+        if thread.name == read_ahead.THREAD:
+            thread.join()
+
+
+def ask_until_read(index: HybridIndex, monkeypatch: pytest.MonkeyPatch, queries: int = 1) -> None:
+    """The price is what so many queries lose."""
+    took, clock = iter(range(10**6)), time.perf_counter
+    monkeypatch.setattr(Cost, "reading", staticmethod(lambda _: 1e3 * queries))
+    monkeypatch.setattr(planner.time, "perf_counter", lambda: float(next(took)))
+    for _ in range(queries):
+        assert ask(index)[1] != "exact"
+    monkeypatch.setattr(planner.time, "perf_counter", clock)
+    wait_for_reading()
+
+
+def test_it_is_read_when_the_queries_have_lost_what_it_costs(index, monkeypatch):
+    exact = [hit.id for hit in index.store.rank(QUERY, index.store.match(TENANT), 10)]
+    ask_until_read(index, monkeypatch, queries=3)
+    assert ask(index) == (exact, "exact")
+
+
+def test_a_write_starts_it_anew(index, monkeypatch):
+    ask_until_read(index, monkeypatch)
+    assert ask(index)[1] == "exact"
+    index.store._client.get_collection("points").update(["p1"], [QUERY])
+    ids, way = ask(index)
+    assert way != "exact"
+    assert ids[0] == "p1"
+    time.sleep(0.1)
+    ask_until_read(index, monkeypatch)
+    ids, way = ask(index)
+    assert (ids[0], way) == ("p1", "exact")
+
+
+def test_what_does_not_fit_into_memory_is_left_alone(index, monkeypatch):
+    monkeypatch.setattr(chroma_vectors, "MOST_BYTES", N // 3 * DIMENSION * 4 - 1)
+    read = []
+    vectors = index.store.reader.vectors
+    monkeypatch.setattr(
+        index.store.reader,
+        "vectors",
+        lambda ids, token: read.append(len(ids)) or vectors(ids, token),
+    )
+    ask_until_read(index, monkeypatch)
+    assert read == [50]
+    assert ask(index)[1] != "exact"
+
+
+def test_vectors_that_made_room_for_others_are_not_read_in_a_query(index, monkeypatch):
+    ask_until_read(index, monkeypatch)
+    index.store.reader._known = VectorCache(0)
+    assert ask(index)[1] != "exact"
+
+
+def test_a_failure_and_the_end_of_the_index_end_it_quietly(index, monkeypatch, recwarn):
+    def fail(*_: Any) -> Vectors:
+        raise OSError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(index.store.reader, "vectors", fail)
+        ask_until_read(index, monkeypatch)
+    assert ask(index)[1] != "exact"
+    index.store.ahead.close()
+    ask_until_read(index, monkeypatch)
+    assert ask(index)[1] != "exact"
+    assert not recwarn.list
+
+
+def test_many_threads_share_one_cache():
+    cache, token = VectorCache(400 * DIMENSION * 4), (1, 0, 0)
+    ids = [f"p{i}" for i in range(1000)]
+    truth = np.random.default_rng(2).normal(size=(1000, DIMENSION)).astype(np.float32)
+    wrong: list[str] = []
+
+    def work(seed: int) -> None:
+        random = np.random.default_rng(seed)
+        for _ in range(300):
+            some = random.permutation(1000)[:60]
+            found = cache.known(token, [ids[i] for i in some])
+            for id_, vector in found.by_id().items():
+                if not np.array_equal(vector, truth[int(id_[1:])]):
+                    wrong.append(id_)
+            cache.keep(token, Vectors.of([ids[i] for i in some], truth[some]))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(cache.known(token, ids).ids) <= 400
+    assert not cache.known((2, 0, 0), ids).ids
+
+
+def test_the_block_of_vectors_is_not_to_be_written_to():
+    cache, token = VectorCache(1000), (1, 0, 0)
+    given = np.ones((1, 2), dtype=np.float32)
+    cache.keep(token, Vectors.of(["a"], given))
+    with pytest.raises(ValueError, match="read-only"):
+        cache.known(token, ["a"]).block[0] = 0
