@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.records import Hit, Record, SearchResult
     from langchain_chroma_hybrid.engine.hybrid import AsyncEmbed, HybridIndex, Trace
+    from langchain_chroma_hybrid.engine.legs import Embed, Outcome, Vector
     from langchain_chroma_hybrid.engine.running import Step
-    from langchain_chroma_hybrid.engine.search import Embed, Outcome, Vector
 
 T = TypeVar("T")
 

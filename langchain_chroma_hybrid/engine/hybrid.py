@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchRequest, SearchResult
-from langchain_chroma_hybrid.engine import search as stages
 from langchain_chroma_hybrid.engine.keeper import Keeper, Upkeep
+from langchain_chroma_hybrid.engine.query_plan import make_plan
 from langchain_chroma_hybrid.engine.running import Query, awaited, given, started
 from langchain_chroma_hybrid.engine.writer import Writer
 from langchain_chroma_hybrid.errors import LexicalIndexError
@@ -20,11 +20,11 @@ from langchain_chroma_hybrid.errors import LexicalIndexError
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.engine.journal import Journal
+    from langchain_chroma_hybrid.engine.legs import Embed, Outcome, Vector
     from langchain_chroma_hybrid.engine.marks import Marks
     from langchain_chroma_hybrid.engine.planner import Route
     from langchain_chroma_hybrid.engine.rows import Rows
     from langchain_chroma_hybrid.engine.running import Step
-    from langchain_chroma_hybrid.engine.search import Embed, Outcome, Vector
     from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport
     from langchain_chroma_hybrid.engine.writer import AsyncEmbedMany, EmbedMany
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
@@ -149,7 +149,7 @@ class HybridIndex:
         note = self._prepared(request)
         if note is not None:
             request, route = replace(request, mode="vector"), "chroma"
-        plan = stages.make_plan(request, store, self.lexical, route=route)
+        plan = make_plan(request, store, self.lexical, route=route)
         return Query(plan, store, self.lexical, () if note is None else (note,), start)
 
     def _prepared(self, request: SearchRequest) -> str | None:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.fusion import Fused
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
-    from langchain_chroma_hybrid.engine.search import Plan, Ranking, Vector
+    from langchain_chroma_hybrid.engine.legs import Vector
+    from langchain_chroma_hybrid.engine.query_plan import Plan
+    from langchain_chroma_hybrid.engine.ranking import Ranking
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 

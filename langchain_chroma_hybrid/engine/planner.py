@@ -30,6 +30,7 @@ from langchain_chroma_hybrid.core.filters import (
     resolve,
 )
 from langchain_chroma_hybrid.engine.chroma_store import MOST_IDS
+from langchain_chroma_hybrid.engine.cost import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,46 +92,6 @@ class FilterPlan:
     def empty(self) -> bool:
         """Nothing passes: no leg has to run."""
         return self.asked is not None and self.route == "auto" and self.passing == 0
-
-
-class Cost:
-    """Estimated milliseconds. Only their order matters, which machines share.
-
-    Fitted to `benchmarks/latency.py` at 20,000 and 100,000 records of 384 dimensions.
-    """
-
-    @staticmethod
-    def exact(passing: int, unread: int, *, remembered: bool = True) -> float:
-        """Rank so many vectors, of which so many are to be read.
-
-        If they are remembered, a third of the reading counts: the next query finds them read.
-        """
-        return 1.0 + 0.0004 * passing + (1 / 3 if remembered else 1.0) * Cost.reading(unread)
-
-    @staticmethod
-    def reading(unread: int) -> float:
-        """Have Chroma hand over so many vectors."""
-        return 0.045 * unread
-
-    @staticmethod
-    def neighbours(n: int) -> float:
-        """Ask for so many neighbours without a filter, and see which of them pass."""
-        return 1.5 + 0.008 * n
-
-    @staticmethod
-    def affordable(milliseconds: float) -> int:
-        """Neighbours that can be asked for in that time."""
-        return max(0, int((milliseconds - 1.5) / 0.008))
-
-    @staticmethod
-    def ids(total: int, passing: int) -> float:
-        """Ask for neighbours among so many ids: a walk until enough of them came by."""
-        return 3.0 + 0.002 * passing + 0.0008 * total * min(1.0, 200 / max(1, passing))
-
-    @staticmethod
-    def chroma(total: int, passing: int) -> float:
-        """Chroma's own filter over so many records, of which so many pass."""
-        return 3.0 + 0.0008 * total + 0.003 * passing
 
 
 def combined(request: SearchRequest) -> Filter | None:

@@ -12,12 +12,21 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchResult
-from langchain_chroma_hybrid.engine import search as stages
 from langchain_chroma_hybrid.engine.hydrate import hydrate
+from langchain_chroma_hybrid.engine.legs import (
+    further_outcome,
+    run_lexical,
+    run_vector,
+    settle,
+    timed,
+)
+from langchain_chroma_hybrid.engine.query_plan import deeper
+from langchain_chroma_hybrid.engine.ranking import rank
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
-    from langchain_chroma_hybrid.engine.search import Outcome, Plan
+    from langchain_chroma_hybrid.engine.legs import Outcome
+    from langchain_chroma_hybrid.engine.query_plan import Plan
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 T = TypeVar("T")
@@ -47,12 +56,12 @@ class Query:
 
         def run() -> Outcome:
             if name == LEXICAL:
-                return stages.run_lexical(plan, lexical)
+                return run_lexical(plan, lexical)
             if name == VECTOR:
-                return stages.run_vector(plan, store, lexical, given())
-            return stages.further_outcome(name, given(), plan, lexical)
+                return run_vector(plan, store, lexical, given())
+            return further_outcome(name, given(), plan, lexical)
 
-        return lambda: stages.timed(name, run)
+        return lambda: timed(name, run)
 
     def finish(self, outcomes: Sequence[Outcome]) -> tuple[SearchResult, Query | None]:
         """The result, and the query to run instead when it has too few for want of depth.
@@ -61,8 +70,8 @@ class Query:
             SearchError: `on_leg_error="degrade"` and no leg answered.
             Exception: with `raise`, the first failure of a leg.
         """
-        stages.settle(self.plan, outcomes)
-        ranking = stages.rank(self.plan, outcomes, self.store, self.lexical)
+        settle(self.plan, outcomes)
+        ranking = rank(self.plan, outcomes, self.store, self.lexical)
         embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
         hits = hydrate(self.plan, ranking, embedding, self.store, self.lexical)
         result = SearchResult(
@@ -72,7 +81,7 @@ class Query:
             self.notes,
             embedding if self.plan.request.with_embedding else None,
         )
-        plan = stages.deeper(self.plan, outcomes, ranking, len(hits))
+        plan = deeper(self.plan, outcomes, ranking, len(hits))
         return result, None if plan is None else replace(self, plan=plan)
 
 

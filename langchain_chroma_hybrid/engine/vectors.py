@@ -57,15 +57,8 @@ class VectorCache:
         self._most = most
         self._lock = threading.Lock()
         self._token: Token | None = None
-        self._begin(None, 0)
-
-    def _begin(self, token: Token | None, dimension: int) -> None:
-        self._token = token
-        # A new block, not the old one: somebody may be reading that. Untouched rows take no memory.
-        self._block: Matrix = np.empty((room(self._most, dimension), dimension), dtype=np.float32)
-        self._shown = self._block.view()
-        self._shown.setflags(write=False)
         self._row: dict[str, int] = {}
+        self._block: Matrix = NO_VECTORS.block
 
     def unknown(self, token: Token | None, ids: Sequence[str]) -> int:
         """How many of `ids` were not read under `token`."""
@@ -79,7 +72,8 @@ class VectorCache:
         with self._lock:
             if token is None or token != self._token:
                 return NO_VECTORS
-            rows, block = list(map(self._row.get, ids)), self._shown
+            rows, block = list(map(self._row.get, ids)), self._block.view()
+        block.setflags(write=False)
         if None in rows:
             ids = [id_ for id_, row in zip(ids, rows, strict=True) if row is not None]
             rows = [row for row in rows if row is not None]
@@ -87,15 +81,26 @@ class VectorCache:
 
     def keep(self, token: Token | None, new: Vectors) -> None:
         """Keep what was read after `token` was looked at."""
-        if token is None or not new.ids or len(new.ids) > room(self._most, new.block.shape[1]):
+        dimension = new.block.shape[1]
+        if token is None or not new.ids or len(new.ids) > room(self._most, dimension):
             return
         with self._lock:
-            if token != self._token or len(self._row) + len(new.ids) > len(self._block):
-                self._begin(token, new.block.shape[1])
+            if token != self._token or len(self._row) + len(new.ids) > room(self._most, dimension):
+                self._token, self._row, self._block = token, {}, NO_VECTORS.block
+            self._grow(len(self._row) + len(new.ids), dimension)
             for id_, row in zip(new.ids, new.rows, strict=True):
                 if id_ not in self._row:
                     self._block[len(self._row)] = new.block[row]
                     self._row[id_] = len(self._row)
+
+    def _grow(self, size: int, dimension: int) -> None:
+        """Room for so many: in another block, because somebody may be reading this one."""
+        if size > len(self._block):
+            room_ = min(room(self._most, dimension), max(size, 2 * len(self._block)))
+            block = np.empty((room_, dimension), dtype=np.float32)
+            if self._row:
+                block[: len(self._row)] = self._block[: len(self._row)]
+            self._block = block
 
 
 def room(most: int, dimension: int) -> int:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.records import Record
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.engine.journal import Journal
+    from langchain_chroma_hybrid.engine.legs import Vector
     from langchain_chroma_hybrid.engine.rows import Rows
-    from langchain_chroma_hybrid.engine.search import Vector
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 EmbedMany: TypeAlias = Callable[[list[str]], Sequence["Vector"]]

@@ -10,7 +10,8 @@ import pytest
 from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.engine import planner
-from langchain_chroma_hybrid.engine.planner import Cost, nearest, plan_filter
+from langchain_chroma_hybrid.engine.cost import Cost
+from langchain_chroma_hybrid.engine.planner import nearest, plan_filter
 from tests.helpers import COSINE, fresh_name
 
 N, DIMENSION = 1200, 16

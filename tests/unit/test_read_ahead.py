@@ -12,7 +12,8 @@ import pytest
 from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.engine import chroma_vectors, planner, read_ahead
-from langchain_chroma_hybrid.engine.planner import Cost, nearest, plan_filter
+from langchain_chroma_hybrid.engine.cost import Cost
+from langchain_chroma_hybrid.engine.planner import nearest, plan_filter
 from langchain_chroma_hybrid.engine.vectors import VectorCache, Vectors
 from tests.helpers import COSINE
 
