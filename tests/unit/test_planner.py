@@ -83,6 +83,7 @@ def test_every_way_finds_the_nearest_that_pass(index, points, favoured, name):
         plan = plan_filter(asked, index.store, index.lexical, fetch=10)
         hits, way = nearest(plan, query.tolist(), 10, index.store, index.lexical)
         assert {hit.id for hit in hits} <= passing
+        assert len(hits) <= 10
         assert len({hit.id for hit in hits[:10]} & exact) >= 0.8 * len(exact)
         assert [hit.score for hit in hits] == sorted(hit.score for hit in hits)
         if name == "none":
@@ -144,3 +145,13 @@ def test_a_lexical_index_that_lags_behind_leaves_it_to_chroma(points, monkeypatc
     assert way == "chroma"
     assert len(hits) == 10
     assert "p0" not in {hit.id for hit in hits}
+
+
+def test_among_equals_the_smaller_id_comes_first(tmp_path):
+    store = HybridChroma("equals", None, str(tmp_path), collection_configuration=COSINE)
+    ids = list("dbeca")
+    store._collection.add(ids=ids, embeddings=[[1.0, 0.0]] * 4 + [[0.0, 1.0]])
+    rank = store._index.store.rank
+    assert [hit.id for hit in rank([1.0, 0.0], ids, 2)] == ["b", "c"]
+    assert [hit.id for hit in rank([1.0, 0.0], ids)] == ["b", "c", "d", "e", "a"]
+    assert [hit.id for hit in rank([1.0, 0.0], [*ids, "gone"], 9)] == ["b", "c", "d", "e", "a"]
