@@ -16,6 +16,7 @@ Token: TypeAlias = tuple[int, ...]
 # no fractions of a millisecond.
 _FINE_TICK_NS, _COARSE_TICK_NS = 50_000_000, 2_000_000_000
 _COARSE_NS = 1_000_000
+_WITHOUT_LOG = 3
 
 # By folder: its change tokens that differ only by our opening of clients.
 _openings: dict[Path, tuple[Token, ...]] = {}
@@ -52,11 +53,19 @@ def sight_of(directory: Path) -> Sight:
     """Look at the change token of a data folder."""
     now = time.time_ns()  # first: after the look somebody may have written already
     token = token_of(directory)
-    return Sight(token, token is not None and now - token[0] > _tick_ns(token[0]))
+    return Sight(token, token is not None and now - token[0] > _tick_ns(token))
 
 
-def _tick_ns(stamp: int) -> int:
-    return _FINE_TICK_NS if stamp % _COARSE_NS else _COARSE_TICK_NS
+def lasting_token(directory: Path | None) -> Token | None:
+    """The change token, if any write from now on is sure to give another one."""
+    sight = Sight() if directory is None else sight_of(directory)
+    return sight.token if sight.settled else None
+
+
+def _tick_ns(token: Token) -> int:
+    # A log is stamped before what it holds is there for readers: a sync of the disk lies between.
+    fine = token[0] % _COARSE_NS and len(token) == _WITHOUT_LOG
+    return _FINE_TICK_NS if fine else _COARSE_TICK_NS
 
 
 @contextmanager

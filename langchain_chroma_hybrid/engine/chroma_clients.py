@@ -150,10 +150,20 @@ class ReaderApart:
         self._users, self._retired, self._lock = 0, False, threading.Lock()
         try:
             self._collection = self._client.get_collection(name, embedding_function=None)
+            self._load()
         except NotFoundError as error:
             self.retire()
             message = f"the Chroma collection is gone: {error}"
             raise CollectionError(message) from error
+
+    def _load(self) -> None:
+        """Query once while nobody else does.
+
+        The first queries of a second client, side by side, crash the process (chromadb 1.5.9).
+        """
+        some = self._collection.get(limit=1, include=["embeddings"])["embeddings"]
+        if some is not None and len(some):
+            self._collection.query(query_embeddings=some[:1], n_results=1, include=[])
 
     def take(self) -> chromadb.Collection:
         """The collection; the client stays open until everyone has given it back."""

@@ -13,7 +13,13 @@ from chromadb.errors import InternalError, NotFoundError
 
 from langchain_chroma_hybrid.core.filters import Filter, to_chroma
 from langchain_chroma_hybrid.core.records import Record, Scored
-from langchain_chroma_hybrid.engine.change_token import Sight, Token, only_opened, sight_of
+from langchain_chroma_hybrid.engine.change_token import (
+    Sight,
+    Token,
+    lasting_token,
+    only_opened,
+    sight_of,
+)
 from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
 from langchain_chroma_hybrid.engine.chroma_calls import columns, pages, records_of, row, translated
 from langchain_chroma_hybrid.engine.chroma_clients import unobserved
@@ -55,7 +61,7 @@ class ChromaStore:
         self._collection = unobserved(collection)
         self._known_answers = TokenCache[Filter, frozenset[str]](_MOST_BYTES, _bytes_of_ids)
         self.reader = VectorReader(client, self._collection, self.directory)
-        self.ahead = ReadAhead(self)
+        self.ahead = ReadAhead(self.reader, self.directory)
         self.uuid = str(collection.id)
         self.name = collection.name
 
@@ -155,7 +161,7 @@ class ChromaStore:
 
     def match(self, where: Filter) -> frozenset[str]:
         """Ids of all records that pass `where`, by Chroma's own filter."""
-        token = self.lasting_token()
+        token = self._lasting_token()
         known = self._known_answers.known(token, [where])
         if where in known:
             return known[where]
@@ -187,11 +193,11 @@ class ChromaStore:
 
     def vectors(self, ids: Iterable[str]) -> Vectors:
         """Those of the records among the distinct `ids` that exist."""
-        return self.reader.vectors(list(ids), self.lasting_token())
+        return self.reader.vectors(list(ids), self._lasting_token())
 
     def unread(self, ids: Sequence[str]) -> int:
         """For how many of `ids` `vectors` would have to ask Chroma."""
-        return self.reader.unread(ids, self.lasting_token())
+        return self.reader.unread(ids, self._lasting_token())
 
     @property
     def remembers(self) -> bool:
@@ -209,7 +215,7 @@ class ChromaStore:
         near: Iterable[int] = range(len(far))
         if n is not None and n < len(far):
             # With all that are as far as the last: among equals the smaller id comes first.
-            near = np.flatnonzero(~(far > np.partition(far, n - 1)[n - 1])).tolist()
+            near = np.flatnonzero(far <= np.partition(far, n - 1)[n - 1]).tolist()
         ranked = sorted((float(far[i]), vectors.ids[i]) for i in near)
         return [Scored(id_, distance) for distance, id_ in ranked[:n]]
 
@@ -241,10 +247,8 @@ class ChromaStore:
         """A look at the change token, which servers and ephemeral clients do not have."""
         return sight_of(self.directory) if self.directory else Sight()
 
-    def lasting_token(self) -> Token | None:
-        """The change token, if any write from now on is sure to give another one."""
-        sight = self.sight()
-        return sight.token if sight.settled else None
+    def _lasting_token(self) -> Token | None:
+        return lasting_token(self.directory)
 
     def unchanged(self, noted: Token | None, token: Token | None) -> bool:
         """Whether nothing but our opening of clients made `token` out of `noted`."""

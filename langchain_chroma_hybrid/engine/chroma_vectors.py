@@ -17,7 +17,7 @@ from chromadb.errors import InternalError
 from langchain_chroma_hybrid.engine.change_token import Token, opening
 from langchain_chroma_hybrid.engine.chroma_calls import pages, translated
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart
-from langchain_chroma_hybrid.engine.vectors import NO_VECTORS, VectorCache, Vectors, room
+from langchain_chroma_hybrid.engine.vectors import NO_VECTORS, VectorCache, Vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -145,11 +145,6 @@ class VectorReader:
         finally:
             if apart is not None:
                 apart.give_back()
-
-
-def most_kept(vectors: Vectors) -> int:
-    """How many vectors like these are remembered."""
-    return room(MOST_BYTES, vectors.block.shape[1])
 
 
 def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:

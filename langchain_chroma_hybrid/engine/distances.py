@@ -50,6 +50,8 @@ def distances(query: Vector, vectors: Vectors, space: Space) -> Vector:
     for start in range(0, len(found), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         found[part] = DISTANCES[space](query, vectors.block[vectors.rows[part]])
+    # Of vectors so long that float32 overflows: as far as Chroma says, or farthest.
+    found[np.isnan(found)] = 1.0 if space == "cosine" else np.inf
     return found
 
 

@@ -177,9 +177,10 @@ class Keeper:
             in_doubt = not noted.known and self._lexical.count() > 0
             alone = self._recover()
             if noted.ready and self._lexical.capabilities.durable and self._lexical.count():
-                known = self._store.unchanged(noted.token, sight.token)
+                looks = self._upkeep.sync == "before_query"
+                known = self._store.unchanged(noted.token, sight.token) and (noted.sure or looks)
                 if known:
-                    sight = sight._replace(settled=noted.sure)
+                    sight = sight._replace(settled=noted.sure and sight.settled)
                 elif self._upkeep.sync != "manual":
                     known = self._compare()
                 # What nobody has looked at stays to be found by the next who does.

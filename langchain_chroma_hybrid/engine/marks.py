@@ -28,7 +28,7 @@ class Noted:
         ready: the index was complete.
         token: Chroma's change token when both halves were known to be in step, but for what the
             journals name.
-        sure: any write since then has changed the token.
+        sure: any write since then has changed the token; else a count is to be looked at.
         place: tenant and database of the collection.
     """
 

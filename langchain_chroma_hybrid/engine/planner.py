@@ -3,7 +3,8 @@
 Chroma's own filter costs a scan that grows with the collection, while the lexical index knows in
 less than a millisecond which records pass. So there are four ways to the nearest ones that pass:
 
-* `exact`: few pass: read their vectors, rank them here. On disk, what was read is remembered.
+* `exact`: few pass, or their vectors are at hand: rank them here. On disk, what was read is
+  remembered, and read ahead for filters that come often.
 * `overfetch`: many pass: ask Chroma for more neighbours without a filter, keep those that pass.
 * `ids`: give Chroma the ids that pass in place of the filter, which spares it the scan.
 * `chroma`: Chroma's own filter, when more pass than it can be given.
@@ -14,7 +15,6 @@ wrong costs a part of what the other two cost.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,7 +30,9 @@ from langchain_chroma_hybrid.core.filters import (
     resolve,
 )
 from langchain_chroma_hybrid.engine.chroma_store import MOST_IDS
+from langchain_chroma_hybrid.engine.chroma_vectors import MOST_BYTES
 from langchain_chroma_hybrid.engine.cost import Cost
+from langchain_chroma_hybrid.engine.vectors import room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +66,7 @@ class FilterPlan:
         asked: as given (call AND base); None for no restriction. Chroma can evaluate it.
         resolved: the same with every part that the lexical index cannot answer replaced by ids.
         passing: how many of `total` records pass, as the lexical index knows it.
-        ids: all ids that pass, when reading their vectors is the cheapest way.
+        ids: all ids that pass, when ranking their vectors is the best way.
         route: `chroma` forbids the other ways.
     """
 
@@ -123,14 +125,18 @@ def plan_filter(
     passing, total = lexical.match_count(resolved), lexical.count()
     plan = FilterPlan(asked, resolved, passing, total)
     others = min(plan.without_looking, Cost.neighbours(_needed(fetch, passing, total)))
-    if store.ahead.has_read(resolved):
-        others = math.inf  # an estimate; these vectors were read because the others took longer
-    elif passing > _EXACT_AT_MOST or (passing > fetch and Cost.exact(passing, 0) > others):
+    read = store.ahead.has_read(asked)
+    dear = passing > _EXACT_AT_MOST or (passing > fetch and Cost.exact(passing, 0) > others)
+    if dear and not read:
         return plan
     ids = tuple(lexical.match(resolved))
     unread = store.unread(ids)
+    if read and not unread:
+        return replace(plan, ids=ids)  # whatever the estimates say: the others took longer
+    if read:
+        store.ahead.forget(asked)  # others took the room
     reading = Cost.exact(passing, unread, remembered=store.remembers)
-    if unread > _EXACT_AT_MOST or (passing > fetch and reading > others):
+    if dear or (passing > fetch and reading > others):
         return plan
     return replace(plan, ids=ids)
 
@@ -147,14 +153,18 @@ def nearest(
         return store.query(embedding, fetch, None), "none"
     if plan.empty:
         return [], "lexical"
-    if plan.ids is not None:
+    # Since the plan was made, somebody may have written: then what was read is to be read again.
+    if plan.ids is not None and (
+        plan.passing <= _EXACT_AT_MOST or store.unread(plan.ids) <= _EXACT_AT_MOST
+    ):
         return store.rank(embedding, plan.ids, fetch), "exact"
     start = time.perf_counter()
     found = _approximately(plan, embedding, fetch, store, lexical)
-    if plan.resolved is not None and plan.route == "auto":
+    fits = plan.passing <= room(MOST_BYTES, len(embedding))
+    if plan.resolved is not None and plan.route == "auto" and fits:
         lost = (time.perf_counter() - start) * 1e3 - Cost.exact(plan.passing, 0)
         ids = partial(lexical.match, plan.resolved)
-        store.ahead.lose(plan.resolved, lost, Cost.reading(plan.passing), ids)
+        store.ahead.lose(plan.asked, lost, Cost.reading(plan.passing), ids)
     return found
 
 

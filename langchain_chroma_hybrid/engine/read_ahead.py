@@ -7,15 +7,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.engine.chroma_vectors import most_kept
+from langchain_chroma_hybrid.engine.change_token import lasting_token
 from langchain_chroma_hybrid.engine.token_cache import TokenCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.engine.change_token import Token
-    from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
+    from langchain_chroma_hybrid.engine.chroma_vectors import VectorReader
 
 # Vectors read at a time, and a pause after: Chroma holds the interpreter while it hands them over.
 _PAGE, _PAUSE = 250, 0.005
@@ -36,8 +37,9 @@ class ReadAhead:
     Competitive Snoopy Caching, 1988). A change of the data folder starts it all anew.
     """
 
-    def __init__(self, store: ChromaStore) -> None:
-        self._store = store
+    def __init__(self, reader: VectorReader, directory: Path | None) -> None:
+        self._reader = reader
+        self._directory = directory
         self._lock = threading.Lock()
         self._lost: TokenCache[Filter, float] = TokenCache(_MOST_BYTES, lambda _: 0)
         self._read: TokenCache[Filter, bool] = TokenCache(_MOST_BYTES, lambda _: 0)
@@ -46,26 +48,40 @@ class ReadAhead:
 
     def has_read(self, where: Filter) -> bool:
         """Whether all that passed `where` was read, since when nothing has changed."""
-        return where in self._read.known(self._store.lasting_token(), [where])
+        return self._read.known(self._token(), [where]).get(where, False)
+
+    def forget(self, where: Filter) -> None:
+        """What was read is not remembered any more."""
+        self._read.keep(self._token(), {where: False})
 
     def lose(
         self, where: Filter, milliseconds: float, price: float, ids: Callable[[], Sequence[str]]
     ) -> None:
         """A query took so much longer without the vectors of `ids`, which cost `price` to read."""
-        token = self._store.lasting_token()
-        if token is None or milliseconds <= 0:
+        token = self._token()
+        if token is None:
             return
         with self._lock:
             lost = self._lost.known(token, [where]).get(where, 0.0) + milliseconds
             start = lost >= price and not (self._busy or self._closed)
-            self._lost.keep(token, {where: 0.0 if start else lost})
+            self._lost.keep(token, {where: 0.0 if start else max(0.0, lost)})
             self._busy = self._busy or start
         if start:
-            threading.Thread(target=self._work, args=(where, ids, token), name=THREAD).start()
+            self._start(where, ids, token)
 
     def close(self) -> None:
         """Read no further."""
         self._closed = True
+
+    def _token(self) -> Token | None:
+        return lasting_token(self._directory)
+
+    def _start(self, where: Filter, ids: Callable[[], Sequence[str]], token: Token) -> None:
+        work = threading.Thread(target=self._work, args=(where, ids, token), name=THREAD)
+        try:
+            work.start()
+        except RuntimeError:  # the machine has no room for another thread
+            self._busy = False
 
     def _work(self, where: Filter, ids: Callable[[], Sequence[str]], token: Token) -> None:
         try:
@@ -81,8 +97,8 @@ class ReadAhead:
             # The program may have ended, and waits for its threads.
             if self._closed or not threading.main_thread().is_alive():
                 return False
-            found = self._store.reader.vectors(ids[start : start + _PAGE], token)
-            if self._store.lasting_token() != token or len(ids) > most_kept(found):
+            self._reader.vectors(ids[start : start + _PAGE], token)
+            if self._token() != token:
                 return False
             time.sleep(_PAUSE)
         return True

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Matrix: TypeAlias = "NDArray[np.float32]"
 
+_OVERHEAD = 200  # bytes of an id and its place in a table
+
 
 class Vectors(NamedTuple):
     """Vectors `(d,)` of some records: row `rows[i]` of `block` `(n, d)` is that of `ids[i]`.
@@ -104,5 +106,5 @@ class VectorCache:
 
 
 def room(most: int, dimension: int) -> int:
-    """How many vectors of that dimension `most` bytes hold."""
-    return most // (4 * dimension) if dimension else 0
+    """How many vectors of that dimension `most` bytes hold, with their ids."""
+    return most // (4 * dimension + _OVERHEAD)

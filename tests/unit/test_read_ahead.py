@@ -11,10 +11,10 @@ import pytest
 
 from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.engine import chroma_vectors, planner, read_ahead
+from langchain_chroma_hybrid.engine import planner, read_ahead
 from langchain_chroma_hybrid.engine.cost import Cost
 from langchain_chroma_hybrid.engine.planner import nearest, plan_filter
-from langchain_chroma_hybrid.engine.vectors import VectorCache, Vectors
+from langchain_chroma_hybrid.engine.vectors import VectorCache, Vectors, room
 from tests.helpers import COSINE
 
 if TYPE_CHECKING:
@@ -95,23 +95,58 @@ def test_a_write_starts_it_anew(index, monkeypatch):
 
 
 def test_what_does_not_fit_into_memory_is_left_alone(index, monkeypatch):
-    monkeypatch.setattr(chroma_vectors, "MOST_BYTES", N // 3 * DIMENSION * 4 - 1)
-    read = []
-    vectors = index.store.reader.vectors
-    monkeypatch.setattr(
-        index.store.reader,
-        "vectors",
-        lambda ids, token: read.append(len(ids)) or vectors(ids, token),
-    )
-    ask_until_read(index, monkeypatch)
-    assert read == [50]
-    assert ask(index)[1] != "exact"
+    monkeypatch.setattr(planner, "MOST_BYTES", room_for(N // 3 - 1))
+    with monkeypatch.context() as never:
+        never.setattr(index.store.reader, "vectors", None)
+        ask_until_read(index, monkeypatch)
+        assert ask(index)[1] != "exact"
 
 
-def test_vectors_that_made_room_for_others_are_not_read_in_a_query(index, monkeypatch):
+def room_for(vectors: int) -> int:
+    most = 0
+    while room(most, DIMENSION) < vectors:
+        most += 1
+    return most
+
+
+@pytest.mark.parametrize("at_most", [10, N])
+def test_vectors_that_made_room_for_others_are_not_read_in_a_query(index, monkeypatch, at_most):
     ask_until_read(index, monkeypatch)
+    assert ask(index)[1] == "exact"
     index.store.reader._known = VectorCache(0)
-    assert ask(index)[1] != "exact"
+    monkeypatch.setattr(planner, "_EXACT_AT_MOST", at_most)
+    monkeypatch.setattr(Cost, "exact", staticmethod(lambda _, unread, **__: 1e6 * unread))
+    assert [ask(index)[1] == "exact" for _ in range(2)] == [False, False]
+
+
+def test_what_is_written_between_plan_and_ranking_is_not_read_in_the_query(index, monkeypatch):
+    ask_until_read(index, monkeypatch)
+    plan = plan_filter(TENANT, index.store, index.lexical, fetch=10)
+    assert plan.ids is not None
+    index.store._client.get_collection("points").update(["p1"], [QUERY])
+    hits, way = nearest(plan, QUERY, 10, index.store, index.lexical)
+    assert way != "exact"
+    assert hits[0].id == "p1"
+
+
+def test_a_machine_without_room_for_a_thread(index, monkeypatch):
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        ask_until_read(index, full)
+    ask_until_read(index, monkeypatch)
+    assert ask(index)[1] == "exact"
+
+
+def test_vectors_that_overflow_do_not_disturb_the_others(index, monkeypatch):
+    index.store._client.get_collection("points").update(["p1"], [[1e20] * DIMENSION])
+    time.sleep(0.1)
+    ask_until_read(index, monkeypatch)
+    (ids, way), chroma = ask(index), index.store.query(QUERY, 10, TENANT)
+    assert way == "exact"
+    assert ids == [hit.id for hit in chroma]
 
 
 def test_a_failure_and_the_end_of_the_index_end_it_quietly(index, monkeypatch):
@@ -132,7 +167,7 @@ def test_a_failure_and_the_end_of_the_index_end_it_quietly(index, monkeypatch):
 
 
 def test_many_threads_share_one_cache():
-    cache, token = VectorCache(400 * DIMENSION * 4), (1, 0, 0)
+    cache, token = VectorCache(room_for(400)), (1, 0, 0)
     ids = [f"p{i}" for i in range(1000)]
     truth = np.random.default_rng(2).normal(size=(1000, DIMENSION)).astype(np.float32)
     wrong: list[str] = []

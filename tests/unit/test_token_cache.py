@@ -16,6 +16,7 @@ from langchain_chroma import Chroma
 from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.records import SearchRequest
 from langchain_chroma_hybrid.engine import change_token
+from langchain_chroma_hybrid.engine.change_token import sight_of
 from langchain_chroma_hybrid.engine.token_cache import TokenCache
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import COSINE, ids_of
@@ -167,3 +168,7 @@ def test_a_database_in_wal_mode(store, tmp_path):
     assert nearest(store) == nearest(store) == ["a", "b"]
     store._client.get_collection(NAME).update(ids=["a"], embeddings=[WEST])
     assert nearest(store) == ["b", "a"]
+    time.sleep(0.1)
+    assert not sight_of(tmp_path).settled, (
+        "a commit in the log may be stamped long before it is seen"
+    )
