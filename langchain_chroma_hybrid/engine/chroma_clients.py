@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import chromadb
 from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
-from chromadb.errors import NotFoundError
+from chromadb.errors import InternalError, NotFoundError
 from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
 
 from langchain_chroma_hybrid.errors import CollectionError
@@ -151,6 +151,9 @@ class ReaderApart:
         try:
             self._collection = self._client.get_collection(name, embedding_function=None)
             self._load()
+        except InternalError:
+            self.retire()
+            raise
         except NotFoundError as error:
             self.retire()
             message = f"the Chroma collection is gone: {error}"

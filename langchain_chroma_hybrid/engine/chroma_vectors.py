@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
 PAGE = 2_000
+_ATTEMPTS = 5
 # What is remembered while nothing changes: Chroma gives vectors as boxed numbers, which takes
 # longer than to compare them with a thousand queries, and the same filters ask for them again.
 MOST_BYTES = 64 * 2**20
@@ -127,12 +128,21 @@ class VectorReader:
     def _reopen(self) -> None:
         assert self._directory is not None  # noqa: S101  # `shows` is true everywhere else
         with opening(str(self._directory)):
-            reader = ReaderApart(self._client, self._directory, self._collection.name)
+            reader = self._opened(_ATTEMPTS)
         with self._lock:
             old, self._apart = self._apart, reader
             self._known = VectorCache(MOST_BYTES)  # the old one holds what the reader before saw
         if old is not None:
             old.retire()
+
+    def _opened(self, attempts: int) -> ReaderApart:
+        assert self._directory is not None  # noqa: S101  # as above
+        try:
+            return ReaderApart(self._client, self._directory, self._collection.name)
+        except InternalError:  # its index could not be loaded while this process was writing
+            if attempts == 1:
+                raise
+            return self._opened(attempts - 1)
 
     @contextmanager
     def collection(self) -> Iterator[chromadb.Collection]:

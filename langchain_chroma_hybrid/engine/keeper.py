@@ -233,7 +233,8 @@ class Keeper:
         sight, now = self._store.sight(), time.monotonic()
         token = sight.token
         noted = self._store.unchanged(self._marks.token, token)
-        if noted and self._marks.sure:
+        # While a client of ours was being opened, somebody else may have written.
+        if noted and self._marks.sure and token == self._marks.token:
             return
         looked, when = self._looked
         same = token == looked or self._store.unchanged(looked, token)
@@ -244,8 +245,7 @@ class Keeper:
                 return
             alone = self._recover()
             own = noted or self._writer.explains(self._marks.token, token)
-            # Within the tick of what was noted only once more, when it is over.
-            if sight.settled or not (noted or token is None):
+            if not (noted or token is None):
                 self._store.reader.catch_up()
             in_step = self._store.count() == self._lexical.count()
             if not in_step or not (own or token is None):

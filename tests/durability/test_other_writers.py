@@ -17,6 +17,7 @@ from langchain_core.documents import Document
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, TantivyIndex
 from langchain_chroma_hybrid.core.records import Record
 from langchain_chroma_hybrid.engine import chroma_vectors
+from langchain_chroma_hybrid.engine.change_token import opening
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart
 from langchain_chroma_hybrid.errors import CollectionError, IndexLockedError
 from langchain_chroma_hybrid.testing import WordEmbeddings
@@ -278,6 +279,16 @@ def test_what_leaves_the_same_stamp_as_closing_is_found_by_the_next_open(tmp_pat
     add_directly(store, "okapi", "an okapi crossing")
     coarse_clock()
     assert set(lexical(open_store(tmp_path), "crossing")) == {"zebra", "okapi"}
+
+
+def test_what_is_written_while_a_client_of_ours_opens_is_found(tmp_path):
+    store = open_store(tmp_path, max_age=0)
+    store.add_texts(["a zebra crossing"], ids=["zebra"])
+    time.sleep(0.1)  # longer than a tick of the file's clock
+    assert lexical(store, "crossing") == ["zebra"]
+    with opening(str(tmp_path)):
+        add_directly(store, "okapi", "an okapi crossing")
+    assert set(lexical(store, "crossing")) == {"zebra", "okapi"}
 
 
 def test_after_another_process_quiet_queries_open_nothing(tmp_path, monkeypatch):
