@@ -70,7 +70,10 @@ def _tick_ns(token: Token) -> int:
 
 @contextmanager
 def opening(directory: str | None) -> Iterator[None]:
-    """A client is opened inside the block, which alone changes the token of its folder."""
+    """A client is opened inside the block, which changes the token of its folder.
+
+    A write by others meanwhile looks the same, so what follows has to look at a count.
+    """
     folder = Path(directory).resolve() if directory else None
     before = token_of(folder) if folder else None
     yield

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
 PAGE = 2_000
+# How often a second client is opened whose index Chroma fails to load.
 _ATTEMPTS = 5
 # What is remembered while nothing changes: Chroma gives vectors as boxed numbers, which takes
 # longer than to compare them with a thousand queries, and the same filters ask for them again.
@@ -99,7 +100,7 @@ class VectorReader:
     def replay(self) -> None:
         """Let Chroma finish the last write of a killed process, which only a new client does."""
         if self._directory is not None:
-            reader = ReaderApart(self._client, self._directory, self._collection.name)
+            reader = self._opened(_ATTEMPTS)
             try:
                 reader.take().get(limit=1, include=[])
             finally:
