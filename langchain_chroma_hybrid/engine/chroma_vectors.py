@@ -7,6 +7,7 @@ opened anew, which spares the caller's.
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from chromadb.errors import InternalError
 
-from langchain_chroma_hybrid.engine.change_token import Token, opening
+from langchain_chroma_hybrid.engine.change_token import Token, only_opened, opening, token_of
 from langchain_chroma_hybrid.engine.chroma_calls import pages, translated
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart
 from langchain_chroma_hybrid.engine.vectors import NO_VECTORS, VectorCache, Vectors
@@ -34,6 +35,8 @@ _ATTEMPTS = 5
 # longer than to compare them with a thousand queries, and the same filters ask for them again.
 MOST_BYTES = 64 * 2**20
 
+_log = logging.getLogger(__name__)
+
 
 class VectorReader:
     """Vectors of one collection. Thread-safe.
@@ -52,7 +55,9 @@ class VectorReader:
         self._directory = directory
         self._known = VectorCache(MOST_BYTES)
         self._apart: ReaderApart | None = None
-        self._lock = threading.Lock()
+        # The change token before the last opening of a client.
+        self._opened_at: Token | None = None
+        self._lock, self._opening = threading.Lock(), threading.RLock()
 
     def vectors(self, ids: Sequence[str], token: Token | None) -> Vectors:
         """Those of the records among `ids` that exist, remembered under `token` if there is one."""
@@ -68,6 +73,15 @@ class VectorReader:
         return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
 
     def _read(self, ids: Sequence[str]) -> Vectors:
+        try:
+            return self._read_pages(ids)
+        except InternalError:  # the index in this process' memory lacks one of them
+            if self._directory is None:
+                raise
+            self.read_apart()
+            return self._read_pages(ids)
+
+    def _read_pages(self, ids: Sequence[str]) -> Vectors:
         read = NO_VECTORS
         for page in pages(ids, PAGE):
             with translated(), self.collection() as collection:
@@ -81,12 +95,8 @@ class VectorReader:
         """For how many of `ids` Chroma would have to be asked."""
         return self._known.unknown(token, ids)
 
-    def shows(self, came: Sequence[str], went: Sequence[str]) -> bool:
-        """Whether vector queries know that `came` are there and `went` are not.
-
-        Documents and metadata are read from SQLite and always current; vectors come from an index
-        in this process' memory, which never hears of what another process has written.
-        """
+    def shows(self, came: Sequence[str], went: Sequence[str], changed: Sequence[str]) -> bool:
+        """Whether vector queries know `came` and `changed` as they are, and `went` no more."""
         if self._directory is None:
             return True
         with self.collection() as collection:
@@ -95,29 +105,43 @@ class VectorReader:
                     collection.get(ids=list(came), include=["embeddings"])
             except InternalError:
                 return False
-            return not (went and _still_finds(collection, went))
+            if went and _still_finds(collection, went):
+                return False
+            if not changed:
+                return True
+            with self._anew() as now:
+                return _same_vectors(collection, now, changed)
 
     def replay(self) -> None:
         """Let Chroma finish the last write of a killed process, which only a new client does."""
         if self._directory is not None:
-            reader = self._opened(_ATTEMPTS)
-            try:
-                reader.take().get(limit=1, include=[])
-            finally:
-                reader.give_back()
-                reader.retire()
+            with self._anew() as collection:
+                collection.get(limit=1, include=[])
 
-    def read_apart(self) -> bool:
-        """From now on read vectors through a client of our own; whether that is new."""
-        with self._lock:
-            new = self._apart is None
-        self._reopen()
-        return new
+    def read_apart(self) -> None:
+        """From now on read vectors through a client of our own, which shows what is written now."""
+        with self._opening:
+            if self._apart is None:
+                _log.warning(
+                    "another process writes to %s, whose vectors an open Chroma client does not "
+                    "show: they are read through a second client, reopened after every change. "
+                    "For several processes, start `chroma run` and use its HTTP client",
+                    self._directory,
+                )
+            self._reopen()
 
     def catch_up(self) -> None:
         """Show what is written since, where vectors are read through a client of our own."""
-        if self._apart is not None:
-            self._reopen()
+        if self._apart is None or self._directory is None:
+            return
+        with self._opening:
+            if not only_opened(self._directory, self._opened_at, token_of(self._directory)):
+                self._reopen()
+
+    def meet_writers(self) -> None:
+        """Other processes write both halves: these agree, and only vectors tell of it."""
+        if self._apart is None and self._directory is not None:
+            self.read_apart()
 
     def close(self) -> None:
         """Give back what the store has opened itself; the caller's client stays open."""
@@ -128,13 +152,27 @@ class VectorReader:
 
     def _reopen(self) -> None:
         assert self._directory is not None  # noqa: S101  # `shows` is true everywhere else
-        with opening(str(self._directory)):
-            reader = self._opened(_ATTEMPTS)
-        with self._lock:
-            old, self._apart = self._apart, reader
-            self._known = VectorCache(MOST_BYTES)  # the old one holds what the reader before saw
+        with self._opening:
+            before = token_of(self._directory)
+            with opening(str(self._directory)):
+                reader = self._opened(_ATTEMPTS)
+            with self._lock:
+                self._opened_at = before
+                old, self._apart = self._apart, reader
+                # The old one holds what the reader before saw.
+                self._known = VectorCache(MOST_BYTES)
         if old is not None:
             old.retire()
+
+    @contextmanager
+    def _anew(self) -> Iterator[chromadb.Collection]:
+        """The collection as a client sees it that is opened for this block."""
+        reader = self._opened(_ATTEMPTS)
+        try:
+            yield reader.take()
+        finally:
+            reader.give_back()
+            reader.retire()
 
     def _opened(self, attempts: int) -> ReaderApart:
         assert self._directory is not None  # noqa: S101  # as above
@@ -166,3 +204,9 @@ def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:
         return bool(collection.query(query_embeddings=some[:1], ids=list(went), n_results=1)["ids"])
     except InternalError:
         return False
+
+
+def _same_vectors(one: chromadb.Collection, other: chromadb.Collection, ids: Sequence[str]) -> bool:
+    a, b = (each.get(ids=list(ids)[:PAGE], include=["embeddings"]) for each in (one, other))
+    rows = np.asarray(a["embeddings"]), np.asarray(b["embeddings"])
+    return a["ids"] == b["ids"] and np.array_equal(*rows)

@@ -100,6 +100,7 @@ class Keeper:
         # The last look: which token was seen when, and whether it was a full one.
         self._looked: tuple[Token | None, float] = (None, -float("inf"))
         self._compared, self._took = -float("inf"), 0.0
+        self._met = self._lexical.foreign_commits()
         # Whoever never calls `close` has his last state noted all the same.
         self._finalizer = weakref.finalize(self, _end, self._stop, self._builders, marks)
 
@@ -115,8 +116,10 @@ class Keeper:
             self._open()
         if not self._ready:
             return self._why_not()
+        self._store.reader.catch_up()
         if self._upkeep.sync == "before_query":
             self._look()
+        self._meet_writers()
         return None
 
     def look_again(self) -> None:
@@ -143,6 +146,7 @@ class Keeper:
         found = verify(self._store, self._lexical)
         if fix and not found.ok:
             reconcile(found.ids, self._store, self._lexical)
+            self._meet_strangers(found)
         return found
 
     def close(self) -> None:
@@ -245,8 +249,6 @@ class Keeper:
                 return
             alone = self._recover()
             own = noted or self._writer.explains(self._marks.token, token)
-            if not (noted or token is None):
-                self._store.reader.catch_up()
             in_step = self._store.count() == self._lexical.count()
             if not in_step or not (own or token is None):
                 in_step = self._may_compare() and self._compare()
@@ -288,15 +290,18 @@ class Keeper:
 
     def _meet_strangers(self, found: VerifyReport) -> None:
         """An open client of Chroma's never shows vectors that another process has written."""
-        if found.ok or self._store.reader.shows(found.missing[-1:], found.extra[-1:]):
-            return
-        if self._store.reader.read_apart():
-            _log.warning(
-                "another process writes to %s, whose vectors an open Chroma client does not show: "
-                "they are read through a second client, reopened after every change. For several "
-                "processes, start `chroma run` and use its HTTP client",
-                self._store.directory,
-            )
+        last = found.missing[-1:], found.extra[-1:], found.stale
+        if not (found.ok or self._store.reader.shows(*last)):
+            self._store.reader.read_apart()
+
+    def _meet_writers(self) -> None:
+        """The same where the other process has written both halves, so that nothing differs."""
+        met = self._lexical.foreign_commits()
+        if met != self._met:
+            with self._lock:
+                if met != self._met:
+                    self._store.reader.meet_writers()
+                    self._met = met
 
 
 def _end(stop: threading.Event, builders: list[threading.Thread], marks: Marks) -> None:

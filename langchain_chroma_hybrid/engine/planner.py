@@ -149,8 +149,6 @@ def nearest(
     lexical: LexicalIndex,
 ) -> tuple[list[Scored], Way]:
     """The `fetch` nearest records that pass, as `(id, distance)`, and the way that was taken."""
-    if plan.asked is None:
-        return store.query(embedding, fetch, None), "none"
     if plan.empty:
         return [], "lexical"
     # Since the plan was made, somebody may have written: then what was read is to be read again.
@@ -159,13 +157,33 @@ def nearest(
     ):
         return store.rank(embedding, plan.ids, fetch), "exact"
     start = time.perf_counter()
-    found = _approximately(plan, embedding, fetch, store, lexical)
+    hits, way = _approximately(plan, embedding, fetch, store, lexical)
     fits = plan.passing <= room(MOST_BYTES, len(embedding))
-    if plan.resolved is not None and plan.route == "auto" and fits:
+    if plan.asked is not None and plan.resolved is not None and plan.route == "auto" and fits:
         lost = (time.perf_counter() - start) * 1e3 - Cost.exact(plan.passing, 0)
         ids = partial(lexical.match, plan.resolved)
         store.ahead.lose(plan.asked, lost, Cost.reading(plan.passing), ids)
-    return found
+    if len(hits) < fetch and plan.route == "auto":
+        hits = _completed(hits, plan, embedding, fetch, store, lexical)
+    return hits, way
+
+
+def _completed(
+    hits: list[Scored],
+    plan: FilterPlan,
+    embedding: Sequence[float],
+    fetch: int,
+    store: ChromaStore,
+    lexical: LexicalIndex,
+) -> list[Scored]:
+    """`hits`, or more where Chroma has found fewer than there are.
+
+    An HNSW graph can have islands that no search reaches, after deletions or with few links.
+    """
+    there = lexical.match_count(plan.resolved)
+    if len(hits) >= min(fetch, there) or there > _EXACT_AT_MOST:
+        return hits
+    return store.rank(embedding, {*lexical.match(plan.resolved), *(hit.id for hit in hits)}, fetch)
 
 
 def _approximately(
@@ -176,6 +194,8 @@ def _approximately(
     lexical: LexicalIndex,
 ) -> tuple[list[Scored], Way]:
     """As `nearest`, by Chroma's index."""
+    if plan.asked is None:
+        return store.query(embedding, fetch, None), "none"
     if plan.route == "auto":
         hits = _overfetched(plan, embedding, fetch, store, lexical)
         if hits is not None:

@@ -98,6 +98,9 @@ class LexicalIndex(Protocol):
     def digests(self) -> Mapping[str, str]:
         """`core.records.digest` of every record as it was when indexed, by id."""
 
+    def foreign_commits(self) -> int:
+        """A number that grows when other processes are found to have written; 0 where none can."""
+
     def clear(self) -> None:
         """Remove all records, in one commit."""
 

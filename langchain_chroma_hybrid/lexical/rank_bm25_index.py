@@ -186,6 +186,10 @@ class RankBM25Index:
         with self._open():
             return dict(self._digests)
 
+    def foreign_commits(self) -> int:
+        """0: nobody else can write."""
+        return 0
+
     def clear(self) -> None:
         """Remove all records."""
         with self._open():

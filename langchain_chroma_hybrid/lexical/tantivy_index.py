@@ -78,6 +78,7 @@ class TantivyIndex:
             expected = Format(self.analyzer.fingerprint, tuple(sorted(self.lexical_fields)))
             self._folder = IndexFolder(self.path, expected, lock_timeout)
         self._seen: Stamp | None = None
+        self._committing, self._foreign = False, 0
         schema = self._layout.schema
         index = self._folder.open(schema) if self._folder else _in_ram(schema)
         self._filters = FilterCompiler(index, schema)
@@ -199,6 +200,11 @@ class TantivyIndex:
             for at, stamp in zip(part, searcher.fast_field_values(STAMP, part), strict=True)
         }
 
+    def foreign_commits(self) -> int:
+        """A number that grows when other processes are found to have written; 0 in RAM."""
+        self._latest()
+        return self._foreign
+
     def clear(self) -> None:
         """Remove all records, in one commit."""
         with self._writer(_SMALL_HEAP) as writer:
@@ -227,12 +233,16 @@ class TantivyIndex:
                 index.reload()
                 self._view = View(index.searcher())
                 return
+            own = self._committing
             with self._folder.explained("read"):
                 self._folder.check()
                 stamp = self._folder.stamp()
                 index.reload()
                 self._view = View(index.searcher())
-                self._seen = stamp
+            # Asked again: a commit of ours that has begun meanwhile is not over before this.
+            if self._seen not in (None, stamp) and not (own or self._committing):
+                self._foreign += 1
+            self._seen = stamp
 
     @contextlib.contextmanager
     def _writer(self, heap: int) -> Iterator[IndexWriter]:
@@ -245,19 +255,28 @@ class TantivyIndex:
                 writer = self._opened().writer(heap, 1)
                 # A killed commit leaves files whose names the next one would take again.
                 writer.garbage_collect_files()
+            self._committing = True
             try:
-                yield writer
-                with self._explained("written"):
-                    writer.commit()
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    writer.rollback()
-                raise
+                with self._committed(writer):
+                    yield writer
+                self._refresh()
             finally:
-                # Without the wait small commits leave a segment each.
-                with self._explained("written"):
-                    writer.wait_merging_threads()
-        self._refresh()
+                self._committing = False
+
+    @contextlib.contextmanager
+    def _committed(self, writer: IndexWriter) -> Iterator[None]:
+        try:
+            yield
+            with self._explained("written"):
+                writer.commit()
+        except BaseException:
+            with contextlib.suppress(Exception):
+                writer.rollback()
+            raise
+        finally:
+            # Without the wait small commits leave a segment each.
+            with self._explained("written"):
+                writer.wait_merging_threads()
 
     def _explained(self, done: str) -> contextlib.AbstractContextManager[None]:
         return self._folder.explained(done) if self._folder else contextlib.nullcontext()

@@ -248,6 +248,64 @@ def test_another_process_writes(tmp_path, caplog, count, owner):
     store._client.close()
 
 
+def write_as_a_peer(folder: Path) -> None:
+    """Through this library, which leaves both halves in step."""
+    store = open_store(folder)
+    store.delete(["mine1"])
+    store.update_document("mine2", Document("quite changed", metadata={"of": "peer"}))
+    numbers = range(5)
+    texts = [f"stranger {n}" for n in numbers]
+    store.add_texts(texts, [{"of": "peer"}] * 5, [f"stranger{n}" for n in numbers])
+    store._index.close()
+
+
+@pytest.mark.parametrize("policy", ["before_query", "on_open", "manual"])
+def test_another_process_writes_both_halves(tmp_path, caplog, policy):
+    store = open_store(tmp_path, sync=policy)
+    numbers = range(20)
+    store.add_texts([f"mine {n}" for n in numbers], ids=[f"mine{n}" for n in numbers])
+    store.similarity_search("mine")
+    assert ended(started(write_as_a_peer, tmp_path)) == 0
+    everything = {f"mine{n}" for n in numbers if n != 1} | {f"stranger{n}" for n in range(5)}
+    for condition in (None, {"of": "peer"}):
+        for text, id_ in (("stranger 3", "stranger3"), ("quite changed", "mine2")):
+            for mode in ("vector", "two_step", "hybrid", "lexical"):
+                (best, *_) = store.similarity_search_with_score(text, 1, condition, mode=mode)
+                assert best[0].id == id_
+                assert best[1] == pytest.approx(0.0, abs=1e-5)
+    assert set(ids_of(store.similarity_search("mine", k=50, mode="vector"))) == everything
+    # Own writes are seen at once, and so is what the other one writes next.
+    store.add_texts(["mine again"], ids=["again"])
+    assert ids_of(store.similarity_search("mine again", k=1, mode="vector")) == ["again"]
+    store.delete(["stranger4"])
+    assert ended(started(write_as_a_peer, tmp_path)) == 0
+    assert ids_of(store.similarity_search("stranger 4", k=1, mode="vector")) == ["stranger4"]
+    assert len([r for r in caplog.records if "chroma run" in r.message]) == 1
+    store._index.close()
+    store._client.close()
+
+
+def change_as_a_stranger(folder: Path) -> None:
+    changed = Document("quite changed", metadata={"of": "stranger"})
+    Chroma(NAME, WordEmbeddings(8), str(folder)).update_document("mine2", changed)
+
+
+@pytest.mark.parametrize("mend", ["sync", "verify"])
+def test_vectors_that_another_process_has_changed_are_mended_with_the_texts(tmp_path, mend):
+    store = open_store(tmp_path)
+    store.add_texts([f"mine {n}" for n in range(20)], ids=[f"mine{n}" for n in range(20)])
+    store.similarity_search("mine")
+    assert ended(started(change_as_a_stranger, tmp_path)) == 0
+    if mend == "sync":
+        assert store.sync(deep=True).updated == 1
+    else:
+        assert store.verify(fix=True).stale == ("mine2",)
+    for mode in ("lexical", "vector", "two_step", "hybrid"):
+        assert ids_of(store.similarity_search("quite changed", k=1, mode=mode)) == ["mine2"]
+    store._index.close()
+    store._client.close()
+
+
 @pytest.fixture
 def coarse_clock(tmp_path: Path) -> Callable[[], None]:
     """Stamps the data folder as a file system that notes whole seconds: equally for all of now."""

@@ -155,3 +155,31 @@ def test_among_equals_the_smaller_id_comes_first(tmp_path):
     assert [hit.id for hit in rank([1.0, 0.0], ids, 2)] == ["b", "c"]
     assert [hit.id for hit in rank([1.0, 0.0], ids)] == ["b", "c", "d", "e", "a"]
     assert [hit.id for hit in rank([1.0, 0.0], [*ids, "gone"], 9)] == ["b", "c", "d", "e", "a"]
+
+
+@pytest.mark.parametrize("filter", [None, {"even": True}])
+def test_records_that_chroma_has_lost_sight_of_are_found(filter):
+    """Two links a record leave islands in Chroma's graph, which no search reaches."""
+    random = np.random.default_rng(0)
+    centers = random.normal(size=(6, 8))
+    vectors = centers[np.arange(60) % 6] + random.normal(0, 0.01, (60, 8))
+    few = {"hnsw": {"space": "cosine", "max_neighbors": 2, "ef_construction": 2}}
+    store = HybridChroma(fresh_name(), collection_configuration=few)
+    for start in range(0, 60, 10):
+        store._collection.add(
+            ids=[f"p{n}" for n in range(start, start + 10)],
+            embeddings=vectors[start : start + 10],
+            metadatas=[{"even": n % 2 == 0} for n in range(start, start + 10)],
+        )
+    store.sync()
+    there = {f"p{n}" for n in range(60) if filter is None or n % 2 == 0}
+    lost = 0
+    for center in centers:
+        shown = store._collection.query(center, n_results=60, where=filter)["ids"][0]
+        lost += len(there) - len(shown)
+        found = store.similarity_search_by_vector(center.tolist(), k=60, filter=filter)
+        assert {document.id for document in found} == there
+        closeness = vectors @ center / np.linalg.norm(vectors, axis=1)
+        order = [closeness[int(str(document.id)[1:])] for document in found]
+        assert order == pytest.approx(sorted(order, reverse=True), abs=1e-6)
+    assert lost > 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,6 +119,37 @@ def test_a_second_object_sees_every_commit(tmp_path: Path) -> None:
     assert one.match(parse({"n": {"$gt": 0}})) == ["b"]
     one.clear()
     assert list(other.ids()) == []
+
+
+def test_commits_of_others_are_counted_and_own_ones_are_not(tmp_path: Path) -> None:
+    one, other = TantivyIndex(tmp_path), TantivyIndex(tmp_path)
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            one.count()
+            time.sleep(0)
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for n in range(20):
+        one.apply([Record(f"own{n}", "words", {})])
+    assert one.foreign_commits() == 0
+    for n in range(5):
+        before = one.foreign_commits()
+        other.apply([Record(f"other{n}", "words", {})])
+        one.apply([Record(f"again{n}", "words", {})])
+        assert one.foreign_commits() > before
+    done.set()
+    for reader in readers:
+        reader.join()
+    before = one.foreign_commits()
+    with pytest.raises(InvalidArgumentError):
+        one.apply([Record("wrong", "words", {"n": object()})])
+    one.clear()
+    assert one.foreign_commits() == before
+    assert TantivyIndex(tmp_path).foreign_commits() == 0
 
 
 def test_opening_again_finds_everything(tmp_path: Path) -> None:
