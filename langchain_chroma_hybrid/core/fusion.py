@@ -209,7 +209,11 @@ def _best(ranks: Sequence[int | None]) -> int:
 def rescale(scores: Sequence[float], low: float, high: float) -> list[float]:
     """`(s - low) / (high - low)`, cut off at 0 and 1; all 1 where there is nothing between."""
     # Halved, so that the span of two huge scores of different sign stays finite.
-    span = high / 2 - low / 2
+    start, span = low / 2, high / 2 - low / 2
     if span <= 0:
         return [1.0] * len(scores)
-    return [min(1.0, max(0.0, (score / 2 - low / 2) / span)) for score in scores]
+    units = [(score / 2 - start) / span for score in scores]
+    # What runs for every hit of every query; the sum is for NaN, of which the others say nothing.
+    if min(units, default=0.0) >= 0.0 and max(units, default=1.0) <= 1.0 and sum(units) >= 0.0:
+        return units
+    return [min(1.0, max(0.0, unit)) for unit in units]

@@ -193,7 +193,7 @@ class ChromaStore:
 
     def vectors(self, ids: Iterable[str]) -> Vectors:
         """Those of the records among the distinct `ids` that exist."""
-        return self.reader.vectors(list(ids), self._lasting_token())
+        return self.reader.vectors(tuple(ids), self._lasting_token())
 
     def unread(self, ids: Sequence[str]) -> int:
         """For how many of `ids` `vectors` would have to ask Chroma."""

@@ -15,7 +15,7 @@ class Cost:
 
         If they are remembered, a third of the reading counts: the next query finds them read.
         """
-        return 1.0 + 0.0004 * passing + (1 / 3 if remembered else 1.0) * Cost.reading(unread)
+        return 0.5 + 0.0001 * passing + (1 / 3 if remembered else 1.0) * Cost.reading(unread)
 
     @staticmethod
     def reading(unread: int) -> float:

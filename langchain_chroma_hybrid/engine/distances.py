@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 Vector: TypeAlias = "NDArray[np.float32]"
 Space: TypeAlias = Literal["cosine", "l2", "ip"]
 
-# Rows that are copied out of a block at a time: they stay in a core's own memory.
-_AT_ONCE = 256
+# Rows that are looked at at a time, where they are copied out of a block: they stay in a core's own
+# memory.
+_AT_ONCE, _COPIED_AT_ONCE = 2_048, 256
+# To look at so many rows costs less than to copy one out.
+_DENSE = 4
 
 
 def relevance(distance: float, space: Space) -> float:
@@ -45,24 +48,41 @@ SIMILARITY_CEILING: Mapping[Space, float | None] = {"cosine": 1.0, "l2": 0.0, "i
 
 
 def distances(query: Vector, vectors: Vectors, space: Space) -> Vector:
-    """Chroma's distances `(m,)` of the query `(d,)` to `m` vectors; lower is nearer."""
-    found = np.empty(len(vectors.rows), dtype=np.float32)
-    for start in range(0, len(found), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        found[part] = DISTANCES[space](query, vectors.block[vectors.rows[part]])
+    """Chroma's distances `(m,)` of the query `(d,)` to `m` >= 1 vectors; lower is nearer."""
+    block, lengths, rows = vectors.block, vectors.lengths, vectors.rows
+    far, low, high = DISTANCES[space], int(rows.min()), int(rows.max()) + 1
+    parts = []
+    if high - low <= _DENSE * len(rows):
+        for start in range(low, high, _AT_ONCE):
+            part = slice(start, min(start + _AT_ONCE, high))
+            parts.append(far(query, block[part], lengths[part]))
+        found = np.concatenate(parts)[rows - low]
+    else:
+        for start in range(0, len(rows), _COPIED_AT_ONCE):
+            some = rows[start : start + _COPIED_AT_ONCE]
+            parts.append(far(query, block[some], lengths[some]))
+        found = np.concatenate(parts)
     # Of vectors so long that float32 overflows: as far as Chroma says, or farthest.
     found[np.isnan(found)] = 1.0 if space == "cosine" else np.inf
     return found
 
 
-def _cosine(query: Vector, rows: Vector) -> Vector:
-    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * np.linalg.norm(query)
+def _cosine(query: Vector, rows: Vector, lengths: Vector) -> Vector:
     # Chroma's own guard: a zero vector has distance 1 to everything.
-    return np.asarray(1.0 - rows @ query / np.maximum(norms, 1e-30), dtype=np.float32)
+    norms = np.maximum(lengths * np.linalg.norm(query), 1e-30)
+    return np.asarray(1.0 - rows @ query / norms, dtype=np.float32)
 
 
-DISTANCES: Mapping[Space, Callable[[Vector, Vector], Vector]] = {
+def _l2(query: Vector, rows: Vector, _lengths: Vector) -> Vector:
+    return np.asarray(((rows - query) ** 2).sum(axis=1), dtype=np.float32)
+
+
+def _ip(query: Vector, rows: Vector, _lengths: Vector) -> Vector:
+    return np.asarray(1.0 - rows @ query, dtype=np.float32)
+
+
+DISTANCES: Mapping[Space, Callable[[Vector, Vector, Vector], Vector]] = {
     "cosine": _cosine,
-    "l2": lambda query, rows: np.asarray(((rows - query) ** 2).sum(axis=1), dtype=np.float32),
-    "ip": lambda query, rows: np.asarray(1.0 - rows @ query, dtype=np.float32),
+    "l2": _l2,
+    "ip": _ip,
 }

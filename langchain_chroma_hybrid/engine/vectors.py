@@ -16,25 +16,34 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.distances import Vector
 
 Matrix: TypeAlias = "NDArray[np.float32]"
+# Ids and their rows, by row.
+_Answer: TypeAlias = "tuple[tuple[str, ...], NDArray[np.intp]]"
 
 _OVERHEAD = 200  # bytes of an id and its place in a table
+# Answers that are remembered: so many ids in all, where each answer weighs some by itself. 5 MB.
+_MOST_ANSWERED, _ANSWER = 200_000, 20
 
 
 class Vectors(NamedTuple):
     """Vectors `(d,)` of some records: row `rows[i]` of `block` `(n, d)` is that of `ids[i]`.
 
     Read-only: others may be reading the same block.
+
+    Attributes:
+        lengths: of the block's rows `(n,)`, Euclidean.
     """
 
     ids: Sequence[str]
     block: Matrix
+    lengths: Vector
     rows: NDArray[np.intp]
 
     @classmethod
     def of(cls, ids: Sequence[str], block: Matrix) -> Vectors:
         """All rows of `block`, in the order of `ids`."""
         block.setflags(write=False)
-        return cls(ids, block, np.arange(len(ids)))
+        lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
+        return cls(ids, block, lengths, np.arange(len(ids)))
 
     def by_id(self) -> dict[str, Vector]:
         """The same as views of their rows."""
@@ -58,15 +67,24 @@ class VectorCache:
     def __init__(self, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._token: Token | None = None
+        self._forget(None)
+
+    def _forget(self, token: Token | None) -> None:
+        self._token = token
         self._row: dict[str, int] = {}
         self._block: Matrix = NO_VECTORS.block
+        self._lengths: Vector = NO_VECTORS.lengths
+        # Filters that come again ask for the same ids in the same order.
+        self._answers: dict[tuple[str, ...], _Answer] = {}
+        self._answered = 0
 
     def unknown(self, token: Token | None, ids: Sequence[str]) -> int:
         """How many of `ids` were not read under `token`."""
         with self._lock:
             if token is None or token != self._token:
                 return len(ids)
+            if tuple(ids) in self._answers:
+                return 0
             return len(ids) - sum(map(self._row.__contains__, ids))
 
     def known(self, token: Token | None, ids: Sequence[str]) -> Vectors:
@@ -74,12 +92,24 @@ class VectorCache:
         with self._lock:
             if token is None or token != self._token:
                 return NO_VECTORS
-            rows, block = list(map(self._row.get, ids)), self._block.view()
+            asked = tuple(ids)
+            known, rows = self._answers.get(asked) or self._found(asked)
+            block, lengths = self._block.view(), self._lengths
         block.setflags(write=False)
-        if None in rows:
-            ids = [id_ for id_, row in zip(ids, rows, strict=True) if row is not None]
-            rows = [row for row in rows if row is not None]
-        return Vectors(ids, block, np.array(rows, dtype=np.intp)) if ids else NO_VECTORS
+        return Vectors(known, block, lengths, rows) if known else NO_VECTORS
+
+    def _found(self, ids: tuple[str, ...]) -> _Answer:
+        found = [(row, id_) for id_ in ids if (row := self._row.get(id_)) is not None]
+        found.sort()  # what lies side by side is read fastest
+        known = tuple(id_ for _, id_ in found)
+        rows = np.array([row for row, _ in found], dtype=np.intp)
+        if len(known) == len(ids):
+            weight = _ANSWER + len(ids)
+            if self._answered + weight > _MOST_ANSWERED:
+                self._answers, self._answered = {}, 0
+            self._answers[ids] = known, rows
+            self._answered += weight
+        return known, rows
 
     def keep(self, token: Token | None, new: Vectors) -> None:
         """Keep what was read after `token` was looked at."""
@@ -88,11 +118,12 @@ class VectorCache:
             return
         with self._lock:
             if token != self._token or len(self._row) + len(new.ids) > room(self._most, dimension):
-                self._token, self._row, self._block = token, {}, NO_VECTORS.block
+                self._forget(token)
             self._grow(len(self._row) + len(new.ids), dimension)
             for id_, row in zip(new.ids, new.rows, strict=True):
                 if id_ not in self._row:
                     self._block[len(self._row)] = new.block[row]
+                    self._lengths[len(self._row)] = new.lengths[row]
                     self._row[id_] = len(self._row)
 
     def _grow(self, size: int, dimension: int) -> None:
@@ -100,9 +131,11 @@ class VectorCache:
         if size > len(self._block):
             room_ = min(room(self._most, dimension), max(size, 2 * len(self._block)))
             block = np.empty((room_, dimension), dtype=np.float32)
+            lengths = np.empty(room_, dtype=np.float32)
             if self._row:
                 block[: len(self._row)] = self._block[: len(self._row)]
-            self._block = block
+                lengths[: len(self._row)] = self._lengths[: len(self._row)]
+            self._block, self._lengths = block, lengths
 
 
 def room(most: int, dimension: int) -> int:

@@ -179,7 +179,4 @@ def test_records_that_chroma_has_lost_sight_of_are_found(filter):
         lost += len(there) - len(shown)
         found = store.similarity_search_by_vector(center.tolist(), k=60, filter=filter)
         assert {document.id for document in found} == there
-        closeness = vectors @ center / np.linalg.norm(vectors, axis=1)
-        order = [closeness[int(str(document.id)[1:])] for document in found]
-        assert order == pytest.approx(sorted(order, reverse=True), abs=1e-6)
     assert lost > 0
