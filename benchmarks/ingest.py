@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIZE = 384
-BATCHES = {1: 60, 10: 40, 100: 20, 5_000: 2}
+BATCHES = {1: 60, 10: 40, 100: 40, 5_000: 4}
 CHANCE = random.Random(7)  # noqa: S311  # no secret
 # As in a language: words of letters, the n-th of them n times as rare as the first.
 WORDS = ["".join(CHANCE.choices("etaoinshrdlu", k=CHANCE.randint(3, 10))) for _ in range(30_000)]
