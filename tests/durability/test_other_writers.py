@@ -285,6 +285,20 @@ def test_another_process_writes_both_halves(tmp_path, caplog, policy):
     store._client.close()
 
 
+def test_what_a_query_meets_before_it_is_told_of_is_read_all_the_same(tmp_path, monkeypatch):
+    """Another process may write between a query's look and its legs."""
+    store = open_store(tmp_path, sync="manual")
+    store.add_texts(["mine 0", "mine 2"], ids=["mine0", "mine2"])
+    store.similarity_search("mine")
+    monkeypatch.setattr(TantivyIndex, "foreign_commits", lambda _: 0)
+    assert ended(started(write_as_a_peer, tmp_path)) == 0
+    for mode in ("two_step", "vector", "hybrid"):
+        found = store.similarity_search("stranger 3", 1, {"of": "peer"}, mode=mode)
+        assert ids_of(found) == ["stranger3"]
+    store._index.close()
+    store._client.close()
+
+
 def change_as_a_stranger(folder: Path) -> None:
     changed = Document("quite changed", metadata={"of": "stranger"})
     Chroma(NAME, WordEmbeddings(8), str(folder)).update_document("mine2", changed)
