@@ -45,8 +45,8 @@ _MOST_RESULTS = 2**31 - 1
 _MOST_BYTES = 64 * 2**20
 # One query restricted to more ids than this meets SQLite's limit.
 MOST_IDS = 30_000
-# Offsets cost Chroma a scan up to the offset: few large pages. A million ids at once take 700 MB.
-_SCAN_PAGE = 200_000
+# Offsets cost Chroma a scan up to the offset: few large pages. Each takes 1 kB an id meanwhile.
+_SCAN_PAGE = 100_000
 
 
 class ChromaStore:
