@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from chromadb.errors import InternalError
 
-from langchain_chroma_hybrid.engine.change_token import Token, only_opened, opening, token_of
+from langchain_chroma_hybrid.engine.change_token import Token, opening
 from langchain_chroma_hybrid.engine.chroma_calls import pages, translated
 from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart
 from langchain_chroma_hybrid.engine.vectors import NO_VECTORS, VectorCache, Vectors
@@ -55,8 +55,7 @@ class VectorReader:
         self._directory = directory
         self._known = VectorCache(MOST_BYTES)
         self._apart: ReaderApart | None = None
-        # The change token before the last opening of a client.
-        self._opened_at: Token | None = None
+        self._outdated = self._closed = False
         self._lock, self._opening = threading.Lock(), threading.RLock()
 
     def vectors(self, ids: Sequence[str], token: Token | None) -> Vectors:
@@ -73,13 +72,16 @@ class VectorReader:
         return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
 
     def _read(self, ids: Sequence[str]) -> Vectors:
+        used = self._apart
         try:
             return self._read_pages(ids)
         except InternalError:  # the index in this process' memory lacks one of them
             if self._directory is None:
                 raise
-            self.read_apart()
-            return self._read_pages(ids)
+        with self._opening:
+            if self._apart is used:  # else another thread was here first
+                self.read_apart()
+        return self._read_pages(ids)
 
     def _read_pages(self, ids: Sequence[str]) -> Vectors:
         read = NO_VECTORS
@@ -119,48 +121,50 @@ class VectorReader:
                 collection.get(limit=1, include=[])
 
     def read_apart(self) -> None:
-        """From now on read vectors through a client of our own, which shows what is written now."""
+        """From now on read vectors through a client of our own, which shows what is written by now.
+
+        For what another process writes: an open client never shows vectors of that.
+        """
         with self._opening:
             if self._apart is None:
                 _log.warning(
                     "another process writes to %s, whose vectors an open Chroma client does not "
-                    "show: they are read through a second client, reopened after every change. "
+                    "show: they are read through a second client, reopened after every write. "
                     "For several processes, start `chroma run` and use its HTTP client",
                     self._directory,
                 )
             self._reopen()
 
+    def outdate(self) -> None:
+        """Something is written through the caller's client, which our own does not show."""
+        self._outdated = self._apart is not None
+
     def catch_up(self) -> None:
         """Show what is written since, where vectors are read through a client of our own."""
-        if self._apart is None or self._directory is None:
-            return
-        with self._opening:
-            if not only_opened(self._directory, self._opened_at, token_of(self._directory)):
-                self._reopen()
-
-    def meet_writers(self) -> None:
-        """Other processes write both halves: these agree, and only vectors tell of it."""
-        if self._apart is None and self._directory is not None:
-            self.read_apart()
+        if self._outdated:
+            with self._opening:
+                if self._outdated:
+                    self._reopen()
 
     def close(self) -> None:
         """Give back what the store has opened itself; the caller's client stays open."""
         with self._lock:
+            self._closed = True
             old, self._apart = self._apart, None
         if old is not None:
             old.retire()
 
     def _reopen(self) -> None:
-        assert self._directory is not None  # noqa: S101  # `shows` is true everywhere else
         with self._opening:
-            before = token_of(self._directory)
+            self._outdated = False  # first: what is written from here on may not be shown
             with opening(str(self._directory)):
                 reader = self._opened(_ATTEMPTS)
+            old: ReaderApart | None = reader
             with self._lock:
-                self._opened_at = before
-                old, self._apart = self._apart, reader
-                # The old one holds what the reader before saw.
-                self._known = VectorCache(MOST_BYTES)
+                if not self._closed:
+                    old, self._apart = self._apart, reader
+                    # The old one holds what the reader before saw.
+                    self._known = VectorCache(MOST_BYTES)
         if old is not None:
             old.retire()
 
@@ -175,7 +179,7 @@ class VectorReader:
             reader.retire()
 
     def _opened(self, attempts: int) -> ReaderApart:
-        assert self._directory is not None  # noqa: S101  # as above
+        assert self._directory is not None  # noqa: S101  # elsewhere everybody's writes are seen
         try:
             return ReaderApart(self._client, self._directory, self._collection.name)
         except InternalError:  # its index could not be loaded while this process was writing
@@ -207,6 +211,12 @@ def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:
 
 
 def _same_vectors(one: chromadb.Collection, other: chromadb.Collection, ids: Sequence[str]) -> bool:
-    a, b = (each.get(ids=list(ids)[:PAGE], include=["embeddings"]) for each in (one, other))
-    rows = np.asarray(a["embeddings"]), np.asarray(b["embeddings"])
-    return a["ids"] == b["ids"] and np.array_equal(*rows)
+    for page in pages(ids, PAGE):
+        try:
+            a, b = (each.get(ids=page, include=["embeddings"]) for each in (one, other))
+        except InternalError:
+            return False
+        rows = np.asarray(a["embeddings"]), np.asarray(b["embeddings"])
+        if a["ids"] != b["ids"] or not np.array_equal(*rows, equal_nan=True):
+            return False
+    return True

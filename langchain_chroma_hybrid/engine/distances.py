@@ -47,6 +47,7 @@ SIMILARITY_FLOOR: Mapping[Space, float | None] = {"cosine": -1.0, "l2": None, "i
 SIMILARITY_CEILING: Mapping[Space, float | None] = {"cosine": 1.0, "l2": 0.0, "ip": None}
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of rows that nobody asked for, too
 def distances(query: Vector, vectors: Vectors, space: Space) -> Vector:
     """Chroma's distances `(m,)` of the query `(d,)` to `m` >= 1 vectors; lower is nearer."""
     block, lengths, rows = vectors.block, vectors.lengths, vectors.rows

@@ -36,10 +36,12 @@ class Orphans:
     Attributes:
         ids: to be repaired; None when a journal cannot be read: then everything is in doubt.
         living: another writer, alive, has something under way.
+        waiting: what living writers have begun, and perhaps written and put off.
     """
 
     ids: frozenset[str] | None = frozenset()
     living: bool = False
+    waiting: frozenset[str] = frozenset()
 
 
 class Journal:
@@ -95,7 +97,7 @@ class Journal:
     def orphans(self) -> Iterator[Orphans]:
         """What dead writers left undone; their journals are gone when the block ends well."""
         with _adopted(self._folder, self._path) as (paths, living):
-            yield Orphans(_read(paths), living)
+            yield Orphans(_read(paths), bool(living), _read(living) or frozenset())
             for path in paths:
                 path.unlink(missing_ok=True)
 
@@ -152,10 +154,10 @@ def _write(path: Path, mode: str, entries: Collection[Collection[str]]) -> None:
 
 
 @contextmanager
-def _adopted(folder: Path | None, own: Path | None) -> Iterator[tuple[list[Path], bool]]:
-    """Journals whose writer is dead, locked while they are being worked off."""
+def _adopted(folder: Path | None, own: Path | None) -> Iterator[tuple[list[Path], list[Path]]]:
+    """Journals of dead writers, locked while they are being worked off, and of living ones."""
     locks: list[tuple[FileLock, Path]] = []
-    living = False
+    living: list[Path] = []
     try:
         for path in sorted(folder.glob("*.jsonl")) if folder else ():
             if path == own:
@@ -165,7 +167,7 @@ def _adopted(folder: Path | None, own: Path | None) -> Iterator[tuple[list[Path]
                 lock.acquire(timeout=0)
             except (Timeout, OSError):
                 # Another's at work, or not ours to touch.
-                living = living or _size(path) > 0
+                living += [path] if _size(path) > 0 else []
             else:
                 locks.append((lock, path))
         yield [path for _, path in locks], living

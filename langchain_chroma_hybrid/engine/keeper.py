@@ -14,6 +14,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from langchain_chroma_hybrid.core.records import digest
 from langchain_chroma_hybrid.engine.change_token import Sight, Token
 from langchain_chroma_hybrid.engine.sync import (
     Progress,
@@ -25,6 +26,7 @@ from langchain_chroma_hybrid.engine.sync import (
     report,
     verify,
 )
+from langchain_chroma_hybrid.engine.writer import DEFERRED_AT_MOST
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -100,7 +102,10 @@ class Keeper:
         # The last look: which token was seen when, and whether it was a full one.
         self._looked: tuple[Token | None, float] = (None, -float("inf"))
         self._compared, self._took = -float("inf"), 0.0
+        # How many commits of others the vectors were read for, and what others had put off.
         self._met = self._lexical.foreign_commits()
+        self._waiting: frozenset[str] = frozenset()
+        self._helped: tuple[frozenset[str], dict[str, str]] = (self._waiting, {})
         # Whoever never calls `close` has his last state noted all the same.
         self._finalizer = weakref.finalize(self, _end, self._stop, self._builders, marks)
 
@@ -274,6 +279,7 @@ class Keeper:
         self._took, self._compared = time.monotonic() - start, time.monotonic()
         mend(found, self._store, self._lexical)
         self._meet_strangers(found)
+        self._help()
         return True
 
     def _recover(self) -> bool:
@@ -286,7 +292,18 @@ class Keeper:
                 mend(found, self._store, self._lexical)
             elif orphans.ids:
                 reconcile(orphans.ids, self._store, self._lexical)
+        self._waiting = orphans.waiting
         return not orphans.living
+
+    def _help(self) -> None:
+        """Bring in what another process has written and put off; what is more, it brings itself."""
+        if not 0 < len(self._waiting) <= DEFERRED_AT_MOST:
+            return
+        now = {id_: digest(r) for id_, r in self._store.fetch(self._waiting).items()}
+        if (self._waiting, now) != self._helped:
+            reconcile(self._waiting, self._store, self._lexical)
+            self._read_apart()
+            self._helped = (self._waiting, now)
 
     def _meet_strangers(self, found: VerifyReport) -> None:
         """An open client of Chroma's never shows vectors that another process has written."""
@@ -300,8 +317,12 @@ class Keeper:
         if met != self._met:
             with self._lock:
                 if met != self._met:
-                    self._store.reader.meet_writers()
+                    self._read_apart()
                     self._met = met
+
+    def _read_apart(self) -> None:
+        if self._store.directory is not None:
+            self._store.reader.read_apart()
 
 
 def _end(stop: threading.Event, builders: list[threading.Thread], marks: Marks) -> None:

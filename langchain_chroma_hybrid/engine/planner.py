@@ -181,7 +181,8 @@ def _completed(
     An HNSW graph can have islands that no search reaches, after deletions or with few links.
     """
     there = lexical.match_count(plan.resolved)
-    if len(hits) >= min(fetch, there) or there > _EXACT_AT_MOST:
+    # Where nothing is remembered and the lexical index lags, every query would pay for it.
+    if len(hits) >= min(fetch, there) or there > (_EXACT_AT_MOST if store.remembers else _AMONG):
         return hits
     return store.rank(embedding, {*lexical.match(plan.resolved), *(hit.id for hit in hits)}, fetch)
 

@@ -20,8 +20,8 @@ Matrix: TypeAlias = "NDArray[np.float32]"
 _Answer: TypeAlias = "tuple[tuple[str, ...], NDArray[np.intp]]"
 
 _OVERHEAD = 200  # bytes of an id and its place in a table
-# Answers that are remembered: so many ids in all, where each answer weighs some by itself. 5 MB.
-_MOST_ANSWERED, _ANSWER = 200_000, 20
+# Answers that are remembered: so many ids in all, where each answer weighs some by itself. 10 MB.
+_MOST_ANSWERED, _ANSWER = 100_000, 20
 
 
 class Vectors(NamedTuple):
@@ -88,14 +88,15 @@ class VectorCache:
             return len(ids) - sum(map(self._row.__contains__, ids))
 
     def known(self, token: Token | None, ids: Sequence[str]) -> Vectors:
-        """Those of `ids` that were read under `token`."""
+        """Those of `ids` that were read under `token`, in order of their rows."""
         with self._lock:
             if token is None or token != self._token:
                 return NO_VECTORS
             asked = tuple(ids)
             known, rows = self._answers.get(asked) or self._found(asked)
-            block, lengths = self._block.view(), self._lengths
-        block.setflags(write=False)
+            block, lengths = self._block.view(), self._lengths.view()
+        for each in (block, lengths):
+            each.setflags(write=False)
         return Vectors(known, block, lengths, rows) if known else NO_VECTORS
 
     def _found(self, ids: tuple[str, ...]) -> _Answer:
@@ -103,8 +104,8 @@ class VectorCache:
         found.sort()  # what lies side by side is read fastest
         known = tuple(id_ for _, id_ in found)
         rows = np.array([row for row, _ in found], dtype=np.intp)
-        if len(known) == len(ids):
-            weight = _ANSWER + len(ids)
+        weight = _ANSWER + len(ids)
+        if len(known) == len(ids) and weight <= _MOST_ANSWERED:
             if self._answered + weight > _MOST_ANSWERED:
                 self._answers, self._answered = {}, 0
             self._answers[ids] = known, rows

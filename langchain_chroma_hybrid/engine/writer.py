@@ -37,7 +37,7 @@ AsyncEmbedMany: TypeAlias = Callable[[list[str]], Awaitable[Sequence["Vector"]]]
 
 # Writes of few records wait for the next query or for company: a commit costs more than the write.
 _DEFER_AT_MOST = 128
-_DEFERRED_AT_MOST = 1024
+DEFERRED_AT_MOST = 1024
 # Embedded Chroma holds the GIL while it writes: 100 rows stall an event loop for about 0.1 s.
 _ASYNC_ROWS = 100
 
@@ -177,6 +177,7 @@ class Writer:
             wait = True
             raise
         finally:
+            self.store.reader.outdate()
             with self._mutex:
                 if wait:
                     self._waiting[number] = ids
@@ -184,7 +185,7 @@ class Writer:
                 self._note_own()
             if not wait:
                 self.journal.done([number])
-        if sum(map(len, list(self._waiting.values()))) > _DEFERRED_AT_MOST:
+        if sum(map(len, list(self._waiting.values()))) > DEFERRED_AT_MOST:
             self.flush()
 
     def _note_own(self) -> None:

@@ -99,7 +99,10 @@ class LexicalIndex(Protocol):
         """`core.records.digest` of every record as it was when indexed, by id."""
 
     def foreign_commits(self) -> int:
-        """A number that grows when other processes are found to have written; 0 where none can."""
+        """A number that grows when other objects are found to have committed, of whichever process.
+
+        0 for ever where none can. Commits of this object never count.
+        """
 
     def clear(self) -> None:
         """Remove all records, in one commit."""

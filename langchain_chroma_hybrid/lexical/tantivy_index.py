@@ -201,7 +201,7 @@ class TantivyIndex:
         }
 
     def foreign_commits(self) -> int:
-        """A number that grows when other processes are found to have written; 0 in RAM."""
+        """A number that grows when others are found to have committed; 0 in RAM."""
         self._latest()
         return self._foreign
 
@@ -259,9 +259,12 @@ class TantivyIndex:
             try:
                 with self._committed(writer):
                     yield writer
-                self._refresh()
             finally:
-                self._committing = False
+                # After a failure too, which may have come when all was written.
+                try:
+                    self._refresh()
+                finally:
+                    self._committing = False
 
     @contextlib.contextmanager
     def _committed(self, writer: IndexWriter) -> Iterator[None]:

@@ -259,6 +259,57 @@ def write_as_a_peer(folder: Path) -> None:
     store._index.close()
 
 
+def update_as_a_peer(folder: Path) -> None:
+    store = open_store(folder)
+    store.update_document("mine2", Document("quite changed", metadata={"of": "peer"}))
+    store._index.close()
+
+
+def test_another_process_updates_one_of_many(tmp_path):
+    """So many that no query ranks all of them."""
+    store = open_store(tmp_path)
+    store.add_texts([f"mine {n}" for n in range(400)], ids=[f"mine{n}" for n in range(400)])
+    store.similarity_search("mine")
+    assert ended(started(update_as_a_peer, tmp_path)) == 0
+    for mode in ("vector", "lexical"):
+        assert ids_of(store.similarity_search("quite changed", k=1, mode=mode)) == ["mine2"]
+    store.update_document("mine3", Document("otherwise altered", metadata={"of": "me"}))
+    assert ids_of(store.similarity_search("otherwise altered", k=1, mode="vector")) == ["mine3"]
+    store._index.close()
+    store._client.close()
+
+
+def stay_as_a_peer(folder: Path, written: Path, over: Path) -> None:
+    store = open_store(folder)
+    store.update_document("mine2", Document("quite changed", metadata={"of": "peer"}))
+    store.add_texts(["stranger 3"], ids=["stranger3"])
+    written.touch()
+    wait_until(over.exists)
+
+
+def test_another_process_writes_and_stays(tmp_path):
+    """What it has put off, nobody else would bring in."""
+    store = open_store(tmp_path / "data", max_age=0)
+    store.add_texts([f"mine {n}" for n in range(400)], ids=[f"mine{n}" for n in range(400)])
+    store.similarity_search("mine")
+    written, over = tmp_path / "written", tmp_path / "over"
+    peer = started(stay_as_a_peer, tmp_path / "data", written, over)
+    wait_until(written.exists)
+    try:
+        for text, id_ in (("quite changed", "mine2"), ("stranger 3", "stranger3")):
+            for mode in ("lexical", "vector", "two_step", "hybrid"):
+                assert ids_of(store.similarity_search(text, k=1, mode=mode)) == [id_]
+        opened = store._index.store.reader._apart
+        store.similarity_search("mine 1")
+        assert store._index.store.reader._apart is opened
+    finally:
+        over.touch()
+        assert ended(peer) == 0
+    assert store.verify().ok
+    store._index.close()
+    store._client.close()
+
+
 @pytest.mark.parametrize("policy", ["before_query", "on_open", "manual"])
 def test_another_process_writes_both_halves(tmp_path, caplog, policy):
     store = open_store(tmp_path, sync=policy)
@@ -285,6 +336,19 @@ def test_another_process_writes_both_halves(tmp_path, caplog, policy):
     store._client.close()
 
 
+def test_what_a_client_lacks_and_another_process_changes_is_mended(tmp_path):
+    store = open_store(tmp_path)
+    store.add_texts(["mine 0", "mine 1"], ids=["mine0", "mine1"])
+    store.similarity_search("mine")
+    assert ended(started(write_as_a_peer, tmp_path)) == 0
+    assert ended(started(change_as_a_stranger, tmp_path, "stranger3")) == 0
+    assert store.sync(deep=True).updated == 1
+    for mode in ("lexical", "vector"):
+        assert ids_of(store.similarity_search("quite changed", k=1, mode=mode)) == ["stranger3"]
+    store._index.close()
+    store._client.close()
+
+
 def test_what_a_query_meets_before_it_is_told_of_is_read_all_the_same(tmp_path, monkeypatch):
     """Another process may write between a query's look and its legs."""
     store = open_store(tmp_path, sync="manual")
@@ -299,9 +363,9 @@ def test_what_a_query_meets_before_it_is_told_of_is_read_all_the_same(tmp_path, 
     store._client.close()
 
 
-def change_as_a_stranger(folder: Path) -> None:
+def change_as_a_stranger(folder: Path, id_: str = "mine2") -> None:
     changed = Document("quite changed", metadata={"of": "stranger"})
-    Chroma(NAME, WordEmbeddings(8), str(folder)).update_document("mine2", changed)
+    Chroma(NAME, WordEmbeddings(8), str(folder)).update_document(id_, changed)
 
 
 @pytest.mark.parametrize("mend", ["sync", "verify"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from langchain_chroma_hybrid.core.fusion import FUSIONS, Fused, RankedList, fuse
+from langchain_chroma_hybrid.core.fusion import FUSIONS, Fused, RankedList, fuse, rescale
 
 IDS = [f"d{n}" for n in range(12)]
 EXTREME = (0.0, -0.0, 5e-324, -5e-324, 1e-300, 1.0, -1.0, 1e300, 1.7e308, -1.7e308)
@@ -165,3 +165,14 @@ def test_one_needs_the_best_value_in_every_list(given_lists: list[RankedList], f
     for hit in fuse(given_lists, fusion):
         if math.isclose(hit.score, 1.0):
             assert min(hit.normalized) == pytest.approx(1.0)
+
+
+anything = st.floats(allow_nan=True, allow_infinity=True)
+finite = st.floats(-1e6, 1e6)
+
+
+@given(st.lists(anything | finite, max_size=8), finite, finite)
+def test_rescaling_cuts_off_whatever_lies_outside(scores, low, high):
+    span = high / 2 - low / 2
+    plain = [min(1.0, max(0.0, (s / 2 - low / 2) / span)) if span > 0 else 1.0 for s in scores]
+    assert rescale(scores, low, high) == plain
