@@ -136,12 +136,12 @@ class VectorReader:
             self._reopen()
 
     def outdate(self) -> None:
-        """Something is written through the caller's client, which our own does not show."""
-        self._outdated = self._apart is not None
+        """Something was written through the caller's client, which one of ours may not show."""
+        self._outdated = True
 
     def catch_up(self) -> None:
         """Show what is written since, where vectors are read through a client of our own."""
-        if self._outdated:
+        if self._outdated and self._apart is not None:
             with self._opening:
                 if self._outdated:
                     self._reopen()

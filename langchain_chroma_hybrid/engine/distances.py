@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 Vector: TypeAlias = "NDArray[np.float32]"
 Space: TypeAlias = Literal["cosine", "l2", "ip"]
 
-# Rows that are looked at at a time, where they are copied out of a block: they stay in a core's own
-# memory.
+# Rows of a block that are compared at a time; where they are copied out of it, so many stay in a
+# core's own memory.
 _AT_ONCE, _COPIED_AT_ONCE = 2_048, 256
-# To look at so many rows costs less than to copy one out.
+# To compare so many rows costs less than to copy one out.
 _DENSE = 4
 
 
