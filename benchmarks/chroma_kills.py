@@ -72,7 +72,7 @@ def _write(place: Path, ready: Path, threshold: int, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     ready.touch()
     while True:
-        some = [f"id{n}" for n in chance.sample(range(IDS), chance.choice([1, 2, 100, 200]))]
+        some = [f"id{n}" for n in chance.sample(range(IDS), chance.choice([160, 250]))]
         vectors = [[chance.random() for _ in range(8)] for _ in some]
         collection.upsert(some, vectors, documents=["words"] * len(some))
         collection.delete([f"id{n}" for n in chance.sample(range(IDS), 20)])
