@@ -292,6 +292,8 @@ class Keeper:
                 mend(found, self._store, self._lexical)
             elif orphans.ids:
                 reconcile(orphans.ids, self._store, self._lexical)
+            if self._opened and orphans.ids != frozenset():
+                self._read_apart()  # a client that was open before does not show them
         self._waiting = orphans.waiting
         return not orphans.living
 

@@ -310,6 +310,24 @@ def test_another_process_writes_and_stays(tmp_path):
     store._client.close()
 
 
+def test_another_process_writes_and_is_killed(tmp_path):
+    """What it had put off is repaired here, and its vectors are shown as well."""
+    store = open_store(tmp_path / "data", max_age=0)
+    store.add_texts([f"mine {n}" for n in range(400)], ids=[f"mine{n}" for n in range(400)])
+    store.similarity_search("mine")
+    written = tmp_path / "written"
+    peer = started(stay_as_a_peer, tmp_path / "data", written, tmp_path / "never")
+    wait_until(written.exists)
+    peer.kill()
+    ended(peer)
+    for text, id_ in (("quite changed", "mine2"), ("stranger 3", "stranger3")):
+        for mode in ("lexical", "vector", "two_step", "hybrid"):
+            assert ids_of(store.similarity_search(text, k=1, mode=mode)) == [id_]
+    assert store.verify().ok
+    store._index.close()
+    store._client.close()
+
+
 @pytest.mark.parametrize("policy", ["before_query", "on_open", "manual"])
 def test_another_process_writes_both_halves(tmp_path, caplog, policy):
     store = open_store(tmp_path, sync=policy)
