@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._bridge import analyzer_of
-from langchain_chroma_hybrid.engine.keeper import Upkeep
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
+from langchain_chroma_hybrid.engine.upkeep import Upkeep
 from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.analysis import Analyzer
-    from langchain_chroma_hybrid.engine.keeper import Backfill, SyncPolicy
     from langchain_chroma_hybrid.engine.sync import Progress
+    from langchain_chroma_hybrid.engine.upkeep import Backfill, SyncPolicy, Writers
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 DEFAULT_LANGUAGE = "english"
@@ -33,6 +33,8 @@ def lexical_config(
     max_age: float | None,
     backfill: Backfill,
     progress: Progress | None,
+    writers: Writers,
+    check_rate: float,
 ) -> LexicalConfig:
     """The lexical half as the arguments of both faces describe it.
 
@@ -55,7 +57,7 @@ def lexical_config(
         Path(lexical_directory) if lexical_directory else None,
         lexical,
         lock_timeout,
-        Upkeep(sync, max_age, backfill, progress),
+        Upkeep(sync, max_age, backfill, progress, writers, check_rate),
     )
 
 

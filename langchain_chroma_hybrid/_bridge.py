@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
 
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid.core.analysis import Analyzer
-from langchain_chroma_hybrid.engine.chroma_clients import observe, reopened
-from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
-from langchain_chroma_hybrid.engine.registry import LexicalConfig, open_index
+from langchain_chroma_hybrid.engine.handle import CollectionHandle
+from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from langchain_chroma import Chroma
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -28,16 +27,12 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.legs import Embed, Outcome, Vector
     from langchain_chroma_hybrid.engine.running import Step
 
-T = TypeVar("T")
-
 # Under this key `explain=True` puts each leg's view into a copy of the metadata.
 EXPLAIN_KEY = "retrieval"
 
-# An engine lives as long as the store that it was opened for: retrievers come and go with every
-# configurable call and must not open it anew each time.
-_engines: WeakKeyDictionary[Chroma, HybridIndex] = WeakKeyDictionary()
-# The settings that each was last opened with: others have to be checked.
-_configs: WeakKeyDictionary[Chroma, LexicalConfig | None] = WeakKeyDictionary()
+# A handle lives as long as the store that it was made for: retrievers come and go with every
+# configurable call and must not open the collection anew each time.
+_handles: WeakKeyDictionary[Chroma, CollectionHandle] = WeakKeyDictionary()
 
 
 def analyzer_of(value: Analyzer | str | None) -> Analyzer:
@@ -53,67 +48,37 @@ def analyzer_of(value: Analyzer | str | None) -> Analyzer:
     raise InvalidArgumentError.of("analyzer", value, "an Analyzer, a language or None")
 
 
-def store_of(vectorstore: Chroma) -> ChromaStore:
-    """The Chroma collection behind a LangChain store."""
+def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> CollectionHandle:
+    """The door to the store's collection; reads nothing.
+
+    `config` None means the store's own settings (a HybridChroma has some), else those that are in
+    use, else the default ones.
+
+    Raises:
+        CollectionError: the collection was deleted.
+    """
     collection = vectorstore._chroma_collection  # noqa: SLF001  # no public way to the collection
     if collection is None:
         message = "the collection was deleted; `reset_collection()` makes it anew"
         raise CollectionError(message)
-    return ChromaStore(vectorstore._client, collection)  # noqa: SLF001  # nor to the client
-
-
-def engine_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> HybridIndex:
-    """The engine over the store's collection, opened at the first call.
-
-    `config` None means the store's own settings (a HybridChroma has some), else the default ones.
-    """
-    engine = _engines.get(vectorstore)
-    collection = vectorstore._chroma_collection  # noqa: SLF001  # see `store_of`
-    here = "" if collection is None else str(collection.id)
+    client, handle = vectorstore._client, _handles.get(vectorstore)  # noqa: SLF001  # nor to the client
     own = config or getattr(vectorstore, "lexical_config", None)
-    known = own is None or own is _configs.get(vectorstore)
-    if engine is not None and known and engine.usable and engine.store.uuid == here:
-        return engine
-    engine = open_index(store_of(vectorstore), own or LexicalConfig())
-    _configs[vectorstore] = own
-    if collection is not None:
-        # What is written straight through this very object is found at the next query.
-        observe(collection, engine.writer)
-    _engines[vectorstore] = engine
-    return engine
+    if handle is None or not handle.serves(client, own):
+        follow = _follower(vectorstore)
+        handle = CollectionHandle(client, collection, own or LexicalConfig(), follow)
+        _handles[vectorstore] = handle
+    handle.move_to(collection)
+    return handle
 
 
-def following(vectorstore: Chroma, run: Callable[[], T]) -> T:
-    """What `run` gives; once more if the collection was deleted and made anew under its name."""
-    try:
-        return run()
-    except CollectionError:
-        if not _follow(vectorstore):
-            raise
-    return run()
+def _follower(vectorstore: Chroma) -> Callable[[Any], None]:
+    reference = ref(vectorstore)
 
+    def follow(collection: Any) -> None:
+        if (store := reference()) is not None:
+            store._chroma_collection = collection  # noqa: SLF001  # see `handle_of`
 
-async def afollowing(
-    vectorstore: Chroma,
-    engine: Callable[[], Awaitable[HybridIndex]],
-    run: Callable[[HybridIndex], Awaitable[T]],
-) -> T:
-    """The same with what opens the engine apart, without blocking the event loop."""
-    try:
-        return await run(await engine())
-    except CollectionError:
-        if not await asyncio.to_thread(_follow, vectorstore):
-            raise
-    return await run(await engine())
-
-
-def _follow(vectorstore: Chroma) -> bool:
-    old = vectorstore._chroma_collection  # noqa: SLF001  # see `store_of`
-    new = None if old is None else reopened(vectorstore._client, old)  # noqa: SLF001  # same
-    if new is None:
-        return False
-    vectorstore._chroma_collection = new  # noqa: SLF001  # see `store_of`
-    return True
+    return follow
 
 
 def check_client(client: Any) -> None:
@@ -134,23 +99,25 @@ def check_client(client: Any) -> None:
         raise InvalidArgumentError.of("client", client, expected)
 
 
-def forget(vectorstore: Chroma) -> None:
-    """Let go of the engine of a store whose collection is deleted."""
-    _engines.pop(vectorstore, None)
+def close(vectorstore: Chroma) -> None:
+    """Let go of what was opened for a store; a later use opens it anew."""
+    handle = _handles.pop(vectorstore, None)
+    if handle is not None:
+        handle.close()
 
 
-def embed_by(embeddings: Embeddings | None, store: ChromaStore) -> Embed:
+def embed_by(embeddings: Embeddings | None, index: HybridIndex) -> Embed:
     """How a query becomes a vector."""
     if embeddings is None:
-        return store.embed_query
+        return index.store.embed_query
     return lambda text: embeddings.embed_query(_encodable(text))
 
 
-def aembed_by(embeddings: Embeddings | None, store: ChromaStore) -> AsyncEmbed:
+def aembed_by(embeddings: Embeddings | None, index: HybridIndex) -> AsyncEmbed:
     """The same, without blocking the event loop."""
 
     async def own(text: str) -> Vector:
-        return await asyncio.to_thread(store.embed_query, text)
+        return await asyncio.to_thread(index.store.embed_query, text)
 
     if embeddings is None:
         return own

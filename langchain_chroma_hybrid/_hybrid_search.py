@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_chroma import Chroma
 
@@ -23,7 +22,8 @@ from langchain_chroma_hybrid.core.requests import (
     reject_unknown,
 )
 from langchain_chroma_hybrid.engine.change_token import opening
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.engine.chroma_clients import close_client
+from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.analysis import Analyzer
     from langchain_chroma_hybrid.core.records import Hit
+    from langchain_chroma_hybrid.engine.handle import CollectionHandle
     from langchain_chroma_hybrid.engine.hybrid import HybridIndex
-    from langchain_chroma_hybrid.engine.keeper import Backfill, SyncPolicy
     from langchain_chroma_hybrid.engine.sync import Progress
+    from langchain_chroma_hybrid.engine.upkeep import Backfill, SyncPolicy, Writers
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
-T = TypeVar("T")
 Filters = Mapping[str, Any] | None
 
 
@@ -68,6 +68,8 @@ class HybridSearch(Chroma):
         max_age: float | None = None,
         backfill: Backfill = "now",
         progress: Progress | None = None,
+        writers: Writers = "any",
+        check_rate: float = 500.0,
         **chroma: Any,
     ) -> None:
         """Open or create the collection; its lexical index is opened at the first use.
@@ -102,6 +104,13 @@ class HybridSearch(Chroma):
                 and say so.
             progress: called with (records done, records to do) while the index is built; None shows
                 a bar on a terminal.
+            writers: who writes to a collection on a server. `any`: any client, so that a filtered
+                vector leg goes by Chroma's own filter, and contents are compared in the background
+                for updates by others. `ours`: everybody writes through this library with this
+                setting; then the lexical index answers filters, and processes tell each other what
+                they write, in a small collection beside this one. See docs/durability.md.
+            check_rate: records a second whose contents are compared with `writers="any"`; 0 turns
+                that off, as `sync="manual"` does.
             **chroma: everything else that Chroma's constructor takes, by name. In the modes
                 `vector` and `two_step` `relevance_score_fn` makes the scores of
                 `similarity_search_with_relevance_scores` out of Chroma's distances; the fused
@@ -134,8 +143,11 @@ class HybridSearch(Chroma):
             max_age=max_age,
             backfill=backfill,
             progress=progress,
+            writers=writers,
+            check_rate=check_rate,
         )
         bridge.check_client(chroma.get("client"))
+        self._owns_client, self._closed = chroma.get("client") is None, False
         with opening(persist_directory):
             super().__init__(collection_name, embedding_function, persist_directory, **chroma)
 
@@ -197,7 +209,8 @@ class HybridSearch(Chroma):
 
     def highlight(self, query: str, document: Document) -> list[tuple[int, int]]:
         """Spans `(start, end)` of the page content, in characters, that words of `query` match."""
-        return self._index.lexical.highlight(query, document.page_content)
+        own = self.lexical_config.index or self.lexical_config.analyzer
+        return own.highlight(query, document.page_content)
 
     def similarity_search_by_vector(
         self,
@@ -298,8 +311,32 @@ class HybridSearch(Chroma):
         return self._with_scores(request, await self._asearch(request))
 
     @property
+    def _handle(self) -> CollectionHandle:
+        if self._closed:
+            raise CollectionError("the store is closed: make another one")
+        return bridge.handle_of(self, self.lexical_config)
+
+    @property
     def _index(self) -> HybridIndex:
-        return bridge.engine_of(self, self.lexical_config)
+        return self._handle.index()
+
+    def close(self) -> None:
+        """Bring in writes that wait, give files and threads back; may be called twice.
+
+        The Chroma client is closed if this store has made it itself on disk or for a server. Other
+        stores and retrievers over the same collection go on. A closed store raises CollectionError.
+        """
+        if not self._closed:
+            bridge.close(self)
+            self._closed = True
+            if self._owns_client:
+                close_client(self._client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _request(
         self,
@@ -351,22 +388,16 @@ class HybridSearch(Chroma):
         return choice.made(_documents(result), result, request, None)
 
     def _search(self, request: SearchRequest) -> SearchResult:
-        return self._through(lambda index: index.search(request, self._embed))
+        def run(index: HybridIndex) -> SearchResult:
+            return index.search(request, bridge.embed_by(self._embedding_function, index))
+
+        return self._handle.run(run)
 
     async def _asearch(self, request: SearchRequest) -> SearchResult:
         def run(index: HybridIndex) -> Awaitable[SearchResult]:
-            return index.asearch(request, bridge.aembed_by(self._embedding_function, index.store))
+            return index.asearch(request, bridge.aembed_by(self._embedding_function, index))
 
-        return await self._athrough(run)
-
-    def _through(self, run: Callable[[HybridIndex], T]) -> T:
-        return bridge.following(self, lambda: run(self._index))
-
-    async def _athrough(self, run: Callable[[HybridIndex], Awaitable[T]]) -> T:
-        return await bridge.afollowing(self, lambda: asyncio.to_thread(lambda: self._index), run)
-
-    def _embed(self, query: str) -> Sequence[float]:
-        return bridge.embed_by(self._embedding_function, self._index.store)(query)
+        return await self._handle.arun(run)
 
     def _embed_image(self, uri: str) -> list[float]:
         embed = getattr(self._embedding_function, "embed_image", None)

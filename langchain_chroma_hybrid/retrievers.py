@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import reprlib
 from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +15,10 @@ from pydantic import (
     ConfigDict,
     Field,
     InstanceOf,
-    PrivateAttr,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from langchain_chroma_hybrid import _bridge as bridge
@@ -44,9 +43,10 @@ if TYPE_CHECKING:
     )
     from langchain_core.runnables import RunnableSerializable
 
+    from langchain_chroma_hybrid.engine.handle import CollectionHandle
     from langchain_chroma_hybrid.engine.hybrid import HybridIndex, Trace
-    from langchain_chroma_hybrid.engine.keeper import Backfill, SyncPolicy
     from langchain_chroma_hybrid.engine.sync import Progress
+    from langchain_chroma_hybrid.engine.upkeep import Backfill, SyncPolicy, Writers
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 _CALL_OPTIONS = ("explain", "filter", "k", *CALL_OPTIONS)
@@ -130,8 +130,6 @@ class ChromaHybridRetriever(BaseRetriever):
     lexical_config: InstanceOf[LexicalConfig] | None = Field(default=None, repr=False)
     """How the lexical index is built; None means as the `HybridChroma` says, or the default."""
 
-    _base: Filter | None = PrivateAttr(default=None)
-
     _locked: ClassVar[str] = (
         "what was given when the retriever was made, which nothing changes later"
     )
@@ -153,13 +151,13 @@ class ChromaHybridRetriever(BaseRetriever):
         # changed in between would become the new base.
         return _frozen(value)
 
-    def model_post_init(self, context: Any, /) -> None:
-        """Check every value and freeze the base filters; reads nothing."""
-        super().model_post_init(context)
-        self._base = _read_base(self.base_filter, self.base_where_document)
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Check every value; reads nothing."""
         parse(self.filter, self.where_document, names=("filter", "where_document"))
         check(self._request("", {}))
         self._choice({})
+        return self
 
     @classmethod
     def from_vectorstore(
@@ -175,6 +173,8 @@ class ChromaHybridRetriever(BaseRetriever):
         max_age: float | None = None,
         backfill: Backfill = "now",
         progress: Progress | None = None,
+        writers: Writers = "any",
+        check_rate: float = 500.0,
         **options: Any,
     ) -> Self:
         """A retriever over a collection that exists; nothing is read until the first query.
@@ -191,6 +191,8 @@ class ChromaHybridRetriever(BaseRetriever):
             max_age: seconds for which a count is trusted, as for `HybridChroma`.
             backfill: when to build an index that is not there, as for `HybridChroma`.
             progress: called with (records done, records to do) while it is built.
+            writers: who writes to a collection on a server, as for `HybridChroma`.
+            check_rate: records a second whose contents are compared, as for `HybridChroma`.
             **options: any other field of the retriever.
         """
         config = lexical_config(
@@ -203,6 +205,8 @@ class ChromaHybridRetriever(BaseRetriever):
             max_age=max_age,
             backfill=backfill,
             progress=progress,
+            writers=writers,
+            check_rate=check_rate,
         )
         own = getattr(vectorstore, "lexical_config", None)
         if own is not None:
@@ -278,19 +282,32 @@ class ChromaHybridRetriever(BaseRetriever):
         return await choice.amade(documents, result, request, run_manager.get_child("reranker"))
 
     def _found(self, request: SearchRequest, trace: Trace | None = None) -> SearchResult:
-        def run() -> SearchResult:
-            return self._engine.search(request, self._embed, trace=trace)
+        def run(index: HybridIndex) -> SearchResult:
+            embed = bridge.embed_by(self.vectorstore.embeddings, index)
+            return index.search(request, embed, trace=trace)
 
-        return bridge.following(self.vectorstore, run)
+        return self._handle.run(run)
 
     async def _afound(self, request: SearchRequest, trace: Trace | None = None) -> SearchResult:
-        def run(engine: HybridIndex) -> Awaitable[SearchResult]:
-            embed = bridge.aembed_by(self.vectorstore.embeddings, engine.store)
-            return engine.asearch(request, embed, trace=trace)
+        def run(index: HybridIndex) -> Awaitable[SearchResult]:
+            embed = bridge.aembed_by(self.vectorstore.embeddings, index)
+            return index.asearch(request, embed, trace=trace)
 
-        return await bridge.afollowing(
-            self.vectorstore, lambda: asyncio.to_thread(lambda: self._engine), run
-        )
+        return await self._handle.arun(run)
+
+    def close(self) -> None:
+        """Bring in writes that wait, give the index back; may be called twice.
+
+        The store that it searches stays open, and so does the index for others; a later query opens
+        it anew.
+        """
+        bridge.close(self.vectorstore)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _choice(self, options: Mapping[str, Any]) -> Choice:
         values = {name: options.get(name, getattr(self, name)) for name in _CHOICE_OPTIONS}
@@ -304,7 +321,9 @@ class ChromaHybridRetriever(BaseRetriever):
         values = {name: given.get(name, getattr(self, name)) for name in _CALL_OPTIONS}
         further = {n: bridge.RetrieverLeg(r) for n, r in self.extra_retrievers.items()}
         where = values.pop("filter")
-        return SearchRequest(query, where=where, base=self._base, further=further, **values)
+        # From the frozen fields, each time: nothing that a subclass leaves out can lose them.
+        base = _read_base(self.base_filter, self.base_where_document)
+        return SearchRequest(query, where=where, base=base, further=further, **values)
 
     def _documents(self, result: SearchResult, explain: bool) -> list[Document]:
         documents = []
@@ -318,11 +337,8 @@ class ChromaHybridRetriever(BaseRetriever):
         return documents
 
     @property
-    def _engine(self) -> HybridIndex:
-        return bridge.engine_of(self.vectorstore, self.lexical_config)
-
-    def _embed(self, query: str) -> Sequence[float]:
-        return bridge.embed_by(self.vectorstore.embeddings, self._engine.store)(query)
+    def _handle(self) -> CollectionHandle:
+        return bridge.handle_of(self.vectorstore, self.lexical_config)
 
 
 def _read_base(base_filter: Any = None, base_where_document: Any = None) -> Filter | None:

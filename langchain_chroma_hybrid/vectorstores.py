@@ -12,13 +12,13 @@ from langchain_chroma_hybrid._hybrid_search import HybridSearch
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.requests import positive, reject_unknown
 from langchain_chroma_hybrid.engine._steps import passed
-from langchain_chroma_hybrid.engine.registry import drop_index
-from langchain_chroma_hybrid.engine.rows import rows_of, with_vectors
+from langchain_chroma_hybrid.engine.rows import checked_ids, rows_of, with_vectors
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from chromadb.api.types import WhereDocument
     from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
 
@@ -81,7 +81,7 @@ class HybridChroma(HybridSearch):
         reject_unknown("add_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
         embed = self._embedding_function.embed_documents if self._embedding_function else None
-        self._through(lambda index: index.upsert(rows, embed, batch_size=batch_size))
+        self._handle.run(lambda index: index.upsert(rows, embed, batch_size=batch_size))
         return list(rows.ids)
 
     async def aadd_texts(
@@ -97,7 +97,7 @@ class HybridChroma(HybridSearch):
         reject_unknown("aadd_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
         embed = self._embedding_function.aembed_documents if self._embedding_function else None
-        await self._athrough(lambda index: index.aupsert(rows, embed, batch_size=batch_size))
+        await self._handle.arun(lambda index: index.aupsert(rows, embed, batch_size=batch_size))
         return list(rows.ids)
 
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
@@ -122,7 +122,7 @@ class HybridChroma(HybridSearch):
         embed = getattr(self._embedding_function, "embed_image", None)
         vectors = embed(uris=places) if embed else None
         complete = with_vectors(rows, vectors)
-        self._through(lambda index: index.upsert(complete))
+        self._handle.run(lambda index: index.upsert(complete))
         return list(rows.ids)
 
     def update_documents(self, ids: list[str], documents: list[Document]) -> None:
@@ -135,7 +135,7 @@ class HybridChroma(HybridSearch):
             raise InvalidArgumentError.of("embedding_function", None, "one, to update documents")
         texts, metadatas, _ = _columns(documents)
         rows, embed = rows_of(texts, metadatas, ids), self._embedding_function.embed_documents
-        self._through(lambda index: index.update(rows, embed))
+        self._handle.run(lambda index: index.update(rows, embed))
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> None:
         """Delete the records that pass all that is given.
@@ -159,27 +159,51 @@ class HybridChroma(HybridSearch):
                 raise InvalidArgumentError.of("limit", limit, "`where` or `where_document` with it")
         doomed = [ids] if isinstance(ids, str) else list(ids or ())
         if passing is not None:
-            found = self._through(lambda index: index.store.match(passing))
+            found = self._handle.run(lambda index: index.store.match(passing))
             among = set(found if ids is None else doomed)
             doomed = [id_ for id_ in found if id_ in among][:limit]
         if doomed:
-            self._through(lambda index: index.delete(doomed))
+            self._handle.run(lambda index: index.delete(doomed))
 
     def delete_collection(self) -> None:
         """Delete the collection and the folder of its lexical index."""
-        store = bridge.store_of(self)
-        super().delete_collection()
-        passed("collection deleted")
-        bridge.forget(self)
-        drop_index(store, self.lexical_config)
+        handle = self._handle
+        try:
+            # One that was made anew under the name is the one that goes.
+            handle.run(lambda index: index.store.touch())
+            super().delete_collection()
+        finally:
+            passed("collection deleted")
+            handle.drop()
 
     # Reading
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents among `ids` that exist, in that order; reads nothing but Chroma."""
-        listed = list(ids)
-        records = bridge.following(self, lambda: bridge.store_of(self).fetch(listed))
+        listed = checked_ids(ids)
+        records = self._handle.run(lambda index: index.store.fetch(listed))
         return [bridge.document_of(records[id_]) for id_ in listed if id_ in records]
+
+    def get(
+        self,
+        ids: str | list[str] | None = None,
+        where: dict[str, Any] | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        where_document: WhereDocument | None = None,
+        include: list[str] | None = None,
+    ) -> dict[str, Any]:
+        """As `Chroma.get`: records by id or filter, as a dict of columns."""
+        options: dict[str, Any] = {
+            "ids": ids,
+            "where": where,
+            "limit": limit,
+            "offset": offset,
+            "where_document": where_document,
+        }
+        if include is not None:
+            options["include"] = include
+        return self._handle.run(lambda index: index.store.get(**options))
 
     # Keeping both halves in step
 
@@ -190,17 +214,15 @@ class HybridChroma(HybridSearch):
             deep: compare content and metadata too, not only ids; reads every record.
             progress: called with (records done, records to do).
         """
-        return self._through(lambda index: index.sync(deep=deep, progress=progress))
+        return self._handle.run(lambda index: index.sync(deep=deep, progress=progress))
 
     def verify(self, *, fix: bool = False) -> VerifyReport:
         """Compare both halves record by record: missing, extra, stale; `fix` mends them."""
-        return self._through(lambda index: index.verify(fix=fix))
+        return self._handle.run(lambda index: index.verify(fix=fix))
 
     def rebuild(self, progress: Progress | None = None) -> SyncReport:
         """Throw the lexical index away, whatever its state, and build it from the collection."""
-        bridge.forget(self)
-        drop_index(bridge.store_of(self), self.lexical_config)
-        return self._index.sync(progress=progress)
+        return self._handle.rebuild(progress)
 
     # Making more of them
 

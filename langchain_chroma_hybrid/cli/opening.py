@@ -89,7 +89,7 @@ def words_only(store: HybridChroma, model: Model) -> str | None:
             "--network, or name a model with --embeddings"
         )
     try:
-        bridge.store_of(store).embed_query("words")
+        bridge.handle_of(store).index().store.embed_query("words")
     except Exception as error:  # noqa: BLE001  # whatever a model raises: words can still be found
         return f"the collection's embedding function fails: {error}"
     return None
@@ -97,7 +97,7 @@ def words_only(store: HybridChroma, model: Model) -> str | None:
 
 def remembered(store: HybridChroma) -> str | None:
     """Name of the embedding function that a collection was made with."""
-    return function_name(store._client, bridge.store_of(store).name)  # noqa: SLF001  # no public way
+    return function_name(store._client, bridge.handle_of(store).index().store.name)  # noqa: SLF001  # no public way
 
 
 def json_option(name: str, value: str | None) -> dict[str, Any] | None:

@@ -78,7 +78,7 @@ def _tell(report: SyncReport, *, as_json: bool) -> None:
 
 
 def _about(store: HybridChroma) -> dict[str, Any]:
-    collection, config = bridge.store_of(store), store.lexical_config
+    collection, config = bridge.handle_of(store).index().store, store.lexical_config
     folder = index_folder(collection, config)
     state = noted(collection, config)
     analyzer, indexed, problem = config.analyzer.fingerprint, 0, None

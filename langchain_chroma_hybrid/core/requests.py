@@ -30,10 +30,10 @@ def check(request: SearchRequest) -> None:
     positive("k", request.k)
     if request.fetch_k is not None:
         positive("fetch_k", request.fetch_k)
-    _one_of("mode", request.mode, get_args(Mode))
-    _one_of("fusion", request.fusion, FUSIONS)
-    _one_of("query_syntax", request.query_syntax, ("plain", "simple"))
-    _one_of("on_leg_error", request.on_leg_error, get_args(OnLegError))
+    one_of("mode", request.mode, get_args(Mode))
+    one_of("fusion", request.fusion, FUSIONS)
+    one_of("query_syntax", request.query_syntax, ("plain", "simple"))
+    one_of("on_leg_error", request.on_leg_error, get_args(OnLegError))
     number("c", request.c, 0.0, math.inf)
     if taken := [name for name in request.further if name in LEGS]:
         raise InvalidArgumentError.of("extra_retrievers", taken, "names other than these")
@@ -125,6 +125,7 @@ def number(name: str, value: object, low: float, high: float) -> None:
         raise InvalidArgumentError.of(name, value, f"a finite number {span}")
 
 
-def _one_of(name: str, value: object, choices: Sequence[str]) -> None:
+def one_of(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise `InvalidArgumentError` unless `value` is one of `choices`."""
     if value not in choices:
         raise InvalidArgumentError.of(name, value, f"one of {', '.join(choices)}")

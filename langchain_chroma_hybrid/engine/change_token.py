@@ -18,7 +18,9 @@ _FINE_TICK_NS, _COARSE_TICK_NS = 50_000_000, 2_000_000_000
 _COARSE_NS = 1_000_000
 _WITHOUT_LOG = 3
 
-# By folder: its change tokens that differ only by our opening of clients.
+# By folder: its last change tokens that differ only by our opening of clients. What has fallen out
+# costs a comparison of ids.
+_MOST_OPENINGS = 64
 _openings: dict[Path, tuple[Token, ...]] = {}
 
 
@@ -80,7 +82,8 @@ def opening(directory: str | None) -> Iterator[None]:
     after = token_of(folder) if folder else None
     if folder is not None and before is not None and after is not None:
         known = _openings.get(folder, ())
-        _openings[folder] = (*(known if known[-1:] == (before,) else (before,)), after)
+        same = known if known[-1:] == (before,) else (before,)
+        _openings[folder] = (*same, after)[-_MOST_OPENINGS:]
 
 
 def only_opened(directory: Path, noted: Token | None, token: Token | None) -> bool:

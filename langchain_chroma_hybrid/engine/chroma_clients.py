@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import weakref
+from collections.abc import Iterable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
 from chromadb.errors import InternalError, NotFoundError
 from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
 
+from langchain_chroma_hybrid.engine.rows import is_id
 from langchain_chroma_hybrid.errors import CollectionError
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from chromadb.api import ClientAPI
 
-    from langchain_chroma_hybrid.engine.writer import Writer
+    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
 
 _MUTATORS = ("add", "upsert", "update", "delete")
 
@@ -70,14 +72,14 @@ def needs_network(function: str) -> bool:
     return function not in _LOCAL
 
 
-def observe(collection: chromadb.Collection, writer: Writer) -> None:
-    """Let `writer` know which ids are changed through this very object.
+def observe(collection: chromadb.Collection, index: HybridIndex) -> None:
+    """Let `index` know which ids are changed through this very object.
 
     The object keeps its type and behaviour. Only its own attributes are set, to functions that tell
-    the writer which ids are concerned and call the method of its class.
+    the index which ids are concerned and call the method of its class.
     """
     for name in _MUTATORS:
-        vars(collection)[name] = _observed(collection, name, weakref.ref(writer))
+        vars(collection)[name] = _observed(collection, name, weakref.ref(index))
 
 
 def unobserved(collection: chromadb.Collection) -> chromadb.Collection:
@@ -88,27 +90,34 @@ def unobserved(collection: chromadb.Collection) -> chromadb.Collection:
     return other
 
 
-def reopened(client: ClientAPI, old: chromadb.Collection) -> chromadb.Collection | None:
-    """Another collection that now has the name of `old`; None if there is none."""
+def close_client(client: ClientAPI) -> None:
+    """Close a client; one in memory stays, since others may share what it holds."""
+    settings = client.get_settings()
+    if settings.is_persistent or settings.chroma_server_host:
+        client.close()  # type: ignore[attr-defined]  # its declared type lacks it
+
+
+def reopened(client: ClientAPI, name: str, uuid: str) -> chromadb.Collection | None:
+    """The collection that now has that name, if its id is another one; else None."""
     try:
-        new = client.get_collection(old.name, embedding_function=None)
+        new = client.get_collection(name, embedding_function=None)
     except NotFoundError:
         return None
-    return None if new.id == old.id else new
+    return None if str(new.id) == uuid else new
 
 
 def _observed(
-    collection: chromadb.Collection, name: str, writer: weakref.ref[Writer]
+    collection: chromadb.Collection, name: str, index: weakref.ref[HybridIndex]
 ) -> Callable[..., Any]:
     # No reference to the collection but a weak one: it would keep itself alive.
     owner, method = weakref.ref(collection), getattr(type(collection), name)
 
     @wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        self, told = owner(), writer()
-        if told is None or told.over:
+        self, told = owner(), index()
+        if told is None or told.opened is None:
             return method(self, *args, **kwargs)
-        with told.changing(_concerned(self, name, args, kwargs), wait=True):
+        with told.changing(_concerned(self, name, args, kwargs)):
             return method(self, *args, **kwargs)
 
     return call
@@ -117,13 +126,14 @@ def _observed(
 def _concerned(collection: Any, name: str, args: tuple[Any, ...], kwargs: Any) -> list[str]:
     ids = args[0] if args else kwargs.get("ids")
     if isinstance(ids, str):
-        return [ids]
+        ids = [ids]
     if ids is None and name == "delete":
         names = ("ids", "where", "where_document")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         conditions = {key: given[key] for key in names[1:] if given.get(key) is not None}
         return list(collection.get(**conditions, include=[])["ids"]) if conditions else []
-    return [id_ for id_ in ids or () if isinstance(id_, str)]
+    # What Chroma refuses, it refuses itself; nothing of that may be waited for.
+    return [id_ for id_ in ids if is_id(id_)] if isinstance(ids, Iterable) else []
 
 
 class ReaderApart:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import copy
+import math
+import time
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import numpy as np
@@ -20,20 +23,28 @@ from langchain_chroma_hybrid.engine.change_token import (
     only_opened,
     sight_of,
 )
-from langchain_chroma_hybrid.engine.chroma_async import reading_on_this_loop
-from langchain_chroma_hybrid.engine.chroma_calls import columns, pages, records_of, row, translated
+from langchain_chroma_hybrid.engine.chroma_announced import AnnouncedCollection
+from langchain_chroma_hybrid.engine.chroma_calls import (
+    columns,
+    pages,
+    records_of,
+    row,
+    translated,
+)
 from langchain_chroma_hybrid.engine.chroma_clients import unobserved
-from langchain_chroma_hybrid.engine.chroma_vectors import PAGE, VectorReader
+from langchain_chroma_hybrid.engine.chroma_vectors import PAGE, SharedVectors, VectorReader
 from langchain_chroma_hybrid.engine.distances import Space, Vector, distances
 from langchain_chroma_hybrid.engine.read_ahead import ReadAhead
+from langchain_chroma_hybrid.engine.rows import is_id
 from langchain_chroma_hybrid.engine.token_cache import TokenCache
 from langchain_chroma_hybrid.errors import EmbeddingError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import chromadb
     from chromadb.api import ClientAPI
+    from chromadb.config import Settings
 
     from langchain_chroma_hybrid.engine.rows import Rows
     from langchain_chroma_hybrid.engine.vectors import Vectors
@@ -45,12 +56,34 @@ _MOST_RESULTS = 2**31 - 1
 _MOST_BYTES = 64 * 2**20
 # One query restricted to more ids than this meets SQLite's limit.
 MOST_IDS = 30_000
+# What a query gives of a record, a list for each query.
+_COLUMNS = ("ids", "distances", "documents", "metadatas", "uris")
 # Offsets cost Chroma a scan up to the offset: few large pages. Each takes 1 kB an id meanwhile.
 _SCAN_PAGE = 100_000
 
 
+class Remembered:
+    """What was read of one collection on this machine's disk, for all its stores in this process.
+
+    Nothing is remembered of a server: who may read what is decided there, at each call.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self.answers = TokenCache[Filter, frozenset[str]](_MOST_BYTES, _bytes_of_ids)
+        self.vectors = SharedVectors()
+        self.ahead = ReadAhead(directory)
+
+    def close(self) -> None:
+        """Stop reading and close what was opened; callers' clients stay open."""
+        self.ahead.close()
+        self.vectors.close()
+
+
 class ChromaStore:
-    """One Chroma collection, as the engine needs it.
+    """One Chroma collection through one caller's client, as the engine needs it.
+
+    Attributes:
+        answered: when Chroma last did what this client asked for, by `time.monotonic`.
 
     Thread safety: as chromadb's own; reads and writes may come from many threads.
     """
@@ -59,11 +92,22 @@ class ChromaStore:
         self._client = client
         # Writes of the engine are not to be observed as somebody else's.
         self._collection = unobserved(collection)
-        self._known_answers = TokenCache[Filter, frozenset[str]](_MOST_BYTES, _bytes_of_ids)
-        self.reader = VectorReader(client, self._collection, self.directory)
-        self.ahead = ReadAhead(self.reader, self.directory)
+        self.answered = -math.inf
         self.uuid = str(collection.id)
         self.name = collection.name
+        self.share(Remembered(self.directory))
+
+    def share(self, remembered: Remembered) -> None:
+        """Remember together with the other stores of the collection."""
+        self._remembered = remembered
+        self.reader = VectorReader(
+            self._client, self._collection, self.directory, remembered.vectors
+        )
+
+    @property
+    def ahead(self) -> ReadAhead:
+        """Which filters have their vectors at hand."""
+        return self._remembered.ahead
 
     @cached_property
     def directory(self) -> Path | None:
@@ -76,15 +120,22 @@ class ChromaStore:
         """Where the data lives: equal for two clients exactly when they see the same data."""
         settings = self._client.get_settings()
         if settings.chroma_server_host:
-            scheme = "https" if settings.chroma_server_ssl_enabled else "http"
-            server = f"{scheme}://{settings.chroma_server_host}:{settings.chroma_server_http_port}"
-            return f"{server}/{self._client.tenant}/{self._client.database}"
+            return f"{_server(settings)}/{self._client.tenant}/{self._client.database}"
         return str(self.directory) if self.directory else "memory"
 
     @property
     def in_memory(self) -> bool:
         """Whether the client is ephemeral."""
         return self.location == "memory"
+
+    @property
+    def on_server(self) -> bool:
+        """Whether each call is a request, which the server may refuse."""
+        return self.directory is None and not self.in_memory
+
+    def answered_within(self, seconds: float) -> bool:
+        """Whether a server has let this very client read the collection so lately."""
+        return not self.on_server or time.monotonic() - self.answered <= seconds
 
     @property
     def place(self) -> str:
@@ -101,24 +152,14 @@ class ChromaStore:
         return space
 
     @cached_property
+    def announced(self) -> AnnouncedCollection:
+        """Where processes tell each other what they have written to this collection."""
+        return AnnouncedCollection(self._client, self.uuid)
+
+    @cached_property
     def batch_size(self) -> int:
         """Most records that one write may hold."""
         return self._client.get_max_batch_size()
-
-    async def on_this_loop(self) -> ChromaStore:
-        """This store for threads of the running loop: a server is read through the loop's client.
-
-        Raises:
-            CollectionError: the collection is gone.
-        """
-        if self.directory is not None or self.in_memory:
-            return self
-        other = copy.copy(self)
-        reader = await reading_on_this_loop(self._client, self._collection, self.location)
-        collection = cast("chromadb.Collection", reader)
-        other._collection = collection  # noqa: SLF001  # of this class
-        other.reader = VectorReader(self._client, collection, None)
-        return other
 
     def embed_query(self, text: str) -> Sequence[float]:
         """`text` by the collection's own embedding function, for stores that were given none.
@@ -139,7 +180,7 @@ class ChromaStore:
     ) -> list[Scored]:
         """The `n` nearest records that pass `where`, as `(id, distance)`, nearest first."""
         conditions, document = to_chroma(where)
-        with translated(), self.reader.collection() as collection:
+        with self._asking(), self.reader.collection() as collection:
             found = collection.query(
                 query_embeddings=row(embedding),
                 n_results=min(n, _MOST_RESULTS),
@@ -149,6 +190,24 @@ class ChromaStore:
                 **restriction,
             )
         return list(map(Scored, found["ids"][0], map(float, (found["distances"] or [[]])[0])))
+
+    def query_records(
+        self, embedding: Sequence[float], n: int, where: Filter | None
+    ) -> tuple[list[Scored], dict[str, Record]]:
+        """The same with the records, in one call and no other."""
+        conditions, document = to_chroma(where)
+        with self._asking(), self.reader.collection() as collection:
+            found = collection.query(
+                query_embeddings=row(embedding),
+                n_results=min(n, _MOST_RESULTS),
+                where=conditions,
+                where_document=document,  # type: ignore[arg-type]  # a plain dict by design
+                include=["distances", "documents", "metadatas", "uris"],
+            )
+        columns_of: Any = found
+        first = {name: columns_of[name][0] for name in _COLUMNS}
+        records = {record.id: record for record in records_of(first)}
+        return list(map(Scored, first["ids"], map(float, first["distances"]))), records
 
     def query_among(
         self, embedding: Sequence[float], n: int, ids: Sequence[str]
@@ -162,26 +221,32 @@ class ChromaStore:
     def match(self, where: Filter) -> frozenset[str]:
         """Ids of all records that pass `where`, by Chroma's own filter."""
         token = self._lasting_token()
-        known = self._known_answers.known(token, [where])
+        known = self._remembered.answers.known(token, [where])
         if where in known:
             return known[where]
         conditions, document = to_chroma(where)
-        with translated():
+        with self._asking():
             found = self._collection.get(
                 where=conditions,
                 where_document=document,  # type: ignore[arg-type]  # a plain dict by design
                 include=[],
             )
         ids = frozenset(found["ids"])
-        self._known_answers.keep(token, {where: ids})
+        self._remembered.answers.keep(token, {where: ids})
         return ids
+
+    def get(self, **options: Any) -> dict[str, Any]:
+        """Chroma's own `get`."""
+        with self._asking():
+            return dict(self._collection.get(**options))
 
     def fetch(self, ids: Iterable[str], where: Filter | None = None) -> dict[str, Record]:
         """The records among `ids` that exist and pass `where`, by id."""
         records: dict[str, Record] = {}
         conditions, document = to_chroma(where)
-        for page in pages(ids, PAGE):
-            with translated():
+        # One id that no record can have must not keep the others from being found.
+        for page in pages(filter(is_id, ids), PAGE):
+            with self._asking():
                 found = self._collection.get(
                     ids=page,
                     where=conditions,
@@ -228,7 +293,7 @@ class ChromaStore:
 
     def count(self) -> int:
         """Number of records."""
-        with translated():
+        with self._asking():
             return self._collection.count()
 
     def ids(self) -> set[str]:
@@ -236,7 +301,7 @@ class ChromaStore:
         found: set[str] = set()
         offset = 0
         while True:
-            with translated():
+            with self._asking():
                 page = self._collection.get(limit=_SCAN_PAGE, offset=offset, include=[])["ids"]
             found.update(page)
             if len(page) < _SCAN_PAGE:
@@ -256,8 +321,12 @@ class ChromaStore:
 
     def touch(self) -> None:
         """Let Chroma finish what it does at the first read of a collection."""
-        with translated():
+        with self._asking():
             self._collection.get(limit=1, include=[])
+
+    def siblings(self) -> set[str]:
+        """Ids of all collections in the tenant and database of this client."""
+        return {str(collection.id) for collection in self._client.list_collections()}
 
     def exists(self, uuid: str) -> bool:
         """Whether tenant and database of this client have a collection of that id."""
@@ -267,29 +336,44 @@ class ChromaStore:
             return False
         return True
 
-    def close(self) -> None:
-        """Give back what was opened here; the caller's client stays open."""
-        self.ahead.close()
-        self.reader.close()
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """One call: its errors as ours, and whether it was allowed."""
+        try:
+            with translated():
+                yield
+        except BaseException:
+            self.answered = -math.inf
+            raise
+        self.answered = time.monotonic()
 
     # Writing
 
     def upsert(self, rows: Rows) -> None:
         """Add or replace, in one call; at most `batch_size` rows."""
-        with translated():
+        with self._asking():
             self._collection.upsert(**columns(rows))
 
     def update(self, rows: Rows) -> None:
         """Change records that exist, in one call; at most `batch_size` rows."""
-        with translated():
+        with self._asking():
             self._collection.update(**columns(rows))
 
     def delete(self, ids: Collection[str]) -> None:
         """Remove records; unknown ids are no error."""
         for page in pages(ids, self.batch_size):
-            with translated():
+            with self._asking():
                 self._collection.delete(ids=page)
 
 
 def _bytes_of_ids(ids: Collection[str]) -> int:
     return sum(map(len, ids)) + 100 * len(ids)
+
+
+def _server(settings: Settings) -> str:
+    """The server's address, without what a URL may say of the user."""
+    host = str(settings.chroma_server_host)
+    url = urlsplit(host if "//" in host else f"//{host}")
+    scheme = url.scheme or ("https" if settings.chroma_server_ssl_enabled else "http")
+    port = url.port or settings.chroma_server_http_port
+    return f"{scheme}://{url.hostname}:{port}{url.path.rstrip('/')}"

@@ -38,30 +38,55 @@ MOST_BYTES = 64 * 2**20
 _log = logging.getLogger(__name__)
 
 
+class SharedVectors:
+    """What the readers of one local collection share: vectors at hand, and a second client.
+
+    Attributes:
+        outdated: something was written that the second client may not show.
+        closed: no second client is opened any more.
+    """
+
+    def __init__(self) -> None:
+        self.known = VectorCache(MOST_BYTES)
+        self.apart: ReaderApart | None = None
+        self.outdated = self.closed = False
+        self.lock, self.opening = threading.Lock(), threading.RLock()
+
+    def close(self) -> None:
+        """Close the second client; callers' clients stay open."""
+        with self.lock:
+            self.closed = True
+            old, self.apart = self.apart, None
+        if old is not None:
+            old.retire()
+
+
 class VectorReader:
-    """Vectors of one collection. Thread-safe.
+    """Vectors of one collection, as one client sees it. Thread-safe.
 
     Args:
         client, collection: the caller's, not observed.
         directory: the data folder; None for a server and for a client in memory, where everybody's
             writes are seen at once.
+        shared: what other readers of the collection in this process have read.
     """
 
     def __init__(
-        self, client: ClientAPI, collection: chromadb.Collection, directory: Path | None
+        self,
+        client: ClientAPI,
+        collection: chromadb.Collection,
+        directory: Path | None,
+        shared: SharedVectors,
     ) -> None:
         self._client = client
         self._collection = collection
         self._directory = directory
-        self._known = VectorCache(MOST_BYTES)
-        self._apart: ReaderApart | None = None
-        self._outdated = self._closed = False
-        self._lock, self._opening = threading.Lock(), threading.RLock()
+        self._shared = shared
 
     def vectors(self, ids: Sequence[str], token: Token | None) -> Vectors:
         """Those of the records among `ids` that exist, remembered under `token` if there is one."""
         # Bound first: what comes from a reader that is being replaced goes with its cache.
-        cache = self._known
+        cache = self._shared.known
         known = cache.known(token, ids)
         if len(known.ids) == len(ids):
             return known
@@ -72,14 +97,14 @@ class VectorReader:
         return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
 
     def _read(self, ids: Sequence[str]) -> Vectors:
-        used = self._apart
+        used = self._shared.apart
         try:
             return self._read_pages(ids)
         except InternalError:  # the index in this process' memory lacks one of them
             if self._directory is None:
                 raise
-        with self._opening:
-            if self._apart is used:  # else another thread was here first
+        with self._shared.opening:
+            if self._shared.apart is used:  # else another thread was here first
                 self.read_apart()
         return self._read_pages(ids)
 
@@ -95,7 +120,7 @@ class VectorReader:
 
     def unread(self, ids: Sequence[str], token: Token | None) -> int:
         """For how many of `ids` Chroma would have to be asked."""
-        return self._known.unknown(token, ids)
+        return self._shared.known.unknown(token, ids)
 
     def shows(self, came: Sequence[str], went: Sequence[str], changed: Sequence[str]) -> bool:
         """Whether vector queries know `came` and `changed` as they are, and `went` no more."""
@@ -125,8 +150,8 @@ class VectorReader:
 
         For what another process writes: an open client never shows vectors of that.
         """
-        with self._opening:
-            if self._apart is None:
+        with self._shared.opening:
+            if self._shared.apart is None:
                 _log.warning(
                     "another process writes to %s, whose vectors an open Chroma client does not "
                     "show: they are read through a second client, reopened after every write. "
@@ -137,34 +162,26 @@ class VectorReader:
 
     def outdate(self) -> None:
         """Something was written through the caller's client, which one of ours may not show."""
-        self._outdated = True
+        self._shared.outdated = True
 
     def catch_up(self) -> None:
         """Show what is written since, where vectors are read through a client of our own."""
-        if self._outdated and self._apart is not None:
-            with self._opening:
-                if self._outdated:
+        if self._shared.outdated and self._shared.apart is not None:
+            with self._shared.opening:
+                if self._shared.outdated:
                     self._reopen()
 
-    def close(self) -> None:
-        """Give back what the store has opened itself; the caller's client stays open."""
-        with self._lock:
-            self._closed = True
-            old, self._apart = self._apart, None
-        if old is not None:
-            old.retire()
-
     def _reopen(self) -> None:
-        with self._opening:
-            self._outdated = False  # first: what is written from here on may not be shown
+        with self._shared.opening:
+            self._shared.outdated = False  # first: what is written from here on may not be shown
             with opening(str(self._directory)):
                 reader = self._opened(_ATTEMPTS)
             old: ReaderApart | None = reader
-            with self._lock:
-                if not self._closed:
-                    old, self._apart = self._apart, reader
+            with self._shared.lock:
+                if not self._shared.closed:
+                    old, self._shared.apart = self._shared.apart, reader
                     # The old one holds what the reader before saw.
-                    self._known = VectorCache(MOST_BYTES)
+                    self._shared.known = VectorCache(MOST_BYTES)
         if old is not None:
             old.retire()
 
@@ -190,8 +207,8 @@ class VectorReader:
     @contextmanager
     def collection(self) -> Iterator[chromadb.Collection]:
         """The collection object that shows what is written."""
-        with self._lock:
-            apart = self._apart
+        with self._shared.lock:
+            apart = self._shared.apart
             collection = self._collection if apart is None else apart.take()
         try:
             yield collection

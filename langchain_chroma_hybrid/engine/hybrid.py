@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchRequest, SearchResult
-from langchain_chroma_hybrid.engine.keeper import Keeper, Upkeep
-from langchain_chroma_hybrid.engine.query_plan import make_plan
+from langchain_chroma_hybrid.engine.query_plan import make_plan, needs_lexical
+from langchain_chroma_hybrid.engine.registry import open_half
 from langchain_chroma_hybrid.engine.running import Query, awaited, given, started
-from langchain_chroma_hybrid.engine.writer import Writer
-from langchain_chroma_hybrid.errors import LexicalIndexError
+from langchain_chroma_hybrid.engine.threads import in_thread
+from langchain_chroma_hybrid.errors import (
+    CollectionError,
+    InvalidArgumentError,
+    LexicalIndexError,
+    SearchError,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
-    from langchain_chroma_hybrid.engine.journal import Journal
+    from langchain_chroma_hybrid.engine.half import LexicalHalf
     from langchain_chroma_hybrid.engine.legs import Embed, Outcome, Vector
-    from langchain_chroma_hybrid.engine.marks import Marks
     from langchain_chroma_hybrid.engine.planner import Route
+    from langchain_chroma_hybrid.engine.registry import LexicalConfig
     from langchain_chroma_hybrid.engine.rows import Rows
     from langchain_chroma_hybrid.engine.running import Step
     from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport
@@ -38,34 +45,43 @@ def _untraced(_name: str, step: Step) -> Outcome:
 
 
 class HybridIndex:
-    """Search and write over a Chroma collection and its lexical index.
+    """Search and write over a Chroma collection and its lexical index, with one caller's client.
 
     Thread safety: searches run side by side; writes may come from many threads. A write that has
     returned is seen by every search that starts later in this process.
     """
 
-    def __init__(
-        self,
-        store: ChromaStore,
-        lexical: LexicalIndex,
-        journal: Journal,
-        marks: Marks,
-        upkeep: Upkeep,
-        *,
-        owned: bool = True,
-    ) -> None:
-        """`journal` and `marks` keep what the next process has to know.
-
-        `owned`: the lexical index is closed with this object; one of the caller's own is not.
-        """
+    def __init__(self, store: ChromaStore, config: LexicalConfig) -> None:
+        """Opens nothing: the lexical half is opened at the first use."""
         self.store = store
-        self.lexical = lexical
-        self.writer = Writer(store, lexical, journal)
-        self._marks = marks
-        self._keeper = Keeper(self.writer, marks, upkeep)
-        self._closed = False
-        self._owned = owned
-        self._owner = os.getpid()
+        self._config = config
+        self._half: LexicalHalf | None = None
+
+    @property
+    def half(self) -> LexicalHalf:
+        """The lexical half, opened if it is not open.
+
+        Raises:
+            CollectionError: it was open, and the collection is gone.
+            LexicalIndexError: it cannot be opened.
+        """
+        half = self.opened
+        if half is None:
+            if self._half is not None:
+                self.store.touch()  # says so when the collection has gone, and its folder with it
+            half = self._half = open_half(self.store, self._config)
+        return half
+
+    @property
+    def opened(self) -> LexicalHalf | None:
+        """The lexical half, if it is open."""
+        half = self._half
+        return half if half is not None and half.usable else None
+
+    @property
+    def lexical(self) -> LexicalIndex:
+        """The lexical index; errors as for `half`."""
+        return self.half.lexical
 
     # Searching
 
@@ -89,12 +105,12 @@ class HybridIndex:
             InvalidArgumentError: a value of the request cannot be used.
             SearchError: `on_leg_error="degrade"` and no leg answered.
         """
-        query = self._query(request, route, self.store, time.perf_counter())
+        query = self._begun(request, route, time.perf_counter())
         while True:
-            result, again = query.finish(self._outcomes(query, embed, trace or _untraced))
-            if again is None:
-                return result
-            query = again
+            answer = self._ended(query, self._outcomes(query, embed, trace or _untraced))
+            if isinstance(answer, SearchResult):
+                return answer
+            query = answer
 
     def _outcomes(self, query: Query, embed: Embed, trace: Trace) -> list[Outcome]:
         request, steps = query.plan.request, query.plan.steps
@@ -118,10 +134,13 @@ class HybridIndex:
     async def asearch(
         self, request: SearchRequest, embed: AsyncEmbed, *, trace: Trace | None = None
     ) -> SearchResult:
-        """The same without ever blocking the event loop; cancelling the task cancels the query."""
-        start = time.perf_counter()
-        store = await self.store.on_this_loop()
-        query = await asyncio.to_thread(self._query, request, "auto", store, start)
+        """The same without ever blocking the event loop.
+
+        Cancelling the task stops the waiting at once and begins no further step; a request that is
+        under way ends in its thread, and its answer is dropped.
+        """
+        begun = partial(self._begun, request, "auto", time.perf_counter())
+        query = await in_thread(begun)
 
         async def given(name: str) -> Callable[[], Any]:
             leg = request.further.get(name)
@@ -134,32 +153,74 @@ class HybridIndex:
 
         async def run(name: str) -> Outcome:
             step = query.step(name, await given(name))
-            return await asyncio.to_thread(partial(trace, name, step) if trace else step)
+            return await in_thread(partial(trace, name, step) if trace else step)
 
         while True:
             outcomes = await asyncio.gather(*(run(name) for name in query.plan.steps))
-            result, again = await asyncio.to_thread(query.finish, outcomes)
-            if again is None:
-                return result
-            query = again
+            answer = await in_thread(partial(self._ended, query, outcomes))
+            if isinstance(answer, SearchResult):
+                return answer
+            query = answer
 
-    def _query(
-        self, request: SearchRequest, route: Route, store: ChromaStore, start: float
-    ) -> Query:
-        note = self._prepared(request)
-        if note is not None:
-            request, route = replace(request, mode="vector"), "chroma"
-        plan = make_plan(request, store, self.lexical, route=route)
-        return Query(plan, store, self.lexical, () if note is None else (note,), start)
-
-    def _prepared(self, request: SearchRequest) -> str | None:
+    def _begun(self, request: SearchRequest, route: Route, start: float) -> Query:
+        """The query over both halves or, where it may do without the index, over vectors alone."""
         try:
-            return self._keeper.prepare()
-        except LexicalIndexError as error:
-            self.store.touch()  # says so when the collection has gone, and the folder with it
-            if request.on_leg_error == "raise":
-                raise
-            return f"vectors only: {error}"
+            half = self.half
+            rebuilds = half.keeper.rebuilds
+            note = half.keeper.prepare(self.store)
+            half.check.wake(self.store)
+            if note is None:
+                chroma = half.filters_by_chroma(self.store)
+                plan = make_plan(
+                    request, self.store, half.lexical, route="chroma" if chroma else route
+                )
+                return Query(plan, self.store, request, route, start, half, rebuilds)
+        except (CollectionError, InvalidArgumentError):
+            raise
+        except Exception as error:  # noqa: BLE001  # what may keep an index from being used is many things
+            note = self._note(request, error)
+        return self._without(request, route, start, note)
+
+    def _without(self, request: SearchRequest, route: Route, start: float, note: str) -> Query:
+        """The query over vectors alone."""
+        plan = make_plan(replace(request, mode="vector"), self.store, None)
+        return Query(plan, self.store, request, route, start, notes=(note,))
+
+    def _note(self, request: SearchRequest, error: Exception) -> str:
+        """What a query that does without the index says; raises for one that cannot.
+
+        Raises:
+            CollectionError: the collection is gone, and the index with it.
+            Exception: the error.
+        """
+        broken = isinstance(error, LexicalIndexError)
+        if request.on_leg_error == "degrade" or (broken and not needs_lexical(request)):
+            return f"vectors only: {error}" if broken else f"vectors only: {_named(error)}"
+        if broken:
+            self.store.touch()
+        raise error
+
+    def _ended(self, query: Query, outcomes: Sequence[Outcome]) -> SearchResult | Query:
+        """The answer, or the query to run in its place.
+
+        Raises:
+            SearchError: `on_leg_error="degrade"` and no leg answered.
+            Exception: with `raise`, the first failure of a leg.
+        """
+        try:
+            answer = query.finish(outcomes)
+        except (LexicalIndexError, SearchError):
+            if not query.outlived(self.opened):
+                cause = _for_want_of_the_index(outcomes)
+                if query.half is None or cause is None:
+                    raise
+                note = self._note(query.asked, cause)
+                return self._without(query.asked, query.route, query.start, note)
+        else:
+            if not query.outlived(self.opened):
+                return answer
+        # The index was made anew meanwhile: it may have been asked when it was empty.
+        return self._begun(query.asked, query.route, query.start)
 
     # Writing
 
@@ -178,67 +239,69 @@ class HybridIndex:
             EmbeddingError: not one finite vector per text; the batch is not written.
             WriteError: stopped half-way; `written` has the ids that are in.
         """
-        self.writer.upsert(rows, embed, batch_size)
+        self.half.writer.upsert(self.store, rows, embed, batch_size)
 
     def update(self, rows: Rows, embed: EmbedMany | None = None) -> None:
         """Change records that exist; unknown ids are passed over, as Chroma does."""
-        self.writer.update(rows, embed)
+        self.half.writer.update(self.store, rows, embed)
 
-    def delete(self, ids: Collection[str]) -> None:
-        """Remove records from both halves; unknown ids are no error."""
-        self.writer.delete(ids)
+    def delete(self, ids: Iterable[str]) -> None:
+        """Remove records from both halves; unknown ids are no error.
+
+        Raises:
+            InvalidArgumentError: names the first that is no id; nothing is deleted.
+        """
+        self.half.writer.delete(self.store, ids)
 
     async def aupsert(
         self, rows: Rows, embed: AsyncEmbedMany | None = None, *, batch_size: int | None = None
     ) -> None:
         """`upsert` in small steps between which the event loop goes on."""
-        await self.writer.aupsert(rows, embed, batch_size)
+        half = await in_thread(lambda: self.half)
+        await half.writer.aupsert(self.store, rows, embed, batch_size)
+
+    @contextmanager
+    def changing(self, ids: Collection[str]) -> Iterator[None]:
+        """Whatever happens to `ids` in Chroma inside the block is found by the next query."""
+        with self.half.writer.changing(self.store, ids, wait=True):
+            yield
 
     def flush(self) -> None:
         """Bring writes that wait for a query into the lexical index now."""
-        self.writer.flush()
+        self.half.writer.flush(self.store)
 
     # Staying in step
-
-    def attend(self) -> None:
-        """Somebody new may have written before he came here: look at the next query."""
-        self._keeper.look_again()
 
     def sync(self, *, deep: bool = False, progress: Progress | None = None) -> SyncReport:
         """Mend what the lexical index lacks, has too much, or (`deep`) has in an old state.
 
         Without `deep` the cost is a scan of the ids; with it every record is read.
         """
-        return self._keeper.sync(deep=deep, progress=progress)
+        return self.half.keeper.sync(self.store, deep=deep, progress=progress)
 
     def verify(self, *, fix: bool = False) -> VerifyReport:
         """Compare both halves record by record; `fix` mends what is reported."""
-        return self._keeper.verify(fix=fix)
-
-    @property
-    def usable(self) -> bool:
-        """Neither closed nor inherited from the process that this one was forked from."""
-        return not self._closed and self._owner == os.getpid()
-
-    def discard(self) -> None:
-        """Let go of an index whose folder will be removed; nothing is brought in any more."""
-        self._closed = True
-        self.writer.forget()
-        self._marks.drop()
-        self._keeper.close()
-        self._release()
+        return self.half.keeper.verify(self.store, fix=fix)
 
     def close(self) -> None:
-        """Bring waiting writes in and give files and locks back; may be called twice."""
-        if self._closed:
-            return
-        self.writer.flush()
-        self._closed = True
-        self._keeper.close()
-        self._release()
+        """Close the lexical half for all its users, who open it anew; may be called twice."""
+        if self.opened is not None:
+            self.opened.close(self.store)
 
-    def _release(self) -> None:
-        self.writer.journal.close()
-        if self._owned:
-            self.lexical.close()
-        self.store.close()
+    def leave(self) -> None:
+        """Let go of the lexical half, which the last one closes; may be called twice."""
+        half, self._half = self.opened, None
+        if half is not None:
+            half.leave(self.store)
+
+
+def _for_want_of_the_index(outcomes: Sequence[Outcome]) -> LexicalIndexError | None:
+    """What kept the vector leg, too, from answering, if that was the lexical index."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    broken = [error for error in errors if isinstance(error, LexicalIndexError)]
+    vector = next((o.error for o in outcomes if o.name == VECTOR), None)
+    return broken[0] if broken and (vector is None or vector in broken) else None
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

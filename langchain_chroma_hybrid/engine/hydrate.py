@@ -10,7 +10,7 @@ from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, Hit, LegHit, R
 from langchain_chroma_hybrid.engine.vectors import NO_VECTORS, Vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.fusion import Fused
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
@@ -25,9 +25,10 @@ def hydrate(
     ranking: Ranking,
     embedding: Vector | None,
     store: ChromaStore,
-    lexical: LexicalIndex,
+    lexical: LexicalIndex | None,
+    known: Mapping[str, Record] | None = None,
 ) -> tuple[Hit, ...]:
-    """The best `k` results as Chroma holds them now.
+    """The best `k` results as Chroma holds them now; `known` are records that came with the hits.
 
     What Chroma no longer has, or what no longer passes the filter there, is left out and the next
     ones move up: a lexical index that lags behind can cost a result, never leak one.
@@ -36,9 +37,10 @@ def hydrate(
     filters = plan.filter
     for chunk in _chunks(_above_threshold(plan, ranking), plan.request.k):
         # Text and metadata as they are now, not as the legs saw them: read and checked at once.
-        records = store.fetch((hit.id for hit in chunk), filters.beyond)
+        records = known or store.fetch((hit.id for hit in chunk), filters.beyond)
         new = [(hit, records[hit.id]) for hit in chunk if hit.id in records]
-        found += [pair for pair in new if filters.beyond or matches(filters.asked, pair[1])]
+        checked = known is not None or filters.beyond is not None
+        found += [pair for pair in new if checked or matches(filters.asked, pair[1])]
         found = _limited(found, plan.request.dedupe_key, 1)
         found = _limited(found, plan.request.group_by, plan.request.group_limit)
         if len(found) >= plan.request.k:
@@ -115,13 +117,13 @@ def _distances(
 
 
 def _legs(
-    plan: Plan, ranking: Ranking, hit: Fused, record: Record, lexical: LexicalIndex
+    plan: Plan, ranking: Ranking, hit: Fused, record: Record, lexical: LexicalIndex | None
 ) -> tuple[LegHit, ...]:
     legs = []
     views = zip(ranking.weights.items(), hit.ranks, hit.normalized, strict=True)
     for (name, weight), rank, normalized in views:
         terms: tuple[str, ...] = ()
-        if plan.request.explain and name == LEXICAL and plan.request.text:
+        if plan.request.explain and name == LEXICAL and plan.request.text and lexical:
             terms = lexical.matched_terms(plan.request.text, record)
         legs.append(LegHit(name, weight, rank, ranking.raw[name].get(hit.id), normalized, terms))
     return tuple(legs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,6 +14,7 @@ from langchain_chroma_hybrid.engine.rows import query_vector
 from langchain_chroma_hybrid.errors import SearchError
 
 if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.records import Record
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.engine.query_plan import Plan
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
@@ -24,7 +25,11 @@ Vector: TypeAlias = Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one leg returned, in its own scores, best first."""
+    """What one leg returned, in its own scores, best first.
+
+    Attributes:
+        records: the hits as Chroma holds them, where they came along; all of them pass the filter.
+    """
 
     name: str
     hits: Sequence[Scored] = ()
@@ -32,6 +37,7 @@ class Outcome:
     filtered_by: str = "none"
     took_ms: float = 0.0
     error: Exception | None = None
+    records: Mapping[str, Record] | None = None
 
     def report(self) -> LegReport:
         """The part that users see."""
@@ -39,10 +45,10 @@ class Outcome:
         return LegReport(self.name, len(self.hits), self.took_ms, self.filtered_by, error)
 
 
-def run_lexical(plan: Plan, lexical: LexicalIndex) -> Outcome:
+def run_lexical(plan: Plan, lexical: LexicalIndex | None) -> Outcome:
     """The BM25 leg."""
     request, filters = plan.request, plan.filter
-    if filters.empty or not request.text:
+    if lexical is None or filters.empty or not request.text:
         hits: list[Scored] = []
     else:
         hits = lexical.search(
@@ -51,11 +57,18 @@ def run_lexical(plan: Plan, lexical: LexicalIndex) -> Outcome:
     return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
 
 
-def run_vector(plan: Plan, store: ChromaStore, lexical: LexicalIndex, embedding: Vector) -> Outcome:
+def run_vector(
+    plan: Plan, store: ChromaStore, lexical: LexicalIndex | None, embedding: Vector
+) -> Outcome:
     """The vector leg, or only the query's vector where the plan needs no more."""
     embedding = query_vector(embedding).tolist()
     if plan.embed_only:
         return Outcome(VECTOR, embedding=embedding)
+    if lexical is None:
+        asked = plan.filter.asked
+        found, records = store.query_records(embedding, plan.fetch, asked)
+        way = "none" if asked is None else "chroma"
+        return Outcome(VECTOR, found, embedding, filtered_by=way, records=records)
     hits, way = _nearest(plan, store, lexical, embedding)
     return Outcome(VECTOR, hits, embedding, filtered_by=way)
 
@@ -79,12 +92,15 @@ def _nearest(
         n *= 2
 
 
-def further_outcome(name: str, ids: Sequence[str], plan: Plan, lexical: LexicalIndex) -> Outcome:
+def further_outcome(
+    name: str, ids: Sequence[str], plan: Plan, lexical: LexicalIndex | None
+) -> Outcome:
     """What a further leg returned: only its order counts, on a scale that falls evenly to 0.
 
     What the collection does not hold or the filter hides has no place in it, not even a rank.
     """
-    known = set(lexical.match(all_of(plan.filter.resolved, Ids(frozenset(ids)))))
+    among = all_of(plan.filter.resolved, Ids(frozenset(ids)))
+    known = set() if lexical is None else set(lexical.match(among))
     unique = [id_ for id_ in dict.fromkeys(ids) if id_ in known][: plan.fetch]
     hits = [Scored(id_, 1.0 - place / len(unique)) for place, id_ in enumerate(unique)]
     return Outcome(name, hits, filtered_by="none" if plan.filter.asked is None else "lexical")

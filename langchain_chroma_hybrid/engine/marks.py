@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from langchain_chroma_hybrid.lexical.storage import write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from langchain_chroma_hybrid.engine.change_token import Sight
@@ -30,6 +31,7 @@ class Noted:
             journals name.
         sure: any write since then has changed the token; else a count is to be looked at.
         place: tenant and database of the collection.
+        announced: what each process had last told of its writes, when both halves were in step.
     """
 
     known: bool = False
@@ -37,6 +39,7 @@ class Noted:
     token: tuple[int, ...] | None = None
     sure: bool = False
     place: str = ""
+    announced: Mapping[str, str] | None = None
 
 
 class Marks:
@@ -54,6 +57,7 @@ class Marks:
         self._now = Noted(known=True, place=place)
         self._told = False
         self._over = False
+        self.announced: Mapping[str, str] | None = None
 
     @property
     def token(self) -> tuple[int, ...] | None:
@@ -74,7 +78,9 @@ class Marks:
 
     def set(self, *, ready: bool, sight: Sight) -> None:
         """Note in memory; a change of `ready` is written at once."""
-        self._now = Noted(True, ready, sight.token, sight.settled, self._place)
+        self._now = Noted(
+            True, ready, sight.token, sight.settled, self._place, self.announced
+        )
         self._told = True
         if self._saved is None or not self._saved.known or self._saved.ready != ready:
             self.save()
@@ -93,6 +99,7 @@ class Marks:
                 "token": self._now.token,
                 "sure": self._now.sure,
                 "place": self._place,
+                "announced": self._now.announced,
             }
             with suppress(OSError):
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -117,5 +124,12 @@ def read(folder: Path) -> Noted:
                 token=None if token is None else tuple(map(int, token)),
                 sure=bool(content.get("sure", False)),
                 place=str(content["place"]),
+                announced=_texts(content.get("announced")),
             )
     return Noted()
+
+
+def _texts(content: object) -> dict[str, str] | None:
+    if not isinstance(content, dict):
+        return None
+    return {str(key): str(value) for key, value in content.items()}

@@ -108,20 +108,20 @@ def combined(request: SearchRequest) -> Filter | None:
 def plan_filter(
     asked: Filter | None,
     store: ChromaStore,
-    lexical: LexicalIndex,
+    lexical: LexicalIndex | None,
     *,
     fetch: int,
     route: Route = "auto",
 ) -> FilterPlan:
     """Resolve `asked` against both halves, for a vector leg of depth `fetch`.
 
-    With `route="chroma"` Chroma answers all of it, for both legs; the ids are the same.
+    With `route="chroma"` Chroma answers all of it for the vector leg, as without a lexical index.
     """
-    if asked is None:
-        return FilterPlan()
-    if route == "chroma":
-        return FilterPlan(asked, resolve(asked, lambda _: False, store.match), route=route)
+    if lexical is None or asked is None:
+        return FilterPlan(asked, route="chroma" if lexical is None else "auto")
     resolved = resolve(asked, lexical.supports, store.match)
+    if route == "chroma":
+        return FilterPlan(asked, resolved, route=route)
     passing, total = lexical.match_count(resolved), lexical.count()
     plan = FilterPlan(asked, resolved, passing, total)
     others = min(plan.without_looking, Cost.neighbours(_needed(fetch, passing, total)))
@@ -162,7 +162,7 @@ def nearest(
     if plan.asked is not None and plan.resolved is not None and plan.route == "auto" and fits:
         lost = (time.perf_counter() - start) * 1e3 - Cost.exact(plan.passing, 0)
         ids = partial(lexical.match, plan.resolved)
-        store.ahead.lose(plan.asked, lost, Cost.reading(plan.passing), ids)
+        store.ahead.lose(plan.asked, lost, Cost.reading(plan.passing), ids, store.reader)
     if len(hits) < fetch and plan.route == "auto":
         hits = _completed(hits, plan, embedding, fetch, store, lexical)
     return hits, way

@@ -55,17 +55,17 @@ class Plan:
 def make_plan(
     request: SearchRequest,
     store: ChromaStore,
-    lexical: LexicalIndex,
+    lexical: LexicalIndex | None,
     *,
     route: Route = "auto",
 ) -> Plan:
-    """Check `request`, decide the legs, resolve the filter.
+    """Check `request`, decide the legs, resolve the filter; `lexical` None leaves vectors alone.
 
     Raises:
         InvalidArgumentError: a value of the request cannot be used (filters included).
     """
     check(request)
-    if request.query_syntax != "plain" and not lexical.capabilities.syntax:
+    if request.query_syntax != "plain" and lexical and not lexical.capabilities.syntax:
         expected = f"plain: {type(lexical).__name__} knows no other"
         raise InvalidArgumentError.of("query_syntax", request.query_syntax, expected)
     asked = combined(request)
@@ -89,6 +89,11 @@ def _weights(request: SearchRequest) -> dict[str, float]:
         return {LEXICAL: 1.0}
     given = shares({} if request.weights is None else request.weights, leg_names(request))
     return {name: weight for name, weight in given.items() if weight > 0}
+
+
+def needs_lexical(request: SearchRequest) -> bool:
+    """Whether the lexical leg is part of the answer."""
+    return request.mode == "two_step" or LEXICAL in _weights(request)
 
 
 def _asks_nothing(request: SearchRequest) -> bool:

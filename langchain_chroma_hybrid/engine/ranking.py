@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.query_plan import Plan
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
+# Where an engine knows no highest score: what counts as half of everything, a usual score of BM25.
+_HALF = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -34,7 +37,7 @@ class Ranking:
 
 
 def rank(
-    plan: Plan, outcomes: Sequence[Outcome], store: ChromaStore, lexical: LexicalIndex
+    plan: Plan, outcomes: Sequence[Outcome], store: ChromaStore, lexical: LexicalIndex | None
 ) -> Ranking:
     """Put the legs together."""
     by_name = {outcome.name: outcome for outcome in outcomes}
@@ -69,17 +72,14 @@ def _bounded(
     legs: Sequence[Outcome],
     lists: Sequence[RankedList],
     store: ChromaStore,
-    lexical: LexicalIndex,
+    lexical: LexicalIndex | None,
 ) -> list[RankedList]:
     """`lists` with the highest score that each leg could have given for this query."""
 
     def ceiling(leg: Outcome) -> float | None:
         if leg.name == VECTOR:
             return SIMILARITY_CEILING[store.space]
-        if leg.name != LEXICAL:
-            return None
-        request = plan.request
-        return lexical.max_score(request.text or "", syntax=request.query_syntax)
+        return _most(plan, lexical) if leg.name == LEXICAL else None
 
     return [
         replace(ranked, ceiling=ceiling(leg)) if leg.hits else ranked
@@ -107,16 +107,31 @@ def _two_step(
     return Ranking(fused, {LEXICAL: 0.0, VECTOR: 1.0}, raw)
 
 
-def _single(plan: Plan, leg: Outcome, store: ChromaStore, lexical: LexicalIndex) -> list[Fused]:
+def _most(plan: Plan, lexical: LexicalIndex | None) -> float | None:
+    """A BM25 score that no record exceeds for this query; None where the index cannot tell."""
+    request = plan.request
+    if lexical is None:
+        return None
+    return lexical.max_score(request.text or "", syntax=request.query_syntax)
+
+
+def _single(
+    plan: Plan, leg: Outcome, store: ChromaStore, lexical: LexicalIndex | None
+) -> list[Fused]:
     """One leg needs no fusion: its own score, on a scale that does not depend on the other hits."""
     if leg.name == VECTOR:
         scores = [relevance(hit.score, store.space) for hit in leg.hits]
     else:
-        request, bound = plan.request, 1.0
-        if leg.name == LEXICAL:
-            bound = lexical.max_score(request.text or "", syntax=request.query_syntax) or 1.0
-        scores = [min(1.0, max(0.0, hit.score / bound)) for hit in leg.hits]
+        most = _most(plan, lexical) if leg.name == LEXICAL else 1.0
+        scores = [_share(max(0.0, hit.score), most) for hit in leg.hits]
     return [
         Fused(hit.id, score, (place,), (score,))
         for place, (hit, score) in enumerate(zip(leg.hits, scores, strict=True), 1)
     ]
+
+
+def _share(score: float, most: float | None) -> float:
+    """A score >= 0 as a share of the highest possible; if nobody knows that, on a bent scale."""
+    if most is None:
+        return score / (score + _HALF)
+    return min(1.0, score / most) if most > 0.0 else 0.0

@@ -37,8 +37,7 @@ class ReadAhead:
     Competitive Snoopy Caching, 1988). A change of the data folder starts it all anew.
     """
 
-    def __init__(self, reader: VectorReader, directory: Path | None) -> None:
-        self._reader = reader
+    def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._lock = threading.Lock()
         self._lost: TokenCache[Filter, float] = TokenCache(_MOST_BYTES, lambda _: 0)
@@ -55,7 +54,12 @@ class ReadAhead:
         self._read.keep(self._token(), {where: False})
 
     def lose(
-        self, where: Filter, milliseconds: float, price: float, ids: Callable[[], Sequence[str]]
+        self,
+        where: Filter,
+        milliseconds: float,
+        price: float,
+        ids: Callable[[], Sequence[str]],
+        reader: VectorReader,
     ) -> None:
         """A query took so much longer without the vectors of `ids`, which cost `price` to read."""
         token = self._token()
@@ -67,7 +71,7 @@ class ReadAhead:
             self._lost.keep(token, {where: 0.0 if start else max(0.0, lost)})
             self._busy = self._busy or start
         if start:
-            self._start(where, ids, token)
+            self._start(where, ids, token, reader)
 
     def close(self) -> None:
         """Read no further."""
@@ -76,28 +80,41 @@ class ReadAhead:
     def _token(self) -> Token | None:
         return lasting_token(self._directory)
 
-    def _start(self, where: Filter, ids: Callable[[], Sequence[str]], token: Token) -> None:
-        work = threading.Thread(target=self._work, args=(where, ids, token), name=THREAD)
+    def _start(
+        self,
+        where: Filter,
+        ids: Callable[[], Sequence[str]],
+        token: Token,
+        reader: VectorReader,
+    ) -> None:
+        given = where, ids, token, reader
+        work = threading.Thread(target=self._work, args=given, name=THREAD)
         try:
             work.start()
         except RuntimeError:  # the machine has no room for another thread
             self._busy = False
 
-    def _work(self, where: Filter, ids: Callable[[], Sequence[str]], token: Token) -> None:
+    def _work(
+        self,
+        where: Filter,
+        ids: Callable[[], Sequence[str]],
+        token: Token,
+        reader: VectorReader,
+    ) -> None:
         try:
-            if self._read_all(ids(), token):
+            if self._read_all(ids(), token, reader):
                 self._read.keep(token, {where: True})
         except Exception as error:  # noqa: BLE001  # nobody waits for it; the next query says what fails
             _log.debug("reading vectors ahead failed: %s", error)
         finally:
             self._busy = False
 
-    def _read_all(self, ids: Sequence[str], token: Token) -> bool:
+    def _read_all(self, ids: Sequence[str], token: Token, reader: VectorReader) -> bool:
         for start in range(0, len(ids), _PAGE):
             # The program may have ended, and waits for its threads.
             if self._closed or not threading.main_thread().is_alive():
                 return False
-            self._reader.vectors(ids[start : start + _PAGE], token)
+            reader.vectors(ids[start : start + _PAGE], token)
             if self._token() != token:
                 return False
             time.sleep(_PAUSE)

@@ -1,4 +1,4 @@
-"""One engine per collection in a process, and where its lexical index lies."""
+"""One lexical half per collection in a process, and where it lies."""
 
 from __future__ import annotations
 
@@ -15,21 +15,27 @@ from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.analysis import Analyzer
 from langchain_chroma_hybrid.engine._steps import passed
-from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+from langchain_chroma_hybrid.engine.announcements import Announcements
+from langchain_chroma_hybrid.engine.chroma_store import Remembered
+from langchain_chroma_hybrid.engine.half import LexicalHalf
 from langchain_chroma_hybrid.engine.journal import Journal
-from langchain_chroma_hybrid.engine.keeper import Upkeep
 from langchain_chroma_hybrid.engine.marks import Marks, Noted, read
-from langchain_chroma_hybrid.errors import AnalyzerMismatchError, InvalidArgumentError
+from langchain_chroma_hybrid.engine.upkeep import Upkeep
+from langchain_chroma_hybrid.errors import (
+    AnalyzerMismatchError,
+    InvalidArgumentError,
+    LexicalIndexError,
+)
+from langchain_chroma_hybrid.lexical.storage import NOTES
 from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
+    from langchain_chroma_hybrid.engine.sync import Progress, SyncReport
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
-# The part of an index folder that is ours, not the lexical index's.
-_NOTES = "journal"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -61,52 +67,62 @@ class LexicalConfig:
         return f"analyzer {self.analyzer.fingerprint}, lexical_fields {fields}"
 
 
-_engines: weakref.WeakValueDictionary[tuple[str, str], HybridIndex] = weakref.WeakValueDictionary()
-_signatures: dict[tuple[str, str], str] = {}
+_halves: weakref.WeakValueDictionary[tuple[str, str], LexicalHalf] = weakref.WeakValueDictionary()
+# Parent folders, with tenant and database, that were looked through for dead collections.
+_swept: set[tuple[Path, str]] = set()
 _lock = threading.Lock()
 
 
-def open_index(store: ChromaStore, config: LexicalConfig) -> HybridIndex:
-    """The engine of a collection; everyone in this process who asks gets the same one.
+def open_half(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
+    """The lexical half of a collection; everyone in this process who asks gets the same one.
 
     Raises:
         AnalyzerMismatchError: it is open, or lies on disk, with another analyzer or other fields.
-        IndexFormatError: the folder on disk cannot be used.
+        LexicalIndexError: the folder on disk cannot be made or used.
     """
     key = (store.location, store.uuid)
     with _lock:
         _refuse_shared(key, config)
-        engine = _engines.get(key)
-        if engine is None or not engine.usable:
-            sweep(store, config)
-            engine = _build(store, config)
-            _engines[key] = engine
-            _signatures[key] = config.signature
-        elif _signatures[key] != config.signature:
-            message = (
-                f"collection {store.name!r} is open in this process with {_signatures[key]}, "
-                f"now asked for with {config.signature}: use one configuration"
-            )
-            raise AnalyzerMismatchError(message)
-        else:
-            engine.attend()
-        return engine
+        half = _halves.get(key)
+        if half is None or not half.usable:
+            half = _build(store, config)
+            _halves[key] = half
+        refuse_other(half, config, store.name)
+        half.join(store)
+    _sweep_once(store, config)
+    return half
+
+
+def refuse_other(half: LexicalHalf, config: LexicalConfig, name: str) -> None:
+    """One index has one configuration.
+
+    Raises:
+        AnalyzerMismatchError: `config` would build another index than the one that is open.
+    """
+    if half.signature != config.signature:
+        message = (
+            f"collection {name!r} is open in this process with {half.signature}, "
+            f"now asked for with {config.signature}: use one configuration"
+        )
+        raise AnalyzerMismatchError(message)
 
 
 def _refuse_shared(key: tuple[str, str], config: LexicalConfig) -> None:
     """One index holds one collection: two would take each other's records for leftovers."""
-    for other, engine in list(_engines.items()):
-        if config.index is not None and engine.lexical is config.index and other != key:
-            got = f"the index of collection {engine.store.name!r}"
+    if config.index is None:
+        return
+    for other, half in list(_halves.items()):
+        if half.lexical is config.index and other != key:
+            got = "the index of another collection"
             raise InvalidArgumentError.of("lexical", got, "an index of its own")
 
 
-def drop_index(store: ChromaStore, config: LexicalConfig) -> None:
-    """Forget the engine of a collection and remove its folder, whatever state that is in."""
+def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
+    """Forget the lexical half of a collection and remove its folder, whatever state that is in."""
     with _lock:
-        engine = _engines.pop((store.location, store.uuid), None)
-        if engine is not None and engine.usable:
-            engine.discard()
+        half = _halves.pop((store.location, store.uuid), None)
+        if half is not None and half.usable:
+            half.discard()
         if config.index is not None:
             config.index.clear()
         folder = index_folder(store, config)
@@ -115,22 +131,51 @@ def drop_index(store: ChromaStore, config: LexicalConfig) -> None:
         passed("index removed")
 
 
-def sweep(store: ChromaStore, config: LexicalConfig) -> None:
+def rebuild_half(
+    store: ChromaStore, config: LexicalConfig, progress: Progress | None
+) -> SyncReport:
+    """Throw the index away, whatever state it is in, and build it from the collection.
+
+    Users of an index that is open go on with the new one.
+    """
+    store.touch()  # says so when the collection has gone
+    try:
+        half = open_half(store, config)
+    except LexicalIndexError:
+        drop_half(store, config)
+        half = open_half(store, config)
+    return half.keeper.rebuild(store, progress or config.upkeep.progress)
+
+
+def _sweep_once(store: ChromaStore, config: LexicalConfig) -> None:
+    """Look for folders of dead collections, in the background, the first time in this process."""
+    folder = index_folder(store, config)
+    if folder is None or config.directory is not None or (folder.parent, store.place) in _swept:
+        return
+    _swept.add((folder.parent, store.place))
+    with suppress(RuntimeError):  # no room for a thread
+        threading.Thread(
+            target=sweep, args=(store, folder.parent), name="chroma-hybrid-sweep", daemon=True
+        ).start()
+
+
+def sweep(store: ChromaStore, parent: Path) -> None:
     """Remove the index folders of collections that are gone.
 
     Only beside the data and in the cache folder, only folders with our own note in them that names
     this tenant and database, and only when Chroma says that there is no such collection.
     """
-    folder = index_folder(store, config)
-    if folder is None or config.directory is not None or not folder.parent.is_dir():
-        return
-    for other in sorted(folder.parent.iterdir()):
-        if other.name == store.uuid or not _UUID.fullmatch(other.name):
-            continue
-        # What cannot be removed now is tried again at the next open.
-        with suppress(Exception):
-            if read(other / _NOTES).place == store.place and not store.exists(other.name):
-                TantivyIndex.destroy(other, lock_timeout=0.0)
+    # What cannot be removed now is tried again by the next process.
+    with suppress(Exception):
+        others = [path for path in parent.iterdir() if _UUID.fullmatch(path.name)]
+        others = [path for path in others if path.name != store.uuid]
+        alive = store.siblings() if others else set()
+        for path in others:
+            if path.name in alive or read(path / NOTES).place != store.place:
+                continue
+            with suppress(Exception):
+                if not store.exists(path.name):
+                    TantivyIndex.destroy(path, lock_timeout=0.0)
 
 
 def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
@@ -154,22 +199,42 @@ def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
 def noted(store: ChromaStore, config: LexicalConfig) -> Noted:
     """What the last process that used the index left to know about it; opens and makes nothing."""
     folder = index_folder(store, config)
-    return Noted() if folder is None else read(folder / _NOTES)
+    return Noted() if folder is None else read(folder / NOTES)
 
 
-def _build(store: ChromaStore, config: LexicalConfig) -> HybridIndex:
-    folder = index_folder(store, config)
-    lexical = config.index or TantivyIndex(
-        folder,
-        analyzer=config.analyzer,
-        lexical_fields=config.lexical_fields,
-        lock_timeout=config.lock_timeout,
-    )
+def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
+    try:
+        folder = index_folder(store, config)
+        lexical = config.index or TantivyIndex(
+            folder,
+            analyzer=config.analyzer,
+            lexical_fields=config.lexical_fields,
+            lock_timeout=config.lock_timeout,
+        )
+    except (LexicalIndexError, RuntimeError) as error:
+        raise _explained(error, config) from error
     notes = _notes(folder, lexical, store)
-    marks = Marks(notes, store.place)
-    return HybridIndex(
-        store, lexical, Journal(notes), marks, config.upkeep, owned=config.index is None
+    return LexicalHalf(
+        lexical,
+        Journal(notes),
+        Marks(notes, store.place),
+        config.upkeep,
+        Remembered(store.directory),
+        signature=config.signature,
+        announced=Announcements() if _announces(store, config) else None,
+        owned=config.index is None,
     )
+
+
+def _announces(store: ChromaStore, config: LexicalConfig) -> bool:
+    return store.on_server and config.upkeep.writers == "ours"
+
+
+def _explained(error: Exception, config: LexicalConfig) -> Exception:
+    """The error with what to do, where the place is the trouble and nobody has chosen it."""
+    if type(error) not in (LexicalIndexError, RuntimeError) or config.directory is not None:
+        return error
+    return LexicalIndexError(f"{error}; `lexical_directory=` chooses another folder for it")
 
 
 def _notes(folder: Path | None, lexical: LexicalIndex, store: ChromaStore) -> Path | None:
@@ -179,7 +244,7 @@ def _notes(folder: Path | None, lexical: LexicalIndex, store: ChromaStore) -> Pa
     if folder is None:
         # A durable index of the caller's own, beside which there may be no room.
         folder = index_folder(store, LexicalConfig())
-    return None if folder is None else folder / _NOTES
+    return None if folder is None else folder / NOTES
 
 
 def _user_cache() -> Path:

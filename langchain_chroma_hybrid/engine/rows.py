@@ -103,6 +103,30 @@ def query_vector(embedding: Any) -> Vector:
     return vector
 
 
+def checked_ids(ids: Iterable[Any]) -> list[str]:
+    """Ids that Chroma can hold.
+
+    Raises:
+        InvalidArgumentError: names the first that it cannot, or `ids` are none at all.
+    """
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        raise InvalidArgumentError.of("ids", ids, "several strings")
+    listed = list(ids)
+    for i, id_ in enumerate(listed):
+        if not isinstance(id_, str) or not id_:
+            raise InvalidArgumentError.of(f"ids[{i}]", id_, "a non-empty string")
+        _encodable(f"ids[{i}]", id_)
+    return listed
+
+
+def is_id(value: object) -> bool:
+    """Whether Chroma can hold a record of that id."""
+    try:
+        return isinstance(value, str) and value != "" and bool(value.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
+
+
 _RESERVED_PREFIX = "chroma:"
 _METADATA_VALUE = (
     "str, int, float, bool, None, or a non-empty list of one of the first four (LangChain's "
@@ -118,10 +142,7 @@ def _ids(given: Sequence[str | None] | None, count: int) -> list[str]:
     ids = [str(uuid.uuid4()) if id_ is None else id_ for id_ in given]
     if len(ids) != count:
         raise InvalidArgumentError.of("ids", f"{len(ids)} ids", f"{count}, one per text")
-    for i, id_ in enumerate(ids):
-        if not isinstance(id_, str) or not id_:
-            raise InvalidArgumentError.of(f"ids[{i}]", id_, "a non-empty string")
-        _encodable(f"ids[{i}]", id_)
+    checked_ids(ids)
     twice = [id_ for id_, n in Counter(ids).items() if n > 1]
     if twice:
         raise InvalidArgumentError.of("ids", twice, "every id once; these come more than once")

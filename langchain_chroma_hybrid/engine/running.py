@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchResult
@@ -22,17 +19,21 @@ from langchain_chroma_hybrid.engine.legs import (
 )
 from langchain_chroma_hybrid.engine.query_plan import deeper
 from langchain_chroma_hybrid.engine.ranking import rank
+from langchain_chroma_hybrid.engine.threads import submit
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from langchain_chroma_hybrid.core.records import SearchRequest
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
+    from langchain_chroma_hybrid.engine.half import LexicalHalf
     from langchain_chroma_hybrid.engine.legs import Outcome
+    from langchain_chroma_hybrid.engine.planner import Route
     from langchain_chroma_hybrid.engine.query_plan import Plan
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 T = TypeVar("T")
 Step: TypeAlias = Callable[[], "Outcome"]
-
-_NO_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,32 @@ class Query:
     """A plan with both halves at hand.
 
     Attributes:
-        notes: what the query has to do without, in words.
+        asked: the request as it came, and by which `route`.
         start: when it was asked, by `time.perf_counter`.
+        half: the lexical half; None when the query does without.
+        rebuilds: how often that had been made anew when the query began.
+        notes: what the query has to do without, in words.
     """
 
     plan: Plan
     store: ChromaStore
-    lexical: LexicalIndex
-    notes: tuple[str, ...]
+    asked: SearchRequest
+    route: Route
     start: float
+    half: LexicalHalf | None = None
+    rebuilds: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lexical(self) -> LexicalIndex | None:
+        """The lexical index; None when the query does without."""
+        return None if self.half is None else self.half.lexical
+
+    def outlived(self, now: LexicalHalf | None) -> bool:
+        """Whether the index was made anew, or is another one, since the query began."""
+        if self.half is None:
+            return False
+        return now is not self.half or now.keeper.rebuilds != self.rebuilds
 
     def step(self, name: str, given: Callable[[], Any]) -> Step:
         """The leg `name`; `given` brings the query's vector, or the ids of a further leg."""
@@ -63,8 +81,8 @@ class Query:
 
         return lambda: timed(name, run)
 
-    def finish(self, outcomes: Sequence[Outcome]) -> tuple[SearchResult, Query | None]:
-        """The result, and the query to run instead when it has too few for want of depth.
+    def finish(self, outcomes: Sequence[Outcome]) -> SearchResult | Query:
+        """The result, or the query to run instead when it has too few for want of depth.
 
         Raises:
             SearchError: `on_leg_error="degrade"` and no leg answered.
@@ -73,21 +91,23 @@ class Query:
         settle(self.plan, outcomes)
         ranking = rank(self.plan, outcomes, self.store, self.lexical)
         embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
-        hits = hydrate(self.plan, ranking, embedding, self.store, self.lexical)
-        result = SearchResult(
+        known = next((o.records for o in outcomes if o.records is not None), None)
+        hits = hydrate(self.plan, ranking, embedding, self.store, self.lexical, known)
+        plan = deeper(self.plan, outcomes, ranking, len(hits))
+        if plan is not None:
+            return replace(self, plan=plan)
+        return SearchResult(
             hits,
             tuple(outcome.report() for outcome in outcomes),
             (time.perf_counter() - self.start) * 1e3,
             self.notes,
             embedding if self.plan.request.with_embedding else None,
         )
-        plan = deeper(self.plan, outcomes, ranking, len(hits))
-        return result, None if plan is None else replace(self, plan=plan)
 
 
 def started(steps: Iterable[Callable[[], Outcome]]) -> list[Future[Outcome]]:
     """Run steps in threads, in the caller's context."""
-    return [_threads().submit(copy_context().run, step) for step in steps]
+    return [submit(step) for step in steps]
 
 
 def given(work: Callable[[], T]) -> Callable[[], T]:
@@ -101,21 +121,6 @@ def given(work: Callable[[], T]) -> Callable[[], T]:
 
 def _fail(error: Exception) -> Any:
     raise error
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    """Lasting threads: to start one takes as long as a small query.
-
-    Without a limit that counts, because a leg may itself ask a store for its legs: it grows to the
-    legs that have ever run at one time.
-    """
-    return ThreadPoolExecutor(_NO_LIMIT, "leg")
-
-
-# A forked child has none of its parent's threads.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 async def awaited(work: Awaitable[T]) -> Callable[[], T]:

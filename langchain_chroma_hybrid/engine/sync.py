@@ -6,6 +6,7 @@ state in Chroma differs from the index.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid.core.records import digest
 from langchain_chroma_hybrid.engine._steps import passed
+from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.records import Record
     from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
@@ -24,6 +27,8 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 # Records in memory at a time, and the work that a killed build loses at most.
 PAGE = 5_000
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,22 @@ def reconcile(ids: Collection[str], store: ChromaStore, lexical: LexicalIndex) -
             records = store.fetch(page)
             passed("index read")
             gone = [id_ for id_ in page if id_ not in records]
-            lexical.apply(list(records.values()), gone)
+            _apply(list(records.values()), gone, lexical)
         passed("index applied")
+
+
+def _apply(records: list[Record], gone: list[str], lexical: LexicalIndex) -> None:
+    """All of them, but for records that the index refuses: one must not keep the others out."""
+    try:
+        lexical.apply(records, gone)
+    except InvalidArgumentError as error:
+        if len(records) + len(gone) <= 1:
+            _log.warning("left out of the lexical index: %s", error)
+            return
+        for record in records:
+            _apply([record], [], lexical)
+        if gone:
+            lexical.apply([], gone)
 
 
 def verify(store: ChromaStore, lexical: LexicalIndex, *, deep: bool = True) -> VerifyReport:
@@ -80,11 +99,16 @@ def verify(store: ChromaStore, lexical: LexicalIndex, *, deep: bool = True) -> V
         if deep:
             both.append(id_)
     stale: list[str] = []
-    digests = lexical.digests() if both else {}
     for page in _pages(sorted(both)):
-        records = store.fetch(page)
-        stale += [id_ for id_, r in records.items() if digest(r) != digests.get(id_)]
+        stale += outdated(page, store, lexical)
     return VerifyReport(tuple(sorted(missing)), tuple(sorted(extra)), tuple(stale))
+
+
+def outdated(ids: Collection[str], store: ChromaStore, lexical: LexicalIndex) -> list[str]:
+    """Those of `ids` in the index that Chroma holds with other content, or no more."""
+    indexed = lexical.digests(ids)
+    now = {id_: digest(record) for id_, record in store.fetch(indexed).items()}
+    return [id_ for id_, was in indexed.items() if now.get(id_) != was]
 
 
 def mend(

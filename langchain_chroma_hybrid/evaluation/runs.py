@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma import Chroma
 
+from langchain_chroma_hybrid._bridge import embed_by
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.settings import KNOWN
 from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from langchain_chroma_hybrid.core.records import SearchRequest, SearchResult
+    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
     from langchain_chroma_hybrid.evaluation.metrics import Qrels
 
 
@@ -36,7 +40,7 @@ class Runner:
             raise InvalidArgumentError.of("target", target, expected)
         self.retriever = target
         self.queries = dict(queries)
-        self._embed = _remembering(target._embed)  # noqa: SLF001  # the retriever's own search
+        self._embed = _Remembering(target.vectorstore)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -51,11 +55,12 @@ class Runner:
         Raises:
             InvalidArgumentError: an option that a call of the retriever would refuse.
         """
-        engine = self.retriever._engine  # noqa: SLF001  # the retriever's own search
+        handle = self.retriever._handle  # noqa: SLF001  # the retriever's own search
         found = {}
         for query, text in self.queries.items():
             request = self.retriever._request(text, {**options, "k": k})  # noqa: SLF001  # as above
-            found[query] = [hit.id for hit in engine.search(request, self._embed).hits]
+            result = handle.run(partial(_search, request=request, embed=self._embed))
+            found[query] = [hit.id for hit in result.hits]
         return found
 
 
@@ -77,12 +82,18 @@ def judged(queries: Mapping[str, str], qrels: Qrels) -> dict[str, str]:
     return kept
 
 
-def _remembering(embed: Callable[[str], Sequence[float]]) -> Callable[[str], Sequence[float]]:
-    known: dict[str, Sequence[float]] = {}
+def _search(index: HybridIndex, request: SearchRequest, embed: _Remembering) -> SearchResult:
+    return index.search(request, lambda text: embed(text, index))
 
-    def remembered(text: str) -> Sequence[float]:
-        if text not in known:
-            known[text] = embed(text)
-        return known[text]
 
-    return remembered
+class _Remembering:
+    """Embeds each query once."""
+
+    def __init__(self, vectorstore: Chroma) -> None:
+        self._embeddings = vectorstore.embeddings
+        self._known: dict[str, Sequence[float]] = {}
+
+    def __call__(self, text: str, index: HybridIndex) -> Sequence[float]:
+        if text not in self._known:
+            self._known[text] = embed_by(self._embeddings, index)(text)
+        return self._known[text]

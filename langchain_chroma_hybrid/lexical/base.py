@@ -71,8 +71,11 @@ class LexicalIndex(Protocol):
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
 
-    def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
-        """A score that no record of this index exceeds for `query`; 0 if nothing can match."""
+    def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float | None:
+        """A score that no record of this index exceeds for `query`; 0 if nothing can match.
+
+        None where the engine knows no such bound.
+        """
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
         """The analysed terms of `query` that occur in the record's indexed fields."""
@@ -95,8 +98,11 @@ class LexicalIndex(Protocol):
     def ids(self) -> Iterable[str]:
         """All ids, in no order."""
 
-    def digests(self) -> Mapping[str, str]:
-        """`core.records.digest` of every record as it was when indexed, by id."""
+    def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
+        """`core.records.digest` of records as they were when indexed, by id.
+
+        Of those among `ids` that the index holds; None means all.
+        """
 
     def foreign_commits(self) -> int:
         """A number that grows when other objects are found to have committed, of whichever process.
@@ -105,7 +111,7 @@ class LexicalIndex(Protocol):
         """
 
     def clear(self) -> None:
-        """Remove all records, in one commit."""
+        """Remove all records at once, whatever state the index is in."""
 
     def close(self) -> None:
         """Release files and locks. Reading afterwards is an error."""

@@ -181,10 +181,11 @@ class RankBM25Index:
         """All ids, in no order."""
         return self.match(None)
 
-    def digests(self) -> Mapping[str, str]:
-        """`core.records.digest` of every record as it was when indexed, by id."""
+    def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
+        """`core.records.digest` of records as they were when indexed, by id; None means all."""
         with self._open():
-            return dict(self._digests)
+            wanted = self._digests if ids is None else ids
+            return {id_: self._digests[id_] for id_ in wanted if id_ in self._digests}
 
     def foreign_commits(self) -> int:
         """0: nobody else can write."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NOTES = "journal"
+"""A folder within an index's folder for whoever keeps the index in step; not the index's own."""
+
+
 class FolderLock:
     """Keeps other threads and processes out; reentrant within a thread.
 

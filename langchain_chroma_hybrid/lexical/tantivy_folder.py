@@ -17,7 +17,7 @@ from langchain_chroma_hybrid.errors import (
     IndexLockedError,
     LexicalIndexError,
 )
-from langchain_chroma_hybrid.lexical.storage import FolderLock, write_json
+from langchain_chroma_hybrid.lexical.storage import NOTES, FolderLock, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,9 +75,12 @@ class IndexFolder:
             if not (self.path / _FORMAT_FILE).exists():
                 self._create(schema)
             self.check()
-            index = Index.open(str(self.path))
-            index.config_reader("manual")
-            return index
+            return self._open()
+
+    def _open(self) -> Index:
+        index = Index.open(str(self.path))
+        index.config_reader("manual")
+        return index
 
     def check(self) -> None:
         """Compare the format file with what is expected; errors as in `open`."""
@@ -89,6 +92,13 @@ class IndexFolder:
             )
         if not (self.path / _META_FILE).exists():
             raise self._damaged(f"{_META_FILE} is missing")
+
+    def is_at(self, stamp: Stamp | None) -> bool:
+        """Whether nothing was committed since `stamp`, and the index is still there."""
+        try:
+            return self.stamp() == stamp
+        except IndexFormatError:
+            return False
 
     def stamp(self) -> Stamp:
         """A value that differs after each commit of any process; costs one `stat`."""
@@ -111,14 +121,37 @@ class IndexFolder:
                 self.check()
             yield
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the writer lock, whatever state the index is in.
+
+        Raises:
+            IndexLockedError, LexicalIndexError: as `locked`.
+        """
+        with contextlib.ExitStack() as stack:
+            with self.explained("locked"):
+                stack.enter_context(self._lock.held())
+            yield
+
+    def recreate(self, schema: Schema) -> Index:
+        """An empty index in place of whatever is there; only for the holder of the lock."""
+        with self.explained("made anew"):
+            _wipe(self.path)
+            self._begin(schema)
+            return self._open()
+
     def sweep(self) -> None:
         """Remove what killed writers left behind; only for the holder of the lock."""
         for leftover in self.path.glob(".tmp*"):
             leftover.unlink(missing_ok=True)
 
-    def _create(self, schema: Schema) -> None:
+    def make(self) -> None:
+        """Make the folder and its parent, for the owner alone."""
         for folder in (self.path.parent, self.path):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _create(self, schema: Schema) -> None:
+        self.make()
         with self._lock.held():
             if (self.path / _FORMAT_FILE).exists():
                 return
@@ -127,8 +160,11 @@ class IndexFolder:
             for entry in self.path.iterdir():
                 if entry.is_file() and entry.name != _LOCK_FILE:
                     entry.unlink()
-            Index(schema, str(self.path))
-            write_json(self.path / _FORMAT_FILE, self._written_format())
+            self._begin(schema)
+
+    def _begin(self, schema: Schema) -> None:
+        Index(schema, str(self.path))
+        write_json(self.path / _FORMAT_FILE, self._written_format())
 
     def _is_blank(self) -> bool:
         """No files, or those of a process that was killed while it created an index."""
@@ -208,12 +244,10 @@ def destroy(path: Path, lock_timeout: float) -> None:
         return
     try:
         names = [entry.name for entry in path.iterdir()]
-        if names and not any(_is_ours(name) for name in names):
+        if names and not any(_is_ours(name) or name == NOTES for name in names):
             raise LexicalIndexError(f"{path} is no folder of an index: it holds {names[:5]}")
         with FolderLock(path / _LOCK_FILE, lock_timeout).held():
-            # The list of segments goes first: what a kill leaves then is an index that says so.
-            for name in (_META_FILE, _FORMAT_FILE):
-                (path / name).unlink(missing_ok=True)
+            _wipe(path)
             for entry in path.iterdir():
                 if entry.is_dir():
                     shutil.rmtree(entry)
@@ -229,6 +263,15 @@ def destroy(path: Path, lock_timeout: float) -> None:
         raise LexicalIndexError(
             f"the lexical index at {path} cannot be removed: {error}"
         ) from error
+
+
+def _wipe(path: Path) -> None:
+    # The list of segments goes first: what a kill leaves then is an index that says so.
+    for name in (_META_FILE, _FORMAT_FILE):
+        (path / name).unlink(missing_ok=True)
+    for entry in path.iterdir():
+        if _is_ours(entry.name) and entry.name != _LOCK_FILE:
+            entry.unlink(missing_ok=True)
 
 
 def _is_ours(name: str) -> bool:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from tantivy import FieldType, Index, Occur, Query
 
 from langchain_chroma_hybrid.core.analysis import Analyzer
-from langchain_chroma_hybrid.errors import LexicalIndexError
+from langchain_chroma_hybrid.core.filters import Ids
+from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError
 from langchain_chroma_hybrid.lexical import tantivy_folder
 from langchain_chroma_hybrid.lexical.base import Capabilities
 from langchain_chroma_hybrid.lexical.tantivy_filters import ID, FilterCompiler, id_term, supports
@@ -81,10 +82,11 @@ class TantivyIndex:
         self._committing, self._foreign = False, 0
         schema = self._layout.schema
         index = self._folder.open(schema) if self._folder else _in_ram(schema)
-        self._filters = FilterCompiler(index, schema)
-        self._view = View(index.searcher())
         self._index: Index | None = index
-        self._refresh()
+        with self._explained("opened"):
+            self._filters = FilterCompiler(index, schema)
+            self._view = View(index.searcher())
+            self._refresh()
 
     @staticmethod
     def destroy(path: Path, *, lock_timeout: float = 30.0) -> None:
@@ -146,7 +148,8 @@ class TantivyIndex:
         if where is not None:
             passing = Query.const_score_query(self._filters.compile(where), 0.0)
             wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
-        return best(view.searcher, wanted, k)
+        with self._explained("read"):
+            return best(view.searcher, wanted, k)
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
         """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""
@@ -166,8 +169,9 @@ class TantivyIndex:
         view = self._latest()
 
         def find(node: Filter | None) -> list[str]:
-            addresses = self._addresses(view.searcher, node, limit)
-            return [record_id(view.searcher, at) for at in addresses]
+            with self._explained("read"):
+                addresses = self._addresses(view.searcher, node, limit)
+                return [record_id(view.searcher, at) for at in addresses]
 
         return find(where) if where is None or limit is not None else view.ids(where, find)
 
@@ -176,7 +180,8 @@ class TantivyIndex:
         view = self._latest()
         if where is None:
             return int(view.searcher.num_docs)
-        return view.count(where, lambda: count(view.searcher, self._filters.compile(where)))
+        with self._explained("read"):
+            return view.count(where, lambda: count(view.searcher, self._filters.compile(where)))
 
     def supports(self, leaf: Leaf) -> bool:
         """Everything but conditions on the document and on Chroma's own rows."""
@@ -188,17 +193,24 @@ class TantivyIndex:
 
     def ids(self) -> Iterable[str]:
         """All ids, in no order."""
-        searcher = self._latest().searcher
-        return (record_id(searcher, at) for part in self._parts(searcher) for at in part)
+        return self._ids(self._latest().searcher)
 
-    def digests(self) -> Mapping[str, str]:
-        """`core.records.digest` of every record as it was when indexed, by id."""
+    def _ids(self, searcher: Searcher) -> Iterator[str]:
+        with self._explained("read"):
+            for part in self._parts(searcher):
+                yield from (record_id(searcher, at) for at in part)
+
+    def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
+        """`core.records.digest` of records as they were when indexed, by id; None means all."""
         searcher = self._latest().searcher
-        return {
-            record_id(searcher, at): f"{stamp:016x}"
-            for part in self._parts(searcher)
-            for at, stamp in zip(part, searcher.fast_field_values(STAMP, part), strict=True)
-        }
+        wanted = None if ids is None else Ids(frozenset(ids))
+        with self._explained("read"):
+            parts = self._parts(searcher) if wanted is None else [self._addresses(searcher, wanted)]
+            return {
+                record_id(searcher, at): f"{stamp:016x}"
+                for part in parts
+                for at, stamp in zip(part, searcher.fast_field_values(STAMP, part), strict=True)
+            }
 
     def foreign_commits(self) -> int:
         """A number that grows when others are found to have committed; 0 in RAM."""
@@ -206,9 +218,20 @@ class TantivyIndex:
         return self._foreign
 
     def clear(self) -> None:
-        """Remove all records, in one commit."""
-        with self._writer(_SMALL_HEAP) as writer:
-            writer.delete_all_documents()
+        """Remove all records at once; a folder is made anew, whatever state it is in."""
+        self._opened()
+        if self._folder is None:
+            with self._writer(_SMALL_HEAP) as writer:
+                writer.delete_all_documents()
+            return
+        with self._explained("made anew"):
+            self._folder.make()
+        with self._folder.held(), self._refreshing:
+            # Readers that find the files gone wait for these locks, then see the new index.
+            self._index = self._folder.recreate(self._layout.schema)
+            self._filters = FilterCompiler(self._index, self._layout.schema)
+            self._view = View(self._index.searcher())
+            self._seen = self._folder.stamp()
 
     def close(self) -> None:
         """Release the files; reading afterwards raises LexicalIndexError. May be called twice."""
@@ -221,8 +244,14 @@ class TantivyIndex:
 
     def _latest(self) -> View:
         self._opened()
-        if self._folder is not None and self._folder.stamp() != self._seen:
-            self._refresh()
+        if self._folder is not None and not self._folder.is_at(self._seen):
+            try:
+                self._refresh()
+            except IndexFormatError:
+                if not self._folder.path.is_dir():
+                    raise
+                with self._folder.held():  # until now by somebody who was making it anew, perhaps
+                    self._refresh()
         return self._view
 
     def _refresh(self) -> None:
@@ -269,8 +298,8 @@ class TantivyIndex:
     @contextlib.contextmanager
     def _committed(self, writer: IndexWriter) -> Iterator[None]:
         try:
-            yield
             with self._explained("written"):
+                yield
                 writer.commit()
         except BaseException:
             with contextlib.suppress(Exception):
@@ -289,7 +318,8 @@ class TantivyIndex:
         asked, known = (query, syntax), view.query
         if known is None or known[0] != asked:
             compiler = QueryCompiler(self.analyzer, self._layout, view.searcher)
-            known = view.query = asked, compiler.compile(query, syntax)
+            with self._explained("read"):
+                known = view.query = asked, compiler.compile(query, syntax)
         return known[1]
 
     def _parts(self, searcher: Searcher) -> Iterator[list[DocAddress]]:
@@ -307,7 +337,7 @@ class TantivyIndex:
             yield [at for _, at in searcher.search(query, most, count=False).hits]
 
     def _addresses(
-        self, searcher: Searcher, where: Filter | None, limit: int | None
+        self, searcher: Searcher, where: Filter | None, limit: int | None = None
     ) -> list[DocAddress]:
         most = searcher.num_docs if limit is None else min(limit, searcher.num_docs)
         if most < 1:

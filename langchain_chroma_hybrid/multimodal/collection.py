@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.records import SearchResult
     from langchain_chroma_hybrid.embeddings.pictures import Picture
+    from langchain_chroma_hybrid.engine.handle import CollectionHandle
     from langchain_chroma_hybrid.engine.hybrid import HybridIndex
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -181,7 +182,9 @@ class ImageCollection:
             WriteError: Chroma failed half-way.
         """
         listed = items.listed(list(pictures), captions, tags, metadatas, ids)
-        return self._bring_in(listed, [], force, progress)
+        return self._handle.run(
+            lambda index: self._bring_in(index, listed, [], force, progress)
+        )
 
     def delete(self, ids: Sequence[str] | None = None, **conditions: Any) -> None:
         """As `HybridChroma.delete`: by ids, `where` or `where_document`."""
@@ -241,27 +244,32 @@ class ImageCollection:
     ) -> ImageReport:
         root = Path(folder).expanduser().resolve()
         files = find(root, patterns, recursive)
-        before = self._index.store.match(parse({"root": str(root)})) if prune else []  # type: ignore[arg-type]  # a filter was given
-        if not files and not before:
-            raise InvalidArgumentError.of("folder", str(root), "a folder with pictures in it")
-        listed, failures = items.of_files(root, files, *described)
-        report = self._bring_in(listed, failures, force, progress)
-        gone = sorted(set(before) - {item.id for item in listed})
-        if gone:
-            self._index.delete(gone)
-        return items.with_deleted(report, gone)
+
+        def run(index: HybridIndex) -> ImageReport:
+            before = index.store.match(parse({"root": str(root)})) if prune else []  # type: ignore[arg-type]  # a filter was given
+            if not files and not before:
+                raise InvalidArgumentError.of("folder", str(root), "a folder with pictures in it")
+            listed, failures = items.of_files(root, files, *described)
+            report = self._bring_in(index, listed, failures, force, progress)
+            gone = sorted(set(before) - {item.id for item in listed})
+            if gone:
+                index.delete(gone)
+            return items.with_deleted(report, gone)
+
+        return self._handle.run(run)
 
     def _bring_in(
         self,
+        index: HybridIndex,
         listed: Sequence[Item],
         failures: list[ImageFailure],
         force: bool,
         progress: Progress | None,
     ) -> ImageReport:
-        known = self._index.store.fetch([item.id for item in listed if item.id is not None])
+        known = index.store.fetch([item.id for item in listed if item.id is not None])
         fresh = [item for item in listed if force or not items.unchanged(item, known)]
         passed = {id(item) for item in fresh}
-        run = Run(self._index, self.embeddings, known, force=force)
+        run = Run(index, self.embeddings, known, force=force)
         done = len(listed) - len(fresh)
         for batch, count in read_batches(fresh, self.embeddings, self._ocr, failures):
             run.write(batch)
@@ -278,5 +286,5 @@ class ImageCollection:
         )
 
     @property
-    def _index(self) -> HybridIndex:
-        return bridge.engine_of(self.store, self.store.lexical_config)
+    def _handle(self) -> CollectionHandle:
+        return bridge.handle_of(self.store)

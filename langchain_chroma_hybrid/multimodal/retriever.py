@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from langchain_chroma_hybrid.embeddings.multimodal import MultimodalEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -48,12 +48,13 @@ class MultimodalRetriever(ChromaHybridRetriever):
     image_weight: float = 0.5
     """Share of the picture in the query's vector, 0..1, when there is text as well."""
 
-    def model_post_init(self, context: Any, /) -> None:
+    @model_validator(mode="after")
+    def _check_embeddings(self) -> Self:
         """Check the store's embeddings, too; reads nothing."""
         if not isinstance(self.vectorstore.embeddings, MultimodalEmbeddings):
             got = type(self.vectorstore.embeddings).__name__
             raise InvalidArgumentError.of("vectorstore", got, "a store with MultimodalEmbeddings")
-        super().model_post_init(context)
+        return self
 
     def search(self, query: str, **options: Any) -> SearchResult:
         """The same query as a `SearchResult`, with each leg's view, matched terms and timings."""

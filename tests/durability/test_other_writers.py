@@ -59,7 +59,7 @@ def test_through_the_very_object_that_a_retriever_wraps(wrapped):
     assert ids_of(retriever.invoke("okapi", mode="lexical", filter={"k": 2})) == ["okapi"]
     wrapped.delete(["okapi"])
     assert lexical(retriever, "okapi") == []
-    assert retriever._engine.verify().ok
+    assert retriever._handle.index().verify().ok
 
 
 def test_a_watched_object_stays_what_it_was(wrapped):
@@ -84,7 +84,7 @@ def test_through_another_object_of_the_same_process(folder):
     other.delete(ids=["zebra"])
     assert lexical(retriever, "zebra") == []
     # The index itself forgets it, not only the answer.
-    assert "zebra" not in set(retriever._engine.lexical.ids())
+    assert "zebra" not in set(retriever._handle.index().lexical.ids())
 
 
 def test_with_equal_count_on_disk(tmp_path):
@@ -95,7 +95,7 @@ def test_with_equal_count_on_disk(tmp_path):
     other.delete(ids=["pump"])
     other.add(ids=["zebra"], embeddings=[[0.1] * 64], documents=["a zebra"])
     assert lexical(retriever, "zebra") == ["zebra"]
-    assert retriever._engine.verify().ok
+    assert retriever._handle.index().verify().ok
 
 
 def test_a_retriever_that_comes_later_trusts_no_earlier_count(folder):
@@ -114,7 +114,7 @@ def test_maximum_age():
     other = chroma._client.get_collection(chroma._collection.name)
     other.add(ids=["zebra"], embeddings=[[0.1] * 64], documents=["a zebra"])
     assert lexical(retriever, "zebra") == []
-    assert retriever._engine.sync().added == 1
+    assert retriever._handle.index().sync().added == 1
     assert lexical(retriever, "zebra") == ["zebra"]
 
 
@@ -128,7 +128,7 @@ def test_policies_that_do_not_look(folder, policy):
     chroma.add_texts(["a quagga"], ids=["quagga"])
     assert lexical(retriever, "zebra") == []
     assert lexical(retriever, "quagga") == ["quagga"]
-    retriever._engine.sync()
+    retriever._handle.index().sync()
     assert lexical(retriever, "zebra") == ["zebra"]
 
 
@@ -299,9 +299,9 @@ def test_another_process_writes_and_stays(tmp_path):
         for text, id_ in (("quite changed", "mine2"), ("stranger 3", "stranger3")):
             for mode in ("lexical", "vector", "two_step", "hybrid"):
                 assert ids_of(store.similarity_search(text, k=1, mode=mode)) == [id_]
-        opened = store._index.store.reader._apart
+        opened = store._index.store.reader._shared.apart
         store.similarity_search("mine 1")
-        assert store._index.store.reader._apart is opened
+        assert store._index.store.reader._shared.apart is opened
     finally:
         over.touch()
         assert ended(peer) == 0
@@ -544,9 +544,9 @@ store.add_texts(["more words"], ids=["b"])
 index = store._index
 child = os.fork()
 if child == 0:
-    os._exit(0 if not index.usable else 1)
+    os._exit(0 if index.opened is None else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert index.usable
+assert index.opened
 assert len(store.similarity_search("words", mode="lexical")) == 2
 """
 
@@ -596,7 +596,7 @@ def test_two_stores_share_one_engine(folder):
     chroma = plain_chroma(folder)
     store = HybridChroma(chroma._collection.name, WordEmbeddings(), client=chroma._client)
     retriever: Any = ChromaHybridRetriever(vectorstore=chroma)
-    assert retriever._engine is store._index
+    assert retriever._handle.index().half is store._index.half
     store.add_texts(["a zebra"], ids=["zebra"])
     assert lexical(retriever, "zebra") == ["zebra"]
     chroma.add_texts(["a quagga"], ids=["quagga"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import uuid
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
+from langchain_chroma_hybrid.engine import registry
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.workers import open_store
 
@@ -77,7 +79,19 @@ def test_a_rebuild_writes_every_segment_anew(store):
     assert not old & segments(folder_of(store))
 
 
-def test_folders_of_dead_collections_are_swept(store, tmp_path):
+def in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody has looked for dead folders yet."""
+    end_of_sweep()
+    monkeypatch.setattr(registry, "_swept", set())
+
+
+def end_of_sweep() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "chroma-hybrid-sweep":
+            thread.join()
+
+
+def test_folders_of_dead_collections_are_swept(store, tmp_path, monkeypatch):
     dead = folder_of(store)
     store._index.close()
     kept = shutil.copytree(dead, tmp_path / "kept")
@@ -85,14 +99,16 @@ def test_folders_of_dead_collections_are_swept(store, tmp_path):
     assert dead.exists()
     open_store(tmp_path, lexical_directory=tmp_path / "elsewhere").similarity_search("words")
     assert dead.exists(), "only who keeps his index there looks there"
+    in_another_process(monkeypatch)
     Chroma("others", WordEmbeddings(8), client=store._client)
     other = HybridChroma("others", WordEmbeddings(8), client=store._client)
     other.similarity_search("words")
+    end_of_sweep()
     assert not dead.exists()
     assert kept.exists()
 
 
-def test_nothing_else_is_ever_swept(store, tmp_path):
+def test_nothing_else_is_ever_swept(store, tmp_path, monkeypatch):
     lexical = folder_of(store).parent
     store._index.close()
     # Without our note, with another name, of another database.
@@ -107,8 +123,10 @@ def test_nothing_else_is_ever_swept(store, tmp_path):
     second.add_texts(["words of another database"])
     second.similarity_search("words")
     living = [folder_of(second), folder_of(open_again(tmp_path))]
+    in_another_process(monkeypatch)
     third = HybridChroma("third", WordEmbeddings(8), client=client)
     third.similarity_search("words")
+    end_of_sweep()
     for folder in (unknown, named, *living):
         assert folder.exists(), folder
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chromadb
@@ -15,7 +11,6 @@ import pytest
 from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
-from langchain_chroma_hybrid.engine import chroma_async
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import ended, started, wait_until
@@ -23,38 +18,10 @@ from tests.helpers import CORPUS, COSINE, MODES, documents, filled, fresh_name, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A server on loopback."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    data = tmp_path_factory.mktemp("server")
-    chroma = Path(sys.executable).with_name("chroma")
-    server = subprocess.Popen(
-        [chroma, "run", "--host", "127.0.0.1", "--port", str(number), "--path", str(data)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until(lambda: _answers(number))
-        yield number
-    finally:
-        server.kill()
-        server.wait()
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def make(port: int, name: str | None = None, **options: Any) -> HybridChroma:
@@ -119,7 +86,9 @@ def test_through_the_object_that_a_retriever_wraps(store, port):
 
 def test_another_client_is_found_within_the_maximum_age(store, port):
     strict = make(port, store._collection.name, max_age=0, lexical_directory=None)
-    assert strict._index is store._index
+    store.similarity_search("pump")
+    strict.similarity_search("pump")
+    assert strict._index.half is store._index.half
     store.similarity_search("pump")
     other = chromadb.HttpClient("127.0.0.1", port).get_collection(store._collection.name)
     other.add(ids=["zebra"], embeddings=[[0.1] * 64], documents=["a zebra"])
@@ -148,41 +117,7 @@ async def test_asynchronously_deleted_and_made_anew(store, port):
     assert ids_of(await store.asimilarity_search("zebra")) == ["zebra"]
 
 
-def test_a_client_per_event_loop(store, monkeypatch):
-    opened, original = [], chromadb.AsyncHttpClient
-
-    async def counted(**options: Any) -> Any:
-        opened.append(asyncio.get_running_loop())
-        return await original(**options)
-
-    monkeypatch.setattr(chroma_async.chromadb, "AsyncHttpClient", counted)
-    retriever = ChromaHybridRetriever(vectorstore=store, k=1)
-
-    async def ask() -> None:
-        queries = ["Error R123-78", "red cat under the maple"] * 4
-        found = await asyncio.gather(*(retriever.ainvoke(query) for query in queries))
-        assert [ids_of(some) for some in found] == [["pump"], ["cat"]] * 4
-
-    asyncio.run(ask())
-    asyncio.run(ask())
-    assert len(opened) == 2
-    assert opened[0] is not opened[1]
-    # Those of loops that are closed are let go.
-    assert list(chroma_async._clients) == opened[-1:]
-
-
-def test_vectors_are_asked_for_on_the_loops_client(store, monkeypatch):
-    def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("the synchronous client was asked")
-
-    store.similarity_search("pump")
-    monkeypatch.setattr(chromadb.Collection, "query", refuse)
-    monkeypatch.setattr(chromadb.Collection, "get", refuse)
-    found = asyncio.run(ChromaHybridRetriever(vectorstore=store).ainvoke("pump"))
-    assert len(found) == 4
-
-
-async def test_a_cancelled_query_leaves_the_loops_client_alone(store):
+async def test_a_cancelled_query_leaves_the_others_alone(store):
     retriever = ChromaHybridRetriever(vectorstore=store)
     tasks = [asyncio.ensure_future(retriever.ainvoke("pump")) for _ in range(4)]
     await asyncio.sleep(0)

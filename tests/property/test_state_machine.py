@@ -97,7 +97,7 @@ class Machine(RuleBasedStateMachine):
         """A write, then the program is gone: nothing is closed, nothing brought in."""
         self.add(content)
         client = self.store._client
-        _bridge.forget(self.store)
+        _bridge._handles.pop(self.store, None)
         del self.store
         gc.collect()
         client.close()

@@ -30,7 +30,7 @@ FRAMEWORKS = ("langchain", "langgraph", "llama_index")
 FRAMEWORKS_IN_ROOM = {"embeddings": frozenset({"langchain_core"})}
 CHROMA_CALLERS = frozenset(
     {
-        *(f"engine/chroma_{name}.py" for name in ("store", "vectors", "calls", "clients", "async")),
+        *(f"engine/chroma_{n}.py" for n in ("store", "vectors", "calls", "clients", "announced")),
         "embeddings/chroma_bridge.py",
     }
 )

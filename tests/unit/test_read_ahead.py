@@ -113,7 +113,7 @@ def room_for(vectors: int) -> int:
 def test_vectors_that_made_room_for_others_are_not_read_in_a_query(index, monkeypatch, at_most):
     ask_until_read(index, monkeypatch)
     assert ask(index)[1] == "exact"
-    index.store.reader._known = VectorCache(0)
+    index.store.reader._shared.known = VectorCache(0)
     monkeypatch.setattr(planner, "_EXACT_AT_MOST", at_most)
     monkeypatch.setattr(Cost, "exact", staticmethod(lambda _, unread, **__: 1e6 * unread))
     assert [ask(index)[1] == "exact" for _ in range(2)] == [False, False]

@@ -1,0 +1,102 @@
+"""The lexical half of a collection, which all its users in a process share."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.engine.content_check import ContentCheck
+from langchain_chroma_hybrid.engine.keeper import Keeper
+from langchain_chroma_hybrid.engine.writer import Writer
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.engine.announcements import Announcements
+    from langchain_chroma_hybrid.engine.chroma_store import ChromaStore, Remembered
+    from langchain_chroma_hybrid.engine.journal import Journal
+    from langchain_chroma_hybrid.engine.marks import Marks
+    from langchain_chroma_hybrid.engine.upkeep import Upkeep
+    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+
+
+class LexicalHalf:
+    """A lexical index with all that keeps it in step. It holds no client: each call brings a store.
+
+    Attributes:
+        users: the stores that it was opened for, as long as anybody holds them.
+        signature: equal for configurations that build the same index.
+    """
+
+    def __init__(
+        self,
+        lexical: LexicalIndex,
+        journal: Journal,
+        marks: Marks,
+        upkeep: Upkeep,
+        remembered: Remembered,
+        *,
+        signature: str,
+        announced: Announcements | None = None,
+        owned: bool = True,
+    ) -> None:
+        """`journal` and `marks` keep what the next process has to know.
+
+        `owned`: the lexical index is closed with this object; one of the caller's own is not.
+        """
+        self.lexical = lexical
+        self.remembered = remembered
+        self.signature = signature
+        self.upkeep = upkeep
+        self.writer = Writer(lexical, journal, announced)
+        self.keeper = Keeper(self.writer, marks, upkeep, announced)
+        self.users: weakref.WeakSet[ChromaStore] = weakref.WeakSet()
+        self.check = ContentCheck(lexical, self.users, upkeep)
+        self._marks = marks
+        self._closed = False
+        self._owned = owned
+        self._owner = os.getpid()
+
+    @property
+    def usable(self) -> bool:
+        """Neither closed nor inherited from the process that this one was forked from."""
+        return not self._closed and self._owner == os.getpid()
+
+    def filters_by_chroma(self, store: ChromaStore) -> bool:
+        """Whether a filtered vector leg must ask Chroma: others may have changed metadata."""
+        return store.on_server and self.upkeep.writers == "any"
+
+    def join(self, store: ChromaStore) -> None:
+        """One more user, who may have written before he came: look at the next query."""
+        store.share(self.remembered)
+        self.users.add(store)
+        self.keeper.look_again()
+
+    def leave(self, store: ChromaStore) -> None:
+        """One user less; with the last one this closes."""
+        self.users.discard(store)
+        if not self.users:
+            self.close(store)
+
+    def discard(self) -> None:
+        """Let go of an index whose folder will be removed; nothing is brought in any more."""
+        self._closed = True
+        self.writer.forget()
+        self._marks.drop()
+        self.keeper.stop()
+        self._release()
+
+    def close(self, store: ChromaStore) -> None:
+        """Bring waiting writes in and give files and locks back; may be called twice."""
+        if self._closed:
+            return
+        self.writer.flush(store)
+        self._closed = True
+        self.keeper.close(store)
+        self._release()
+
+    def _release(self) -> None:
+        self.check.stop()
+        self.writer.journal.close()
+        if self._owned:
+            self.lexical.close()
+        self.remembered.close()

@@ -1,0 +1,144 @@
+"""The door to a collection: one caller's client, and the lexical half that everybody shares."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from langchain_chroma_hybrid.engine.chroma_clients import observe, reopened
+from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
+from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+from langchain_chroma_hybrid.engine.registry import drop_half, rebuild_half, refuse_other
+from langchain_chroma_hybrid.engine.threads import in_thread
+from langchain_chroma_hybrid.errors import CollectionError, LexicalIndexError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import chromadb
+    from chromadb.api import ClientAPI
+
+    from langchain_chroma_hybrid.engine.registry import LexicalConfig
+    from langchain_chroma_hybrid.engine.sync import Progress, SyncReport
+
+T = TypeVar("T")
+
+
+class CollectionHandle:
+    """One caller's way to one collection: opens, shares, follows, closes.
+
+    Every call to Chroma goes out through the caller's own client, in his name; what is shared with
+    others in the process is the lexical half alone.
+
+    Args:
+        client, collection: the caller's.
+        config: how the lexical half is built.
+        follow: told of the collection that has taken the place of one that was deleted.
+
+    Thread safety: may be used from many threads.
+    """
+
+    def __init__(
+        self,
+        client: ClientAPI,
+        collection: chromadb.Collection,
+        config: LexicalConfig,
+        follow: Callable[[chromadb.Collection], None] = lambda _: None,
+    ) -> None:
+        self._client = client
+        self._config = config
+        self._follow = follow
+        self._lock = threading.Lock()
+        self._collection = collection
+        self._index: HybridIndex | None = None
+
+    def serves(self, client: ClientAPI, config: LexicalConfig | None) -> bool:
+        """Whether this handle may be used with that client and configuration (None: any).
+
+        Raises:
+            AnalyzerMismatchError: the index is open with another configuration.
+        """
+        if client is not self._client:
+            return False
+        if config is None or config is self._config:
+            return True
+        half = self._index.opened if self._index is not None else None
+        if half is not None:
+            refuse_other(half, config, self._collection.name)
+        return config.signature == self._config.signature
+
+    def move_to(self, collection: chromadb.Collection) -> None:
+        """From now on this collection, which has the place of the other one."""
+        with self._lock:
+            if collection is not self._collection:
+                self._collection, self._index = collection, None
+
+    def index(self) -> HybridIndex:
+        """Search and write over the collection. Reads nothing yet."""
+        with self._lock:
+            if self._index is None:
+                store = ChromaStore(self._client, self._collection)
+                self._index = HybridIndex(store, self._config)
+                # What is written straight through this very object is found at the next query.
+                observe(self._collection, self._index)
+            return self._index
+
+    def run(self, call: Callable[[HybridIndex], T]) -> T:
+        """What `call` gives; once more if the collection or its index was made anew meanwhile.
+
+        Raises:
+            CollectionError: the collection is gone.
+        """
+        index = self.index()
+        half = index.opened
+        try:
+            return call(index)
+        except (CollectionError, LexicalIndexError) as error:
+            if not self._moved(index, half, error):
+                raise
+        return call(self.index())
+
+    async def arun(self, call: Callable[[HybridIndex], Awaitable[T]]) -> T:
+        """The same without blocking the event loop."""
+        index = self.index()
+        half = index.opened
+        try:
+            return await call(index)
+        except (CollectionError, LexicalIndexError) as error:
+            failure = error
+        if not await in_thread(lambda: self._moved(index, half, failure)):
+            raise failure
+        return await call(self.index())
+
+    def rebuild(self, progress: Progress | None = None) -> SyncReport:
+        """Throw the lexical index away, whatever its state, and build it from the collection."""
+        return self.run(lambda index: rebuild_half(index.store, self._config, progress))
+
+    def drop(self) -> None:
+        """The collection was deleted: remove its index."""
+        store = self.index().store
+        drop_half(store, self._config)
+        if store.on_server and self._config.upkeep.writers == "ours":
+            store.announced.drop()
+        with self._lock:
+            self._index = None
+
+    def close(self) -> None:
+        """Give back what only this caller holds; may be called twice."""
+        with self._lock:
+            index, self._index = self._index, None
+        if index is not None:
+            index.leave()
+
+    def _moved(self, index: HybridIndex, half: object, error: Exception) -> bool:
+        """Whether what failed has a successor by now."""
+        if half is not None and index.opened is not half:
+            return True
+        if not isinstance(error, CollectionError):
+            return False
+        new = reopened(self._client, index.store.name, index.store.uuid)
+        if new is None:
+            return False
+        self.move_to(new)
+        self._follow(new)
+        return True
