@@ -59,8 +59,7 @@ def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> Colle
     """
     collection = vectorstore._chroma_collection  # noqa: SLF001  # no public way to the collection
     if collection is None:
-        message = "the collection was deleted; `reset_collection()` makes it anew"
-        raise CollectionError(message)
+        raise CollectionError("the collection was deleted: make another store over a new one")
     client, handle = vectorstore._client, _handles.get(vectorstore)  # noqa: SLF001  # nor to the client
     own = config or getattr(vectorstore, "lexical_config", None)
     if handle is None or not handle.serves(client, own):

@@ -134,7 +134,8 @@ class HybridChroma(HybridSearch):
         if self._embedding_function is None:
             raise InvalidArgumentError.of("embedding_function", None, "one, to update documents")
         texts, metadatas, _ = _columns(documents)
-        rows, embed = rows_of(texts, metadatas, ids), self._embedding_function.embed_documents
+        rows = rows_of(texts, metadatas, checked_ids(ids))
+        embed = self._embedding_function.embed_documents
         self._handle.run(lambda index: index.update(rows, embed))
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> None:
@@ -157,7 +158,7 @@ class HybridChroma(HybridSearch):
             positive("limit", limit)
             if passing is None:
                 raise InvalidArgumentError.of("limit", limit, "`where` or `where_document` with it")
-        doomed = [ids] if isinstance(ids, str) else list(ids or ())
+        doomed = [ids] if isinstance(ids, str) else checked_ids(() if ids is None else ids)
         if passing is not None:
             found = self._handle.run(lambda index: index.store.match(passing))
             among = set(found if ids is None else doomed)

@@ -237,22 +237,19 @@ def destroy(path: Path, lock_timeout: float) -> None:
 
     Raises:
         IndexLockedError: another thread or process is writing.
-        LexicalIndexError: there are files, but none of an index (nothing is removed then), or the
+        LexicalIndexError: there are files of somebody else's (nothing is removed then), or the
             folder cannot be removed.
     """
     if not path.exists():
         return
     try:
-        names = [entry.name for entry in path.iterdir()]
-        if names and not any(_is_ours(name) or name == NOTES for name in names):
-            raise LexicalIndexError(f"{path} is no folder of an index: it holds {names[:5]}")
+        others = [e.name for e in path.iterdir() if not _is_ours(e.name) and e.name != NOTES]
+        if others:
+            raise LexicalIndexError(f"{path} is no folder of an index alone: it holds {others[:5]}")
         with FolderLock(path / _LOCK_FILE, lock_timeout).held():
             _wipe(path)
-            for entry in path.iterdir():
-                if entry.is_dir():
-                    shutil.rmtree(entry)
-                elif entry.name != _LOCK_FILE:
-                    entry.unlink(missing_ok=True)
+            if (path / NOTES).exists():
+                shutil.rmtree(path / NOTES)
         # A held lock cannot be removed everywhere; whoever comes in between keeps the folder.
         with contextlib.suppress(OSError):
             (path / _LOCK_FILE).unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import copy
 import enum
 import pickle
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from langchain_core.documents import Document
@@ -334,3 +335,58 @@ def test_base_filters_of_every_kind(guarded, base_filter):
 def test_a_base_filter_that_says_nothing_is_refused(options, name):
     with pytest.raises(FilterError, match=f"^{name}"):
         ChromaHybridRetriever(vectorstore=filled(), **options)
+
+
+class Forgetful(ChromaHybridRetriever):
+    """A subclass whose author did not know of the parent's `model_post_init`."""
+
+    note: str = ""
+
+    def model_post_init(self, context: Any, /) -> None:
+        self.__dict__["note"] = "made"
+
+
+class Defaulted(ChromaHybridRetriever):
+    """A subclass that says in its fields whose documents these are."""
+
+    base_filter: Any = {"tenant": "a"}  # noqa: RUF012  # a field's default
+
+
+class Late(ChromaHybridRetriever):
+    def __init__(self, **data: Any) -> None:
+        super().__init__(**data)
+        self.__pydantic_private__ = None
+
+
+@pytest.mark.parametrize("kind", [Forgetful, Late, ChromaHybridRetriever])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_subclass_cannot_lose_the_base_filter(chroma, kind, mode):
+    retriever = kind(vectorstore=chroma, base_filter={"tenant": "a"}, k=8, mode=mode)
+    hidden = kind(
+        vectorstore=chroma, base_where_document={"$not_contains": "pump"}, k=8, mode=mode
+    )
+    for query in ("Error R123-78 pump", "water in the river"):
+        assert {d.metadata["tenant"] for d in retriever.invoke(query)} <= {"a"}
+        assert {d.metadata["tenant"] for d in retriever.model_copy().invoke(query)} <= {"a"}
+        assert not [d for d in hidden.invoke(query) if "pump" in d.page_content]
+        found = retriever.search(query, filter={"tenant": "b"})
+        assert not found.hits
+
+
+def test_a_base_filter_of_the_class_counts(chroma):
+    found = Defaulted(vectorstore=chroma, k=8).invoke("pump valve water")
+    assert {document.metadata["tenant"] for document in found} == {"a"}
+
+
+def test_a_retriever_that_skips_validation_keeps_it(chroma):
+    made = ChromaHybridRetriever.model_construct(
+        vectorstore=chroma, base_filter={"tenant": "a"}, k=8
+    )
+    assert {document.metadata["tenant"] for document in made.invoke("pump valve water")} == {"a"}
+
+
+@pytest.mark.parametrize("empty", [{}, {"$and": []}])
+def test_an_empty_base_filter_is_an_error_in_a_subclass_too(chroma, empty):
+    for kind in (Forgetful, ChromaHybridRetriever):
+        with pytest.raises(FilterError, match="base_filter"):
+            kind(vectorstore=chroma, base_filter=empty)
