@@ -209,9 +209,14 @@ class HybridIndex:
         """
         try:
             answer = query.finish(outcomes)
-        except (LexicalIndexError, SearchError):
+        except (CollectionError, InvalidArgumentError):
+            raise
+        except Exception as error:
             if not query.outlived(self.opened):
-                cause = _for_want_of_the_index(outcomes)
+                # Legs that failed are settled; else the records could not be read, which come
+                # along where vectors alone are asked for.
+                settled = isinstance(error, LexicalIndexError | SearchError)
+                cause = _for_want_of_the_index(outcomes) if settled else error
                 if query.half is None or cause is None:
                     raise
                 note = self._note(query.asked, cause)
