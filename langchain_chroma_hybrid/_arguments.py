@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import math
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._bridge import analyzer_of
+from langchain_chroma_hybrid.core.requests import number
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.engine.upkeep import Upkeep
 from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
+from langchain_chroma_hybrid.lexical.base import LexicalIndex
+from langchain_chroma_hybrid.lexical.texts import checked_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +22,6 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis import Analyzer
     from langchain_chroma_hybrid.engine.sync import Progress
     from langchain_chroma_hybrid.engine.upkeep import Backfill, SyncPolicy, Writers
-    from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 DEFAULT_LANGUAGE = "english"
 
@@ -48,6 +52,14 @@ def lexical_config(
         "lexical_directory": lexical_directory,
     }
     beside = {name: value for name, value in unread.items() if value is not None}
+    if lexical is not None and not isinstance(lexical, LexicalIndex):
+        expected = "an index such as TantivyIndex() or RankBM25Index(), or None"
+        raise InvalidArgumentError.of("lexical", lexical, expected)
+    if not isinstance(lexical_directory, str | PathLike | None):
+        raise InvalidArgumentError.of("lexical_directory", lexical_directory, "a path, or None")
+    number("lock_timeout", lock_timeout, 0.0, math.inf)
+    if lexical_fields is not None:
+        checked_fields(lexical_fields)
     if lexical is not None and beside:
         expected = "to be left out beside `lexical`: that index is built with its own"
         raise InvalidArgumentError.of(", ".join(beside), [*beside.values()], expected)
@@ -59,6 +71,28 @@ def lexical_config(
         lock_timeout,
         Upkeep(sync, max_age, backfill, progress, writers, check_rate),
     )
+
+
+def check_embeddings(embeddings: Any) -> None:
+    """Refuse what cannot embed, and say what makes embeddings out of it.
+
+    Raises:
+        InvalidArgumentError: it is neither None nor LangChain embeddings.
+    """
+    methods = ("embed_query", "embed_documents")
+    able = all(callable(getattr(embeddings, name, None)) for name in methods)
+    if embeddings is None or (able and not isinstance(embeddings, type)):
+        return
+    if able:
+        way = f"an object, {embeddings.__name__}(...)"
+    elif isinstance(embeddings, str | PathLike):
+        way = f"SentenceTransformerEmbeddings({str(embeddings)!r})"
+    elif callable(getattr(embeddings, "embed_query", None)):
+        way = "from_chroma(function), which takes chromadb's"
+    else:
+        way = "FunctionEmbeddings(function)" if callable(embeddings) else "None for Chroma's own"
+    expected = f"LangChain Embeddings; from langchain_chroma_hybrid.embeddings: {way}"
+    raise InvalidArgumentError.of("embedding_function", embeddings, expected)
 
 
 def named(

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid import _bridge as bridge
-from langchain_chroma_hybrid._arguments import DEFAULT_LANGUAGE, lexical_config, named
+from langchain_chroma_hybrid._arguments import (
+    DEFAULT_LANGUAGE,
+    check_embeddings,
+    lexical_config,
+    named,
+)
 from langchain_chroma_hybrid._choice import Choice
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
@@ -146,6 +151,7 @@ class HybridSearch(Chroma):
             writers=writers,
             check_rate=check_rate,
         )
+        check_embeddings(embedding_function)
         bridge.check_client(chroma.get("client"))
         self._owns_client, self._closed = chroma.get("client") is None, False
         with opening(persist_directory):

@@ -97,5 +97,8 @@ class WriteError(ChromaHybridError, RuntimeError):
 
 
 def _short(value: object, limit: int = 120) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  # an object that cannot be shown must not hide the error
+        text = f"a {type(value).__name__}"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_chroma import Chroma
+from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid._arguments import named
@@ -16,10 +18,9 @@ from langchain_chroma_hybrid.engine.rows import checked_ids, rows_of, with_vecto
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from chromadb.api.types import WhereDocument
-    from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
 
     from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport
@@ -266,7 +267,12 @@ class HybridChroma(HybridSearch):
 def _columns(
     documents: Iterable[Document],
 ) -> tuple[list[str], list[dict[str, Any]], list[str | None]]:
+    if not isinstance(documents, Iterable) or isinstance(documents, str | bytes | Document):
+        raise InvalidArgumentError.of("documents", documents, "several Documents")
     listed = list(documents)
+    for i, document in enumerate(listed):
+        if not isinstance(document, Document):
+            raise InvalidArgumentError.of(f"documents[{i}]", document, "a Document")
     return (
         [document.page_content for document in listed],
         [document.metadata for document in listed],

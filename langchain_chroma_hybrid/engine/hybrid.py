@@ -174,7 +174,8 @@ class HybridIndex:
                 plan = make_plan(
                     request, self.store, half.lexical, route="chroma" if chroma else route
                 )
-                return Query(plan, self.store, request, route, start, half, rebuilds)
+                notes = _notes(half.lexical) if LEXICAL in plan.weights else ()
+                return Query(plan, self.store, request, route, start, half, rebuilds, notes)
         except (CollectionError, InvalidArgumentError):
             raise
         except Exception as error:  # noqa: BLE001  # what may keep an index from being used is many things
@@ -306,6 +307,12 @@ def _for_want_of_the_index(outcomes: Sequence[Outcome]) -> LexicalIndexError | N
     broken = [error for error in errors if isinstance(error, LexicalIndexError)]
     vector = next((o.error for o in outcomes if o.name == VECTOR), None)
     return broken[0] if broken and (vector is None or vector in broken) else None
+
+
+def _notes(lexical: LexicalIndex) -> tuple[str, ...]:
+    """What whoever chose the settings of the index should know."""
+    unused = [repr(name) for name in lexical.unused_fields()]
+    return (f"lexical_fields: no record has {', '.join(unused)}",) if unused else ()
 
 
 def _named(error: Exception) -> str:

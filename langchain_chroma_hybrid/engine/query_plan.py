@@ -65,6 +65,9 @@ def make_plan(
         InvalidArgumentError: a value of the request cannot be used (filters included).
     """
     check(request)
+    # Whole numbers of any kind, such as numpy's, as the kind that tantivy and Chroma take.
+    fetch_k = None if request.fetch_k is None else int(request.fetch_k)
+    request = replace(request, k=int(request.k), fetch_k=fetch_k)
     if request.query_syntax != "plain" and lexical and not lexical.capabilities.syntax:
         expected = f"plain: {type(lexical).__name__} knows no other"
         raise InvalidArgumentError.of("query_syntax", request.query_syntax, expected)

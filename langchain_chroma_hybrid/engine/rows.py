@@ -45,16 +45,16 @@ class Rows:
 
 def rows_of(
     texts: Iterable[str],
-    metadatas: Sequence[Metadata | None] | None,
-    ids: Sequence[str | None] | None,
+    metadatas: Iterable[Metadata | None] | None,
+    ids: Iterable[str | None] | None,
 ) -> Rows:
     """Rows without vectors; missing ids become UUIDs, missing metadata none at all.
 
     Raises:
         InvalidArgumentError: names the first bad entry; nothing has been written.
     """
-    if isinstance(texts, str):
-        raise InvalidArgumentError.of("texts", texts, "several strings, not one")
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise InvalidArgumentError.of("texts", texts, "several strings")
     documents = list(texts)
     for i, text in enumerate(documents):
         if not isinstance(text, str):
@@ -134,11 +134,11 @@ _METADATA_VALUE = (
 )
 
 
-def _ids(given: Sequence[str | None] | None, count: int) -> list[str]:
+def _ids(given: Iterable[str | None] | None, count: int) -> list[str]:
     if given is None:
         return [str(uuid.uuid4()) for _ in range(count)]
-    if isinstance(given, str):
-        raise InvalidArgumentError.of("ids", given, "several strings, not one")
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InvalidArgumentError.of("ids", given, "several strings")
     ids = [str(uuid.uuid4()) if id_ is None else id_ for id_ in given]
     if len(ids) != count:
         raise InvalidArgumentError.of("ids", f"{len(ids)} ids", f"{count}, one per text")
@@ -149,12 +149,17 @@ def _ids(given: Sequence[str | None] | None, count: int) -> list[str]:
     return ids
 
 
-def _metadatas(given: Sequence[Metadata | None] | None, count: int) -> list[Metadata | None] | None:
-    if not given:
+def _metadatas(given: Iterable[Metadata | None] | None, count: int) -> list[Metadata | None] | None:
+    if given is None:
         return None
-    if len(given) > count:
-        raise InvalidArgumentError.of("metadatas", f"{len(given)} entries", f"at most {count}")
-    metadatas = [_metadata(f"metadatas[{i}]", metadata) for i, metadata in enumerate(given)]
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise InvalidArgumentError.of("metadatas", given, "several mappings, one for each text")
+    listed = list(given)
+    if len(listed) > count:
+        raise InvalidArgumentError.of("metadatas", f"{len(listed)} entries", f"at most {count}")
+    if not listed:
+        return None
+    metadatas = [_metadata(f"metadatas[{i}]", metadata) for i, metadata in enumerate(listed)]
     return [*metadatas, *([None] * (count - len(metadatas)))]
 
 

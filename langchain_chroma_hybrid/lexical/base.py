@@ -104,6 +104,9 @@ class LexicalIndex(Protocol):
         Of those among `ids` that the index holds; None means all.
         """
 
+    def unused_fields(self) -> Collection[str]:
+        """Names among the fields that are searched under which no record has anything."""
+
     def foreign_commits(self) -> int:
         """A number that grows when other objects are found to have committed, of whichever process.
 

@@ -187,6 +187,10 @@ class RankBM25Index:
             wanted = self._digests if ids is None else ids
             return {id_: self._digests[id_] for id_ in wanted if id_ in self._digests}
 
+    def unused_fields(self) -> Collection[str]:
+        """None: only the text is searched."""
+        return ()
+
     def foreign_commits(self) -> int:
         """0: nobody else can write."""
         return 0

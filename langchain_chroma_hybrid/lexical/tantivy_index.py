@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,12 @@ from langchain_chroma_hybrid.lexical.tantivy_hits import ROUNDING, best, count, 
 from langchain_chroma_hybrid.lexical.tantivy_query import QueryCompiler
 from langchain_chroma_hybrid.lexical.tantivy_schema import STAMP, Layout
 from langchain_chroma_hybrid.lexical.tantivy_view import View
-from langchain_chroma_hybrid.lexical.texts import checked, checked_fields, matched_terms
+from langchain_chroma_hybrid.lexical.texts import (
+    PAGE_CONTENT,
+    checked,
+    checked_fields,
+    matched_terms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -72,6 +78,7 @@ class TantivyIndex:
         self.lexical_fields = checked_fields(lexical_fields)
         self.capabilities = Capabilities(durable=path is not None, syntax=True)
         self._layout = Layout(self.analyzer, self.lexical_fields)
+        self._keys = [name for name in self.lexical_fields if name != PAGE_CONTENT]
         self._writing = threading.RLock()
         self._refreshing = threading.Lock()
         self._folder: IndexFolder | None = None
@@ -211,6 +218,18 @@ class TantivyIndex:
                 for part in parts
                 for at, stamp in zip(part, searcher.fast_field_values(STAMP, part), strict=True)
             }
+
+    def unused_fields(self) -> Collection[str]:
+        """Names among `lexical_fields`, but for the text, under which no record has a term."""
+        view = self._latest()
+        if view.unused is None:
+            with self._explained("read"):
+                view.unused = tuple(filter(partial(self._is_unused, view.searcher), self._keys))
+        return view.unused
+
+    def _is_unused(self, searcher: Searcher, name: str) -> bool:
+        anything = Query.regex_query(self._layout.schema, self._layout.field(name), ".+")
+        return searcher.num_docs > 0 and not searcher.search(anything, 1, count=False).hits
 
     def foreign_commits(self) -> int:
         """A number that grows when others are found to have committed; 0 in RAM."""

@@ -53,6 +53,10 @@ class Layout:
         self.fields = {field: lexical_fields[name] for field, name in self._names.items()}
         self.schema = self._schema()
 
+    def field(self, name: str) -> str:
+        """The tantivy field of a lexical field."""
+        return next(field for field, of in self._names.items() if of == name)
+
     def document(self, record: Record, digest: str) -> Document:
         """The record as tantivy takes it; `digest` is its own, see `core.records.digest`."""
         document = Document()

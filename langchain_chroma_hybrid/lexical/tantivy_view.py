@@ -31,11 +31,13 @@ class View:
     Attributes:
         searcher: sees one commit, whatever comes after.
         query: the last query that was compiled, as text and syntax, and what came of it.
+        unused: lexical fields in which there is nothing, once somebody has looked.
     """
 
     def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher
         self.query: tuple[tuple[str, str], Part | None] | None = None
+        self.unused: tuple[str, ...] | None = None
         self._lock = threading.Lock()
         self._forget()
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.records import digest
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from langchain_chroma_hybrid.core.analysis import Analyzer
     from langchain_chroma_hybrid.core.records import Record
@@ -78,10 +80,13 @@ def checked_fields(fields: Mapping[str, float] | None) -> dict[str, float]:
         InvalidArgumentError: no fields, a name that is no string, a boost not in (0, infinity).
     """
     given = {PAGE_CONTENT: 1.0} if fields is None else fields
-    good = bool(given) and all(
-        isinstance(name, str) and isinstance(boost, int | float) and 0 < boost < math.inf
-        for name, boost in given.items()
-    )
-    if not good:
-        raise InvalidArgumentError.of("lexical_fields", fields, "names with finite boosts > 0")
+    good = isinstance(given, Mapping) and bool(given)
+    if not (good and all(_is_boost(name, boost) for name, boost in given.items())):
+        expected = f"a mapping of names to finite boosts > 0, such as {{{PAGE_CONTENT!r}: 1.0}}"
+        raise InvalidArgumentError.of("lexical_fields", fields, expected)
     return {name: float(boost) for name, boost in given.items()}
+
+
+def _is_boost(name: object, boost: object) -> bool:
+    number = isinstance(boost, Real) and not isinstance(boost, bool)
+    return isinstance(name, str) and number and 0 < float(boost) < math.inf  # type: ignore[arg-type]  # a Real
