@@ -228,7 +228,7 @@ class ChromaHybridRetriever(BaseRetriever):
         return self._found(self._explained(query, options))
 
     async def asearch(self, query: str, **options: Any) -> SearchResult:
-        """`search` without blocking the event loop; cancelling the task cancels the query."""
+        """`search` without blocking the event loop; cancelling the task stops the waiting."""
         return await self._afound(self._explained(query, options))
 
     def _explained(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
