@@ -97,5 +97,8 @@ class WriteError(ChromaHybridError, RuntimeError):
 
 
 def _short(value: object, limit: int = 120) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  # what cannot be shown is named, or the error would be lost
+        text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

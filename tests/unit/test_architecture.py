@@ -32,6 +32,7 @@ CHROMA_CALLERS = frozenset(
     {
         *(f"engine/chroma_{name}.py" for name in ("store", "vectors", "calls", "clients", "async")),
         "embeddings/chroma_bridge.py",
+        "embeddings/chroma_stored.py",
     }
 )
 
