@@ -119,7 +119,7 @@ def json_option(name: str, value: str | None) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgumentError.of(name, value, "JSON") from error
     if not isinstance(found, dict):
         raise InvalidArgumentError.of(name, value, "a JSON object")

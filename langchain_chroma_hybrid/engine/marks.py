@@ -6,7 +6,7 @@ import json
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.lexical.storage import write_json
 
@@ -107,15 +107,25 @@ class Marks:
 
 def read(folder: Path) -> Noted:
     """The note in `folder`; an empty one if there is none that this version can read."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, RecursionError):
         content = json.loads((folder / _FILE).read_text("utf-8"))
-        if content["format"] == _FORMAT:
+        if isinstance(content, dict) and content.get("format") == _FORMAT and _is_whole(content):
             token = content["token"]
             return Noted(
                 known=True,
-                ready=bool(content["ready"]),
-                token=None if token is None else tuple(map(int, token)),
-                sure=bool(content.get("sure", False)),
-                place=str(content["place"]),
+                ready=content["ready"],
+                token=None if token is None else tuple(token),
+                sure=content.get("sure", False),
+                place=content["place"],
             )
     return Noted()
+
+
+def _is_whole(content: dict[str, Any]) -> bool:
+    token = content.get("token", ...)
+    return (
+        isinstance(content.get("ready"), bool)
+        and isinstance(content.get("sure", False), bool)
+        and isinstance(content.get("place"), str)
+        and (token is None or (isinstance(token, list) and {*map(type, token)} <= {int}))
+    )
