@@ -85,7 +85,9 @@ def test_a_note_that_lacks_something_is_no_note(missing, tmp_path):
 # Journals
 
 
-@pytest.mark.parametrize("line", [DEEP, "{}", "5", "[1]", '[["a"]]', "[null]", "NaN", '"a"', "x"], ids=shown)
+@pytest.mark.parametrize(
+    "line", [DEEP, HUGE, "{}", "5", "x", "NaN", "null", '"a"', "[1]", '[["a"]]', "[null]"], ids=shown
+)
 def test_a_journal_that_is_none_puts_everything_in_doubt(line, tmp_path):
     written(tmp_path / "dead.jsonl", f'["a"]\n{line}\n')
     with Journal(tmp_path).orphans() as found:
@@ -202,8 +204,10 @@ def test_metadata_that_is_no_object_is_named(metadata, tmp_path):
 
 @pytest.mark.parametrize(
     "rows",
-    ["q\n", "q\t1\n", "q\td\tinf\n", "q\td\tnan\n", "q\td\t1e308\n", f"q\td\t{HUGE}\n", "\0"]
-    + ["\ud800", "q\td\t" + "x" * 200_000 + "\n"],
+    [
+        *("q\n", "q\t1\n", "q\td\tinf\n", "q\td\tnan\n", "q\td\t1e308\n", f"q\td\t{HUGE}\n"),
+        *("\0", "\ud800", "q\td\t" + "x" * 200_000 + "\n"),
+    ],
     ids=shown,
 )
 def test_judgements_that_are_none_are_an_error(rows, tmp_path):
