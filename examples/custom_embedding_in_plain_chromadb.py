@@ -45,7 +45,8 @@ def main() -> None:
         mine = to_chroma(FunctionEmbeddings(words_hashed), name="words-hashed")
         ask(client.create_collection("by-function", embedding_function=mine))
 
-        # 2. A model. A new process rebuilds it by itself, if it imports langchain_chroma_hybrid.
+        # 2. A model. A new process rebuilds it by itself, if it says that it trusts it:
+        #    `trust_stored_models(MODEL)`. This one has made it, and need not.
         if len(sys.argv) > 1:
             model = SentenceTransformerEmbeddings(sys.argv[1])
             ask(client.create_collection("by-model", embedding_function=to_chroma(model)))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         SentenceTransformerEmbeddings,
         from_chroma,
         to_chroma,
+        trust_stored_models,
     )
     from langchain_chroma_hybrid.errors import ChromaHybridError
     from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
@@ -47,6 +48,7 @@ _HOME = {
     "TextImageRetriever": "multimodal",
     "from_chroma": "embeddings",
     "to_chroma": "embeddings",
+    "trust_stored_models": "embeddings",
 }
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "TextImageRetriever",
     "from_chroma",
     "to_chroma",
+    "trust_stored_models",
 ]
 
 

@@ -99,6 +99,6 @@ class WriteError(ChromaHybridError, RuntimeError):
 def _short(value: object, limit: int = 120) -> str:
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001  # an object that cannot be shown must not hide the error
-        text = f"a {type(value).__name__}"
+    except Exception:  # noqa: BLE001  # what cannot be shown is named, or the error would be lost
+        text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

@@ -19,6 +19,7 @@ import Stemmer
 
 from langchain_chroma_hybrid.core import scripts
 from langchain_chroma_hybrid.core.pieces import MAX_TERM, Piece, Splitter, bounded
+from langchain_chroma_hybrid.core.stemmer_words import STEMMER_WORDS
 from langchain_chroma_hybrid.core.stop_words import ISO_CODES, STOP_WORDS
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
@@ -236,7 +237,7 @@ class Analyzer:
     def _fingerprint(self, name: str | None) -> str:
         if self.preprocess_func is not None:
             return f"{VERSION}:preprocess:{name or _qualified_name(self.preprocess_func)}"
-        stemmer = f"{self.language}-pystemmer-{Stemmer.version()}" if self.language else "unstemmed"
+        stemmer = _stemmer_digest(self.language) if self.language else "unstemmed"
         words = "\0".join(sorted(self.stop_words)).encode()
         stopped = hashlib.blake2b(words, digest_size=4).hexdigest() if words else "none"
         return f"{VERSION}:{stemmer}:stop-{stopped}"
@@ -255,6 +256,20 @@ def _language(language: str | None) -> str | None:
     if wanted not in known:
         raise InvalidArgumentError.of("language", language, f"None or one of {', '.join(known)}")
     return wanted
+
+
+def _stemmer_digest(language: str) -> str:
+    """What the stemmer makes of the language's words, not which version of PyStemmer that is.
+
+    From 2.2 to 3.1 PyStemmer stems alike in Arabic, Armenian, Basque, Catalan, Danish, Hindi,
+    Hungarian, Indonesian, Irish, Nepali, Portuguese, Russian, Serbian, Tamil, Turkish and by
+    `porter`. 3.0 changed Dutch, English, French, German, Greek, Italian, Norwegian, Romanian,
+    Spanish, Swedish and Yiddish; 3.1 English (`internal`, `skis`), Finnish and Lithuanian.
+    """
+    words = STEMMER_WORDS.get(language, STEMMER_WORDS["english"]).split()
+    stemmer = Stemmer.Stemmer(language, 0)
+    stems = "\0".join(map(stemmer.stemWord, words)).encode()
+    return f"{language}-{hashlib.blake2b(stems, digest_size=6).hexdigest()}"
 
 
 def _stop_words(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, get_args
@@ -115,17 +116,14 @@ def positive(name: str, value: object) -> None:
 
 def number(name: str, value: object, low: float, high: float) -> None:
     """Raise `InvalidArgumentError` unless `value` is a finite number from `low` to `high`."""
-    if (
-        not isinstance(value, Real)
-        or isinstance(value, bool)
-        or not math.isfinite(value)
-        or not low <= float(value) <= high
-    ):
+    # Not by way of a float, which a huge int does not become.
+    found: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not low <= found <= min(high, sys.float_info.max):
         span = f">= {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
         raise InvalidArgumentError.of(name, value, f"a finite number {span}")
 
 
 def one_of(name: str, value: object, choices: Sequence[str]) -> None:
     """Raise `InvalidArgumentError` unless `value` is one of `choices`."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InvalidArgumentError.of(name, value, f"one of {', '.join(choices)}")

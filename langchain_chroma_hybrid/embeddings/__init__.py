@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.embeddings.sentence_transformer import (
         SentenceTransformerEmbeddings,
     )
+    from langchain_chroma_hybrid.embeddings.trust import trust_stored_models
 
 __all__ = [
     "CheckedEmbeddings",
@@ -32,6 +33,7 @@ __all__ = [
     "from_chroma",
     "provide",
     "to_chroma",
+    "trust_stored_models",
 ]
 
 _MODULES = {
@@ -45,6 +47,7 @@ _MODULES = {
     "from_chroma": "chroma_bridge",
     "provide": "chroma_config",
     "to_chroma": "chroma_bridge",
+    "trust_stored_models": "trust",
 }
 
 

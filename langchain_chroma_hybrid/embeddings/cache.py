@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _APPLICATION = 0x4C434856  # "LCHV"
 _FORMAT = 1
+_BYTES = 4  # of a number
 _WAIT_SECONDS = 60
 _LOOKUP = 500  # keys of one SELECT, below every SQLite's limit of variables
 _CREATE = """
@@ -54,7 +55,7 @@ class VectorCache:
                 marks = ",".join("?" * len(some))
                 query = f"SELECT key, vector FROM vectors WHERE key IN ({marks})"  # noqa: S608 - marks only
                 for key, vector in connection.execute(query, some):
-                    found[by_key[key]] = np.frombuffer(vector, dtype="<f4").astype(np.float32)
+                    found[by_key[key]] = self._vector(vector)
         return found
 
     def put(self, fingerprint: str, vectors: Mapping[str, Vectors]) -> None:
@@ -95,6 +96,11 @@ class VectorCache:
         """Number of vectors, of all models."""
         with self._open() as connection:
             return int(connection.execute("SELECT COUNT(*) FROM vectors").fetchone()[0])
+
+    def _vector(self, stored: object) -> Vectors:
+        if not isinstance(stored, bytes) or len(stored) % _BYTES:
+            raise EmbeddingError(f"cache {self.path}: not a vector; delete the file to start anew")
+        return np.frombuffer(stored, dtype="<f4").astype(np.float32)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -16,15 +16,10 @@ from langchain_chroma_hybrid.embeddings.base import (
     check_vector,
     check_vectors,
 )
-from langchain_chroma_hybrid.embeddings.chroma_config import (
-    FORMAT,
-    Config,
-    OnChange,
-    describe,
-    find,
-    provide,
-)
+from langchain_chroma_hybrid.embeddings.chroma_config import OnChange, describe, find, provide
 from langchain_chroma_hybrid.embeddings.function import FunctionEmbeddings, is_embedding_function
+from langchain_chroma_hybrid.embeddings.stored_config import FORMAT, Config, checked
+from langchain_chroma_hybrid.embeddings.trust import NOBODY, TrustedModels
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -52,20 +47,32 @@ class ChromaHybridEmbeddingFunction(EmbeddingFunction[Documents]):
 
     One that Chroma rebuilt looks its model up at each call, so a model that was retrained at the
     same path is the one that is used. May be called from several threads.
+
+    Args:
+        config: what a collection has stored, or is to store.
+        embeddings: what embeds; then `config` is not read. None finds them by `config`.
+        trusted: models that `config` may name, beside those that `trust_stored_models` was told.
     """
 
-    def __init__(self, config: Config, embeddings: Embeddings | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        embeddings: Embeddings | None = None,
+        trusted: TrustedModels = NOBODY,
+    ) -> None:
         self._config = config
         self._given = embeddings
+        self._trusted = trusted
 
     @property
     def embeddings(self) -> Embeddings:
         """The embeddings behind this function.
 
         Raises:
-            EmbeddingError: they cannot be rebuilt in this process; the message says what to do.
+            EmbeddingError: they cannot be rebuilt in this process, or may not be; the message says
+                what to do.
         """
-        return self._given if self._given is not None else find(self._config)
+        return self._given if self._given is not None else find(self._config, self._trusted)
 
     def __call__(self, input: Documents) -> ChromaVectors:  # noqa: A002 - named so by Chroma
         """Vectors of documents, or of pictures as arrays, float32, in the order given."""
@@ -89,8 +96,14 @@ class ChromaHybridEmbeddingFunction(EmbeddingFunction[Documents]):
 
     @staticmethod
     def build_from_config(config: Config) -> ChromaHybridEmbeddingFunction:
-        """The function that a collection remembers. Loads nothing: Chroma asks at every query."""
-        ChromaHybridEmbeddingFunction.validate_config(config)
+        """The function that a collection remembers. Loads nothing: Chroma asks at every query.
+
+        What is wrong with `config` beside its format is said when something is to be embedded:
+        Chroma would bury it in an error of its own.
+        """
+        found = config.get("format") if isinstance(config, dict) else None
+        if found is True or found != FORMAT:
+            raise InvalidArgumentError.of("config", config, f"format {FORMAT} of {NAME}")
         return ChromaHybridEmbeddingFunction(config)
 
     def get_config(self) -> Config:
@@ -113,9 +126,8 @@ class ChromaHybridEmbeddingFunction(EmbeddingFunction[Documents]):
 
     @staticmethod
     def validate_config(config: Config) -> None:
-        """Refuse what this version cannot read."""
-        if config.get("format") != FORMAT:
-            raise InvalidArgumentError.of("config", config, f"format {FORMAT} of {NAME}")
+        """Refuse what this version cannot read, or what no collection may name."""
+        checked(config)
 
 
 def to_chroma(
@@ -128,9 +140,11 @@ def to_chroma(
     """Use LangChain embeddings in plain chromadb; a collection made with them finds them again.
 
     `SentenceTransformerEmbeddings` and `MultimodalEmbeddings` of a name or path are rebuilt in
-    every process that imports `langchain_chroma_hybrid`; they are loaded here, for their
-    fingerprint. All others are code, which a database must not name: give them a `name` and, in a
-    new process, call this or `provide` before the first query; until then it is refused.
+    every process that imports `langchain_chroma_hybrid` and trusts the model, see
+    `trust_stored_models`; this one does by this call. They are loaded here, for their fingerprint.
+    All others are code, which a database must not name: give them a `name` and, in a new process,
+    call this or `provide` before the first query; until then it is refused. So are models with
+    `trust_remote_code`, `model_kwargs` or pickles for weights: give a `name`.
 
     Args:
         embeddings: any LangChain embeddings.
@@ -140,7 +154,8 @@ def to_chroma(
             `warn` logs that once and uses it, `raise` refuses.
 
     Raises:
-        InvalidArgumentError: not LangChain embeddings, or a choice that does not exist.
+        InvalidArgumentError: not LangChain embeddings, a choice that does not exist, or a model
+            that needs a `name`.
     """
     if not isinstance(embeddings, Embeddings):
         raise InvalidArgumentError.of("embeddings", embeddings, "LangChain Embeddings")

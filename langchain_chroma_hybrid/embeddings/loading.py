@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from langchain_chroma_hybrid._optional import require
+from langchain_chroma_hybrid.embeddings.safe_files import check_folder, download
 from langchain_chroma_hybrid.errors import ChromaHybridError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Source:
         local_files_only: never ask the Hub.
         trust_remote_code: run Python code that comes with the model.
         model_kwargs: handed to the transformer, such as `{"attn_implementation": "sdpa"}`.
+        safetensors_only: see `unpickled`.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Source:
     local_files_only: bool = False
     trust_remote_code: bool = False
     model_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    safetensors_only: bool = False
 
 
 def resolve(model: str | os.PathLike[str]) -> str:
@@ -58,7 +61,7 @@ def resolve(model: str | os.PathLike[str]) -> str:
         )
     path = Path(text).expanduser()
     if not path.exists():
-        if isinstance(model, str) and not _looks_like_path(text):
+        if isinstance(model, str) and not looks_like_path(text):
             return text
         raise InvalidArgumentError.of(
             "model", text, "an existing model folder; there is no such path"
@@ -99,7 +102,30 @@ def load(source: Source) -> SentenceTransformer:
     return model
 
 
+def unpickled(source: Source) -> Source:
+    """The same model from files that run no code whoever wrote them: safetensors and JSON.
+
+    Raises:
+        InvalidArgumentError: a folder whose weights are pickles, or with modules that are not
+            Sentence Transformers' own.
+    """
+    folder = source.name
+    if not Path(folder).is_absolute():
+        folder = download(folder, source.revision, local_files_only=source.local_files_only)
+    check_folder(Path(folder))
+    safe = {"use_safetensors": True, "weights_only": True}
+    return replace(
+        source,
+        name=folder,
+        revision=None,
+        trust_remote_code=False,
+        model_kwargs={**source.model_kwargs, **safe},
+    )
+
+
 def _build(library: Any, source: Source) -> Any:
+    if source.safetensors_only:
+        source = unpickled(source)
     common = {
         "revision": source.revision,
         "local_files_only": source.local_files_only,
@@ -133,7 +159,7 @@ def _has_modules(source: Source) -> bool:
     )
 
 
-def _looks_like_path(text: str) -> bool:
+def looks_like_path(text: str) -> bool:
     """Hub names are `name` or `owner/name`; anything else that is not there is a lost path."""
     return (
         text.startswith((".", "~", "/"))

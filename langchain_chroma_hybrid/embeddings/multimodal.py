@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 
 _DECODERS = 4  # threads; Pillow frees the GIL while it decodes
 # Options of the text model that its picture model shares when it is another one.
-_SHARED = ("device", "local_files_only", "trust_remote_code", "truncate_dim")
+_SHARED = (
+    "device",
+    "local_files_only",
+    "safetensors_only",
+    "trust_remote_code",
+    "truncate_dim",
+)
 
 
 class MultimodalEmbeddings(CheckedEmbeddings):

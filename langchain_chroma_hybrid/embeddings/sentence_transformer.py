@@ -59,6 +59,8 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
         local_files_only: never ask the Hub.
         trust_remote_code: run Python code that comes with the model.
         model_kwargs: handed to the transformer when it is loaded.
+        safetensors_only: load nothing that could run code: no pickles, no modules but Sentence
+            Transformers' own, whatever `trust_remote_code` and `model_kwargs` say.
 
     Raises:
         InvalidArgumentError: an argument, a path or a folder that cannot be used. What only loading
@@ -90,6 +92,7 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
         local_files_only: bool = False,
         trust_remote_code: bool = False,
         model_kwargs: Mapping[str, Any] | None = None,
+        safetensors_only: bool = False,
     ) -> None:
         _one_of("backend", backend, ("torch", "onnx"))
         _one_of("precision", precision, ("float32",))
@@ -111,6 +114,7 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
             local_files_only=local_files_only,
             trust_remote_code=trust_remote_code,
             model_kwargs=dict(model_kwargs or {}),
+            safetensors_only=safetensors_only,
         )
         if loaded is not None and self.source != Source(""):
             raise InvalidArgumentError.of(

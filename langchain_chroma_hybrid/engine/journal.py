@@ -197,7 +197,7 @@ def _read(paths: list[Path]) -> frozenset[str] | None:
 def _parsed(line: str) -> list[str] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     whole = isinstance(entry, list) and all(isinstance(id_, str) for id_ in entry)
     return entry if whole else None

@@ -6,7 +6,7 @@ import json
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.lexical.storage import write_json
 
@@ -114,22 +114,33 @@ class Marks:
 
 def read(folder: Path) -> Noted:
     """The note in `folder`; an empty one if there is none that this version can read."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, RecursionError):
         content = json.loads((folder / _FILE).read_text("utf-8"))
-        if content["format"] == _FORMAT:
+        if isinstance(content, dict) and content.get("format") == _FORMAT and _is_whole(content):
             token = content["token"]
             return Noted(
                 known=True,
-                ready=bool(content["ready"]),
-                token=None if token is None else tuple(map(int, token)),
-                sure=bool(content.get("sure", False)),
-                place=str(content["place"]),
-                announced=_texts(content.get("announced")),
+                ready=content["ready"],
+                token=None if token is None else tuple(token),
+                sure=content.get("sure", False),
+                place=content["place"],
+                announced=content.get("announced"),
             )
     return Noted()
 
 
-def _texts(content: object) -> dict[str, str] | None:
+def _is_whole(content: dict[str, Any]) -> bool:
+    token = content.get("token", ...)
+    return (
+        isinstance(content.get("ready"), bool)
+        and isinstance(content.get("sure", False), bool)
+        and isinstance(content.get("place"), str)
+        and _is_texts(content.get("announced"))
+        and (token is None or (isinstance(token, list) and {*map(type, token)} <= {int}))
+    )
+
+
+def _is_texts(content: object) -> bool:
     if not isinstance(content, dict):
-        return None
-    return {str(key): str(value) for key, value in content.items()}
+        return content is None
+    return all(isinstance(value, str) for value in content.values())

@@ -12,9 +12,12 @@ from langchain_chroma_hybrid.core.records import Record
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from langchain_chroma_hybrid.evaluation.metrics import Qrels
+
+
+_MOST_GRADE = 1_000_000  # grades are gains, of which sums are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,11 @@ def load_beir(path: str | Path) -> Dataset:
     folder = Path(path)
     qrels: dict[str, dict[str, int]] = {}
     named = folder / "qrels.tsv"
-    for row in _rows(named if named.exists() else folder / "qrels" / "test.tsv", "\t"):
+    for row in _rows(named if named.exists() else folder / "qrels" / "test.tsv", "\t", 3):
         if row[-1].lower() != "score":  # the header
             qrels.setdefault(row[0], {})[row[-2]] = _grade(row[-1], folder)
-    texts = {str(row["_id"]): str(row["text"]) for row in _lines(folder / "queries.jsonl")}
-    corpus = tuple(_record(row) for row in _lines(folder / "corpus.jsonl"))
+    texts = {row["_id"]: row["text"] for row in _lines(folder / "queries.jsonl", ("_id", "text"))}
+    corpus = tuple(_record(row) for row in _lines(folder / "corpus.jsonl", ("_id",)))
     return Dataset({q: texts[q] for q in qrels if q in texts}, qrels, corpus)
 
 
@@ -57,7 +60,7 @@ def load_csv(path: str | Path) -> Dataset:
     Raises:
         InvalidArgumentError: the file is missing, lacks a column, or a grade is no whole number.
     """
-    rows = list(_rows(Path(path), ","))
+    rows = list(_rows(Path(path), ",", 2))
     head = [name.strip().lower() for name in rows[0]] if rows else []
     if "query" not in head or "id" not in head:
         raise InvalidArgumentError.of("path", str(path), "a CSV file with columns query, id, grade")
@@ -65,6 +68,8 @@ def load_csv(path: str | Path) -> Dataset:
     grade = head.index("grade") if "grade" in head else None
     qrels: dict[str, dict[str, int]] = {}
     for row in rows[1:]:
+        if len(row) < len(head):
+            raise InvalidArgumentError.of("path", row, f"{len(head)} columns in {Path(path).name}")
         given = 1 if grade is None else _grade(row[grade], Path(path))
         qrels.setdefault(row[query], {})[row[id_]] = given
     return Dataset({text: text for text in qrels}, qrels)
@@ -81,26 +86,45 @@ def load_clicks(clicks: Iterable[tuple[str, str]]) -> Dataset:
 
 def _record(row: Mapping[str, Any]) -> Record:
     text = f"{row.get('title') or ''} {row.get('text') or ''}".strip()
-    return Record(str(row["_id"]), text, row.get("metadata") or {})
+    metadata = row.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise InvalidArgumentError.of("metadata", metadata, f"an object, for record {row['_id']!r}")
+    return Record(row["_id"], text, metadata)
 
 
 def _grade(value: str, path: Path) -> int:
     try:
-        return int(float(value))
-    except ValueError as error:
+        grade = int(float(value))
+    except (ValueError, OverflowError) as error:
         raise InvalidArgumentError.of("grade", value, f"a number, in {path.name}") from error
+    if abs(grade) > _MOST_GRADE:
+        raise InvalidArgumentError.of("grade", value, f"at most {_MOST_GRADE}, in {path.name}")
+    return grade
 
 
-def _rows(path: Path, delimiter: str) -> Iterator[list[str]]:
-    with _opened(path).open(encoding="utf-8", newline="") as lines:
-        yield from (row for row in csv.reader(lines, delimiter=delimiter) if row)
+def _rows(path: Path, delimiter: str, columns: int) -> Iterator[list[str]]:
+    try:
+        with _opened(path).open(encoding="utf-8", newline="") as lines:
+            for row in filter(None, csv.reader(lines, delimiter=delimiter)):
+                if len(row) < columns:
+                    raise InvalidArgumentError.of("path", row, f"{columns} columns in {path.name}")
+                yield row
+    except (UnicodeError, csv.Error) as error:
+        raise InvalidArgumentError.of("path", path.name, f"a table ({error})") from error
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with _opened(path).open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.strip():
-                yield json.loads(line)
+def _lines(path: Path, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Objects with at least `keys`, which become strings."""
+    with _opened(path).open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                yield {**row, **{key: str(row[key]) for key in keys}}
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                expected = f"an object with {', '.join(keys)} in line {number} of {path.name}"
+                raise InvalidArgumentError.of("path", line[:80], expected) from error
 
 
 def _opened(path: Path) -> Path:

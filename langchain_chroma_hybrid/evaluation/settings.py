@@ -64,11 +64,14 @@ class Settings:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             version, options = content["version"], content["options"]
             measured = content.get("measured", {})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             name = Path(path).name
             raise InvalidArgumentError.of("path", name, "a file of Settings.save") from error
-        if version != VERSION or not isinstance(options, dict) or not isinstance(measured, dict):
+        if type(version) is not int or version != VERSION:
             raise InvalidArgumentError.of(
                 "version", version, f"{VERSION}; made by a newer version?"
             )
+        for name, found in (("options", options), ("measured", measured)):
+            if not isinstance(found, dict):
+                raise InvalidArgumentError.of(name, found, "an object")
         return cls(options, measured)

@@ -29,6 +29,7 @@ FORMAT_VERSION = 1
 ENGINE = "tantivy"
 
 _FORMAT_FILE, _META_FILE, _LOCK_FILE = "format.json", "meta.json", "writer.lock"
+_MANAGED_FILE = ".managed.json"
 _OTHER = re.compile(r"(?:format|meta|\.managed)\.json|(?:\.tantivy-\w+|writer)\.lock|\.tmp.*")
 _SEGMENT = re.compile(r"[0-9a-f]{32}\..*")
 
@@ -189,10 +190,13 @@ class IndexFolder:
             version = int(content["format"])
             engine = str(content["engine"])
             found = Format(str(content["analyzer"]), tuple(map(str, content["lexical_fields"])))
+            foreign = _foreign_names(self.path / _MANAGED_FILE)
         except FileNotFoundError as error:
             raise self._damaged(f"{_FORMAT_FILE} is missing") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise self._damaged(f"{_FORMAT_FILE} is garbled: {error}") from error
+        if foreign:
+            raise self._damaged(f"{_MANAGED_FILE} names {foreign[0]!r}")
         if version != FORMAT_VERSION or engine != ENGINE:
             raise self._damaged(
                 f"it has format {version} of {engine}, this version reads"
@@ -269,6 +273,14 @@ def _wipe(path: Path) -> None:
     for entry in path.iterdir():
         if _is_ours(entry.name) and entry.name != _LOCK_FILE:
             entry.unlink(missing_ok=True)
+
+
+def _foreign_names(managed: Path) -> list[str]:
+    """What tantivy would remove in the end, by a path from its list, though it is no index file."""
+    if not managed.exists():
+        return []
+    names = map(str, json.loads(managed.read_text("utf-8")))
+    return [name for name in names if not _is_ours(name) or "/" in name or "\\" in name]
 
 
 def _is_ours(name: str) -> bool:

@@ -78,6 +78,8 @@ REOPEN = """
     import json, sys
     if sys.argv[3]:
         __import__(sys.argv[3])
+    for trusted in sys.argv[4:]:
+        sys.modules[sys.argv[3]].trust_stored_models(trusted)
     import chromadb
     collection = chromadb.PersistentClient(sys.argv[1]).get_collection("docs")
     try:
@@ -95,7 +97,7 @@ def test_a_new_process_rebuilds_the_same_model(client, folder, tmp_path):
     collection.add(ids=IDS, documents=TEXTS)
     here = collection.query(query_texts=["katze"], n_results=3, include=["distances"])
     ids, distances = in_a_new_process(
-        REOPEN, tmp_path / "db", "katze", "langchain_chroma_hybrid"
+        REOPEN, tmp_path / "db", "katze", "langchain_chroma_hybrid", tmp_path
     )
     assert ids == here["ids"][0]
     assert np.allclose(distances, here["distances"][0], atol=1e-6)

@@ -73,7 +73,8 @@ def test_pictures_to_embeddings_of_texts_are_one_clear_error():
 REOPEN = """
 import sys
 import chromadb
-import langchain_chroma_hybrid.embeddings
+from langchain_chroma_hybrid.embeddings import trust_stored_models
+trust_stored_models(sys.argv[2])
 collection = chromadb.PersistentClient(sys.argv[1]).get_collection("pictures")
 sys.stdout.write(collection.query(query_texts=["banana"], n_results=1)["ids"][0][0])
 """
@@ -84,7 +85,7 @@ def test_another_process_finds_the_model_again(folder, tmp_path):
         "pictures", embedding_function=to_chroma(pictures.clip()), data_loader=ImageLoader()
     )
     made.add(ids=list(NAMES), uris=[str(folder / f"{name}.png") for name in NAMES])
-    command = [sys.executable, "-c", REOPEN, str(tmp_path)]
+    command = [sys.executable, "-c", REOPEN, str(tmp_path), str(pictures.DATA)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "banana", done.stderr[-2000:]
 

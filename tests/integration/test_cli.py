@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import chromadb
 import pytest
+from chromadb.utils.embedding_functions import SentenceTransformerEmbeddingFunction
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
 from typer.main import get_command
@@ -23,10 +24,11 @@ from langchain_chroma_hybrid import ChromaHybridRetriever
 from langchain_chroma_hybrid.cli import opening
 from langchain_chroma_hybrid.cli.app import app
 from langchain_chroma_hybrid.cli.searching import DEMO_MODES
-from langchain_chroma_hybrid.embeddings import to_chroma
+from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings, to_chroma
 from langchain_chroma_hybrid.evaluation import Settings, evaluate, load_beir
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import CORPUS, COSINE, documents
+from tests.tiny_models import save_sentence_transformer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -495,3 +497,21 @@ def test_a_server_that_is_not_there():
     result = run("info", "--url", "http://127.0.0.1:9")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: Could not connect")
+
+
+@pytest.mark.parametrize("how", ["ours", "chroma's"])
+def test_a_model_that_only_the_database_names_is_not_loaded(how, tmp_path):
+    folder, db = tmp_path / "model", tmp_path / "db"
+    save_sentence_transformer(folder)
+    made = {
+        "ours": lambda: to_chroma(SentenceTransformerEmbeddings(folder, device="cpu")),
+        "chroma's": lambda: SentenceTransformerEmbeddingFunction(str(folder)),
+    }[how]()
+    client = chromadb.PersistentClient(db)
+    client.create_collection("docs", embedding_function=made).add(["a"], documents=["a pump"])
+    there = process("search", "pump", "--path", db, "--json")
+    assert there.returncode == 0
+    assert f"trust_stored_models({str(folder)!r})" in there.stderr
+    assert [leg["name"] for leg in json.loads(there.stdout)["legs"]] == ["lexical"]
+    named = process("search", "pump", "--path", db, "--json", "--embeddings", folder)
+    assert {leg["name"] for leg in json.loads(named.stdout)["legs"]} == {"lexical", "vector"}

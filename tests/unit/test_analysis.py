@@ -8,8 +8,10 @@ import threading
 import unicodedata
 
 import pytest
+import Stemmer
 
 from langchain_chroma_hybrid.core.analysis import MAX_TERM, Analyzer, QueryTerm
+from langchain_chroma_hybrid.core.stemmer_words import STEMMER_WORDS
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 ENGLISH = Analyzer()
@@ -256,6 +258,46 @@ def test_fingerprint_tells_analyzers_apart():
     assert len({analyzer.fingerprint for analyzer in different}) == len(different)
     assert Analyzer(stop_words=True).fingerprint == different[0].fingerprint
     assert Analyzer(stop_words=["b", "a"]).fingerprint == different[4].fingerprint
+
+
+class OtherStemmer:
+    """Stems one word otherwise, and only in German."""
+
+    def __init__(self, language, size):
+        self._own = _STEMMER(language, size)
+        self._word = STEMMER_WORDS[language].split()[7] if language == "german" else None
+
+    def stemWord(self, word):  # noqa: N802 - PyStemmer's name
+        return f"{word}x" if word == self._word else self._own.stemWord(word)
+
+
+_STEMMER = Stemmer.Stemmer
+
+
+def test_the_fingerprint_holds_what_the_stemmer_does_not_its_version(monkeypatch):
+    before = {language: Analyzer(language).fingerprint for language in Stemmer.algorithms()}
+    assert len(set(before.values())) == len(before)
+    assert not any(Stemmer.version() in fingerprint for fingerprint in before.values())
+    monkeypatch.setattr(Stemmer, "version", lambda: "2.0.1")
+    assert {language: Analyzer(language).fingerprint for language in before} == before
+    monkeypatch.setattr(Stemmer, "Stemmer", OtherStemmer)
+    now = {language: Analyzer(language).fingerprint for language in before}
+    assert {language for language in now if now[language] != before[language]} == {"german"}
+
+
+def test_the_words_of_the_fingerprint_set_each_algorithm_to_work():
+    for language in Stemmer.algorithms():
+        words = STEMMER_WORDS[language].split()
+        stemmer = Stemmer.Stemmer(language, 0)
+        changed = {
+            (word.removeprefix(stem), stem)
+            for word, stem in zip(words, map(stemmer.stemWord, words), strict=True)
+            if word != stem
+        }
+        assert len(words) == len(set(words))
+        assert len(changed) > 25, language
+        # As they come to the stemmer: nothing in them is folded or cut before.
+        assert [word for word in words if PLAIN.chunks(word) != [word]] == []
 
 
 def test_long_tokens_are_bounded_and_still_found():

@@ -32,6 +32,7 @@ CHROMA_CALLERS = frozenset(
     {
         *(f"engine/chroma_{n}.py" for n in ("store", "vectors", "calls", "clients", "announced")),
         "embeddings/chroma_bridge.py",
+        "embeddings/chroma_stored.py",
     }
 )
 
