@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
@@ -10,22 +9,26 @@ from weakref import WeakKeyDictionary, ref
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid.core.analysis import Analyzer
+from langchain_chroma_hybrid.embeddings.chroma_stored import stored_function
+from langchain_chroma_hybrid.embeddings.trust import NOBODY
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
-from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
+from langchain_chroma_hybrid.engine.threads import in_thread
+from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chromadb.api.types import EmbeddingFunction
     from langchain_chroma import Chroma
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
-    from langchain_core.embeddings import Embeddings
     from langchain_core.retrievers import BaseRetriever
 
     from langchain_chroma_hybrid.core.records import Hit, Record, SearchResult
     from langchain_chroma_hybrid.engine.hybrid import AsyncEmbed, HybridIndex, Trace
     from langchain_chroma_hybrid.engine.legs import Embed, Outcome, Vector
     from langchain_chroma_hybrid.engine.running import Step
+    from langchain_chroma_hybrid.engine.writer import AsyncEmbedMany, EmbedMany
 
 # Under this key `explain=True` puts each leg's view into a copy of the metadata.
 EXPLAIN_KEY = "retrieval"
@@ -105,22 +108,55 @@ def close(vectorstore: Chroma) -> None:
         handle.close()
 
 
-def embed_by(embeddings: Embeddings | None, index: HybridIndex) -> Embed:
-    """How a query becomes a vector."""
-    if embeddings is None:
-        return index.store.embed_query
-    return lambda text: embeddings.embed_query(_encodable(text))
+def own_function(vectorstore: Chroma, index: HybridIndex) -> EmbeddingFunction[Any]:
+    """What the collection remembers of its embeddings, for a store that was given none.
+
+    Raises:
+        EmbeddingError: nothing, or something that nobody but the database names.
+    """
+    trusted = getattr(vectorstore, "trusted_models", NOBODY)
+    function = stored_function(index.store.configuration, trusted)
+    if function is None:
+        raise EmbeddingError.of("embedding_function", None, 'one, or `mode="lexical"`')
+    return function
 
 
-def aembed_by(embeddings: Embeddings | None, index: HybridIndex) -> AsyncEmbed:
-    """The same, without blocking the event loop."""
+def embed_by(vectorstore: Chroma, index: HybridIndex) -> Embed:
+    """How a query becomes a vector; what the caller gave always comes before the database."""
+    embeddings = vectorstore.embeddings
 
-    async def own(text: str) -> Vector:
-        return await asyncio.to_thread(index.store.embed_query, text)
+    def own(text: str) -> Vector:
+        vectors = own_function(vectorstore, index).embed_query([_encodable(text)])
+        return [float(number) for number in vectors[0]]
 
     if embeddings is None:
         return own
+    return lambda text: embeddings.embed_query(_encodable(text))
+
+
+def aembed_by(vectorstore: Chroma, index: HybridIndex) -> AsyncEmbed:
+    """The same, without blocking the event loop."""
+    embeddings = vectorstore.embeddings
+    if embeddings is None:
+        own = embed_by(vectorstore, index)
+        return lambda text: in_thread(lambda: own(text))
     return lambda text: embeddings.aembed_query(_encodable(text))
+
+
+def embed_documents_by(vectorstore: Chroma, index: HybridIndex) -> EmbedMany:
+    """How documents become vectors."""
+    if vectorstore.embeddings is not None:
+        return vectorstore.embeddings.embed_documents
+    function = own_function(vectorstore, index)
+    return lambda texts: [[float(number) for number in vector] for vector in function(texts)]
+
+
+def aembed_documents_by(vectorstore: Chroma, index: HybridIndex) -> AsyncEmbedMany:
+    """The same, without blocking the event loop."""
+    if vectorstore.embeddings is not None:
+        return vectorstore.embeddings.aembed_documents
+    own = embed_documents_by(vectorstore, index)
+    return lambda texts: in_thread(lambda: own(texts))
 
 
 def document_of(record: Record) -> Document:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_chroma import Chroma
@@ -26,6 +27,7 @@ from langchain_chroma_hybrid.core.requests import (
     positive,
     reject_unknown,
 )
+from langchain_chroma_hybrid.embeddings.trust import TrustedModels
 from langchain_chroma_hybrid.engine.change_token import opening
 from langchain_chroma_hybrid.engine.chroma_clients import close_client
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 Filters = Mapping[str, Any] | None
+Trusted = str | PathLike[str] | bool | Iterable[str | PathLike[str]] | None
 
 
 class HybridSearch(Chroma):
@@ -75,6 +78,7 @@ class HybridSearch(Chroma):
         progress: Progress | None = None,
         writers: Writers = "any",
         check_rate: float = 500.0,
+        trust_stored_models: Trusted = None,
         **chroma: Any,
     ) -> None:
         """Open or create the collection; its lexical index is opened at the first use.
@@ -116,6 +120,9 @@ class HybridSearch(Chroma):
                 they write, in a small collection beside this one. See docs/durability.md.
             check_rate: records a second whose contents are compared with `writers="any"`; 0 turns
                 that off, as `sync="manual"` does.
+            trust_stored_models: without an `embedding_function`, what the collection may name to be
+                loaded: names, folders, or True for everything; beside what the function of this
+                name was told.
             **chroma: everything else that Chroma's constructor takes, by name. In the modes
                 `vector` and `two_step` `relevance_score_fn` makes the scores of
                 `similarity_search_with_relevance_scores` out of Chroma's distances; the fused
@@ -152,6 +159,7 @@ class HybridSearch(Chroma):
             check_rate=check_rate,
         )
         check_embeddings(embedding_function)
+        self.trusted_models = TrustedModels.of(trust_stored_models)
         bridge.check_client(chroma.get("client"))
         self._owns_client, self._closed = chroma.get("client") is None, False
         with opening(persist_directory):
@@ -395,13 +403,13 @@ class HybridSearch(Chroma):
 
     def _search(self, request: SearchRequest) -> SearchResult:
         def run(index: HybridIndex) -> SearchResult:
-            return index.search(request, bridge.embed_by(self._embedding_function, index))
+            return index.search(request, bridge.embed_by(self, index))
 
         return self._handle.run(run)
 
     async def _asearch(self, request: SearchRequest) -> SearchResult:
         def run(index: HybridIndex) -> Awaitable[SearchResult]:
-            return index.asearch(request, bridge.aembed_by(self._embedding_function, index))
+            return index.asearch(request, bridge.aembed_by(self, index))
 
         return await self._handle.arun(run)
 

@@ -283,14 +283,14 @@ class ChromaHybridRetriever(BaseRetriever):
 
     def _found(self, request: SearchRequest, trace: Trace | None = None) -> SearchResult:
         def run(index: HybridIndex) -> SearchResult:
-            embed = bridge.embed_by(self.vectorstore.embeddings, index)
+            embed = bridge.embed_by(self.vectorstore, index)
             return index.search(request, embed, trace=trace)
 
         return self._handle.run(run)
 
     async def _afound(self, request: SearchRequest, trace: Trace | None = None) -> SearchResult:
         def run(index: HybridIndex) -> Awaitable[SearchResult]:
-            embed = bridge.aembed_by(self.vectorstore.embeddings, index)
+            embed = bridge.aembed_by(self.vectorstore, index)
             return index.asearch(request, embed, trace=trace)
 
         return await self._handle.arun(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_chroma import Chroma
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chromadb.api.types import WhereDocument
     from langchain_core.embeddings import Embeddings
 
+    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
     from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport
 
 _ADD_OPTIONS = ("texts", "metadatas", "ids", "batch_size")
@@ -81,8 +82,12 @@ class HybridChroma(HybridSearch):
         """
         reject_unknown("add_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
-        embed = self._embedding_function.embed_documents if self._embedding_function else None
-        self._handle.run(lambda index: index.upsert(rows, embed, batch_size=batch_size))
+
+        def run(index: HybridIndex) -> None:
+            embed = bridge.embed_documents_by(self, index)
+            index.upsert(rows, embed, batch_size=batch_size)
+
+        self._handle.run(run)
         return list(rows.ids)
 
     async def aadd_texts(
@@ -97,8 +102,13 @@ class HybridChroma(HybridSearch):
         """`add_texts` in small steps between which the event loop goes on."""
         reject_unknown("aadd_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
-        embed = self._embedding_function.aembed_documents if self._embedding_function else None
-        await self._handle.arun(lambda index: index.aupsert(rows, embed, batch_size=batch_size))
+
+
+        def run(index: HybridIndex) -> Awaitable[None]:
+            embed = bridge.aembed_documents_by(self, index)
+            return index.aupsert(rows, embed, batch_size=batch_size)
+
+        await self._handle.arun(run)
         return list(rows.ids)
 
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid.cli.output import note
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
-from langchain_chroma_hybrid.embeddings.chroma_stored import stored_function
 from langchain_chroma_hybrid.engine.change_token import opening, token_of
 from langchain_chroma_hybrid.engine.chroma_clients import (
     collection_names,
@@ -90,7 +89,7 @@ def words_only(store: HybridChroma, model: Model) -> str | None:
             "--network, or name a model with --embeddings"
         )
     try:
-        _try_remembered(store)
+        bridge.embed_by(store, bridge.handle_of(store).index())("words")
     except Exception as error:  # noqa: BLE001  # whatever a model raises: words can still be found
         return f"the collection's embedding function fails: {error}. Here: --embeddings MODEL"
     return None
@@ -99,14 +98,6 @@ def words_only(store: HybridChroma, model: Model) -> str | None:
 def remembered(store: HybridChroma) -> str | None:
     """Name of the embedding function that a collection was made with."""
     return function_name(store._client, bridge.handle_of(store).index().store.name)  # noqa: SLF001  # no public way
-
-
-def _try_remembered(store: HybridChroma) -> None:
-    client, name = store._client, bridge.handle_of(store).index().store.name  # noqa: SLF001  # no public way
-    found = client.get_collection(name, embedding_function=None)
-    function = stored_function(found.configuration_json)
-    if function is not None:
-        function.embed_query(["words"])
 
 
 def json_option(name: str, value: str | None) -> dict[str, Any] | None:

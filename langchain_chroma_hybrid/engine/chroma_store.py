@@ -32,6 +32,7 @@ from langchain_chroma_hybrid.engine.chroma_calls import (
     translated,
 )
 from langchain_chroma_hybrid.engine.chroma_clients import unobserved
+from langchain_chroma_hybrid.engine.chroma_unread import unread
 from langchain_chroma_hybrid.engine.chroma_vectors import PAGE, SharedVectors, VectorReader
 from langchain_chroma_hybrid.engine.distances import Space, Vector, distances
 from langchain_chroma_hybrid.engine.read_ahead import ReadAhead
@@ -90,8 +91,10 @@ class ChromaStore:
 
     def __init__(self, client: ClientAPI, collection: chromadb.Collection) -> None:
         self._client = client
-        # Writes of the engine are not to be observed as somebody else's.
-        self._collection = unobserved(collection)
+        # What the database says of embeddings; who reads it decides what of that may be loaded.
+        self.configuration: Mapping[str, Any] = collection.configuration_json
+        # Writes of the engine are not to be observed as somebody else's, and rebuild nothing.
+        self._collection = unread(unobserved(collection))
         self.answered = -math.inf
         self.uuid = str(collection.id)
         self.name = collection.name
@@ -145,9 +148,7 @@ class ChromaStore:
     @cached_property
     def space(self) -> Space:
         """Distance function of the collection."""
-        # Chroma's own view raises where the embedding function is code that is not imported here.
-        configuration: Mapping[str, Any] = self._collection.configuration_json
-        index = configuration.get("hnsw") or configuration.get("spann") or {}
+        index = self.configuration.get("hnsw") or self.configuration.get("spann") or {}
         space: Space = index.get("space") or "l2"
         return space
 
@@ -160,18 +161,6 @@ class ChromaStore:
     def batch_size(self) -> int:
         """Most records that one write may hold."""
         return self._client.get_max_batch_size()
-
-    def embed_query(self, text: str) -> Sequence[float]:
-        """`text` by the collection's own embedding function, for stores that were given none.
-
-        Raises:
-            EmbeddingError: the collection has none either.
-        """
-        function = self._collection.configuration.get("embedding_function")
-        if function is None:
-            raise EmbeddingError.of("embedding_function", None, 'one, or `mode="lexical"`')
-        vector: list[float] = np.asarray(function.embed_query([text])[0]).tolist()
-        return vector
 
     # Reading
 

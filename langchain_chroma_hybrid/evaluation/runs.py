@@ -90,10 +90,10 @@ class _Remembering:
     """Embeds each query once."""
 
     def __init__(self, vectorstore: Chroma) -> None:
-        self._embeddings = vectorstore.embeddings
+        self._vectorstore = vectorstore
         self._known: dict[str, Sequence[float]] = {}
 
     def __call__(self, text: str, index: HybridIndex) -> Sequence[float]:
         if text not in self._known:
-            self._known[text] = embed_by(self._embeddings, index)(text)
+            self._known[text] = embed_by(self._vectorstore, index)(text)
         return self._known[text]

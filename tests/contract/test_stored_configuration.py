@@ -16,8 +16,9 @@ import pytest
 import torch
 from chromadb.utils.embedding_functions import SentenceTransformerEmbeddingFunction
 from langchain_chroma import Chroma
+from langchain_core.documents import Document
 
-from langchain_chroma_hybrid import HybridChroma
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
 from langchain_chroma_hybrid.embeddings import (
     ChromaHybridEmbeddingFunction,
     FunctionEmbeddings,
@@ -646,3 +647,63 @@ def test_a_write_of_ours_builds_nothing_either(tmp_path):
     with pytest.raises(ValueError, match="embedding function"):
         collection.upsert(ids=["b"], documents=["b"])
     assert not mark.exists()
+
+
+# Through a store
+
+
+def test_a_store_loads_what_it_was_told_and_no_other_does(folder, tmp_path):
+    client = store_config(tmp_path / "db", naming(folder))
+    client.get_collection("docs", embedding_function=None).add(
+        ids=["a"], documents=["a pump"], embeddings=[[0.1] * 16]
+    )
+    trusting = HybridChroma("docs", client=client, trust_stored_models=folder.parent)
+    for call in (
+        lambda store: store.similarity_search("pump"),
+        lambda store: store.add_texts(["a valve"], ids=["b"]),
+        lambda store: ChromaHybridRetriever(vectorstore=store).invoke("pump"),
+    ):
+        with pytest.raises(EmbeddingError, match="trust_stored_models"):
+            call(HybridChroma("docs", client=client))
+        assert call(trusting)
+    assert len(HybridChroma("docs", client=client).similarity_search("a", mode="lexical")) == 2
+
+
+async def test_asynchronously_too(folder, tmp_path):
+    client = store_config(tmp_path / "db", naming(folder))
+    for call in (
+        lambda store: store.aadd_texts(["a pump"], ids=["a"]),
+        lambda store: store.asimilarity_search("pump"),
+    ):
+        with pytest.raises(EmbeddingError, match="trust_stored_models"):
+            await call(HybridChroma("docs", client=client))
+        assert await call(HybridChroma("docs", client=client, trust_stored_models=[folder]))
+
+
+@pytest.mark.parametrize("make", MALICIOUS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("given", [True, False], ids=["embeddings given", "none given"])
+def test_no_call_of_a_store_runs_a_strangers_code(malicious, tmp_path, make, given):
+    place = malicious / make.__name__ / "evil"
+    config = chromas(place, kwargs={"trust_remote_code": True})["embedding_function"]["config"]
+    client = store_config(tmp_path / "db", config, "sentence_transformer")
+    store = HybridChroma("docs", WordEmbeddings(8) if given else None, client=client)
+    for call in (
+        lambda: store.add_texts(["a pump"], ids=["a"]),
+        lambda: store.similarity_search("pump"),
+        lambda: store.update_documents(["a"], [Document("a pump")]),
+        lambda: store.delete(["a"]),
+        lambda: store.sync(deep=True),
+        store.rebuild,
+        store.get,
+    ):
+        try:
+            call()
+        except (EmbeddingError, InvalidArgumentError):
+            assert not given
+    assert not (malicious / "it ran").exists()
+
+
+@pytest.mark.parametrize("bad", [3, b"model", [3], "", ["\0"]])
+def test_what_is_trusted_is_checked(bad):
+    with pytest.raises(InvalidArgumentError, match="trust_stored_models"):
+        HybridChroma("docs", trust_stored_models=bad)
