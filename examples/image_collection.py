@@ -52,7 +52,9 @@ def main() -> None:
     found = pictures.search(given.text, k=3)
     show(f"By words: {given.text}", found)
 
-    image = Path(found[0].metadata["uri"])
+    # A record may name any file: look for its name among those that are in the folder.
+    names = {path.name: path for path in given.folder.rglob("*")}
+    image = names[found[0].metadata["file_name"]]
     show(f"By a picture: {image.name}", pictures.search(image=image, k=3))
     show("By both", pictures.search(given.text, image=image, image_weight=0.3, k=3))
     show(f"{image.name} - {given.text}", pictures.query([image], [given.text], [1.0, 0.5], k=3))

@@ -21,7 +21,9 @@ from langchain_chroma_hybrid.multimodal import ImageCollection
 
 def report_of(path: Path) -> str | None:
     beside = path.with_suffix(".txt")
-    return beside.read_text(encoding="utf-8") if beside.is_file() else None
+    if beside.is_symlink() or not beside.is_file():  # a link could lead to any file
+        return None
+    return beside.read_text(encoding="utf-8")
 
 
 def main() -> None:

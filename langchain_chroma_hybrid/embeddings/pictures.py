@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import io
 import os
-import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import unquote_to_bytes, urlsplit
-from urllib.request import url2pathname
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.embeddings import pixels
+from langchain_chroma_hybrid.embeddings import declared, pixels
+from langchain_chroma_hybrid.embeddings.dicom import from_dicom
+from langchain_chroma_hybrid.embeddings.uris import data_of, path_of, scheme_of
 from langchain_chroma_hybrid.embeddings.web import fetch
 from langchain_chroma_hybrid.errors import InvalidArgumentError, PictureError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL.Image import Image
 
 Picture: TypeAlias = Any
@@ -31,7 +30,6 @@ Picture: TypeAlias = Any
 FORMATS = (
     "JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "PPM", "JPEG2000", "ICO", "TGA",
 )  # fmt: skip
-URI = re.compile(r"(data):|([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _EXPECTED = "a path, URI, bytes, PIL image or array"
 
 
@@ -94,7 +92,8 @@ def load(picture: Picture, policy: PicturePolicy, at_least: int | None = None) -
         picture: see `Picture`.
         policy: what may be opened.
         at_least: pixels of the shorter edge that are enough; JPEG is then decoded at half, a
-            quarter or an eighth of its size where that leaves more.
+            quarter or an eighth of its size where that leaves more, and others of more than 16
+            million pixels are made smaller.
 
     Raises:
         PictureError: it cannot be read, is none, is damaged, or is over a limit.
@@ -113,18 +112,14 @@ def read(picture: Picture, policy: PicturePolicy) -> bytes:
     """The encoded picture; see `load`."""
     if isinstance(picture, bytes | bytearray | memoryview):
         return _limited(bytes(picture), "bytes", policy)
-    if isinstance(picture, os.PathLike):
-        return _read_file(Path(picture), policy)
+    path = path_of(picture)
+    if path is not None:
+        return _read_file(path, policy)
     if not isinstance(picture, str):
         raise InvalidArgumentError.of("picture", type(picture).__name__, _EXPECTED)
-    found = URI.match(picture)
-    if found is None:
-        return _read_file(Path(picture), policy)
-    scheme = (found[1] or found[2]).lower()
+    scheme = scheme_of(picture)
     if scheme == "data":
-        return _limited(_data_uri(picture), "data URI", policy)
-    if scheme == "file":
-        return _read_file(_file_uri(picture), policy)
+        return _limited(data_of(picture, policy.max_bytes), "data URI", policy)
     if scheme in ("http", "https") and policy.http:
         return fetch(
             picture,
@@ -145,14 +140,21 @@ def decode(data: bytes, name: str, policy: PicturePolicy, at_least: int | None =
     digest = hashlib.sha256(data).hexdigest()
     try:
         if data[128:132] == b"DICM":
-            image, about = pixels.from_dicom(data, policy.max_pixels)
-            return Loaded(image, *image.size, "DICOM", digest, len(data), about=about)
+            image, about = from_dicom(data, policy.max_pixels, policy.max_bytes)
+            small = image if at_least is None else pixels.reduced(image, at_least)
+            return Loaded(small, *image.size, "DICOM", digest, len(data), about=about)
+        declared.check_file(data, policy.max_pixels)
         with library.open(io.BytesIO(data), formats=FORMATS) as opened:
             pixels.check_size(opened.size, policy.max_pixels)
-            exif, size = opened.getexif(), opened.size
+            size = opened.size
             if at_least is not None and opened.format in ("JPEG", "MPO"):
                 opened.draft(None, (at_least, at_least))
+            opened.load()
+            declared.check_exif(opened.info, policy.max_pixels)
+            exif = opened.getexif()
             image = pixels.upright_rgb(opened)
+            if at_least is not None:
+                image = pixels.reduced(image, at_least)
     except (PictureError, ImportError):
         raise
     except Exception as error:  # decoders of broken files raise anything
@@ -202,8 +204,10 @@ def _read_file(path: Path, policy: PicturePolicy) -> bytes:
         if not path.is_file():  # a pipe or a device would be waited for
             expected = "an existing file" if not path.exists() else "a regular file"
             raise PictureError.of("picture", str(path), expected)
-        with path.open("rb") as file:
-            data = file.read(policy.max_bytes + 1)
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise PictureError.of("picture", str(path), "a regular file")
+            data = file.read(policy.max_bytes + 1) or b""
     except (OSError, ValueError) as error:
         if isinstance(error, PictureError):
             raise
@@ -211,26 +215,12 @@ def _read_file(path: Path, policy: PicturePolicy) -> bytes:
     return _limited(data, str(path), policy)
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Open what has become a pipe meanwhile without waiting for its other end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _limited(data: bytes, name: str, policy: PicturePolicy) -> bytes:
     if len(data) > policy.max_bytes:
         raise PictureError(f"{name}: expected at most {policy.max_bytes} bytes, got more")
     return data
-
-
-def _file_uri(uri: str) -> Path:
-    parts = urlsplit(uri)
-    if parts.netloc not in ("", "localhost"):
-        raise PictureError.of("uri", uri, "a file on this machine")
-    return Path(url2pathname(parts.path))
-
-
-def _data_uri(uri: str) -> bytes:
-    head, comma, body = uri.partition(",")
-    try:
-        if not comma:
-            raise ValueError("no comma")
-        if head.lower().endswith(";base64"):
-            return base64.b64decode(unquote_to_bytes(body), validate=True)
-        return unquote_to_bytes(body)
-    except (ValueError, binascii.Error) as error:
-        raise PictureError.of("uri", uri, f"a well-formed data URI ({error})") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import socket
 import ssl
 import threading
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from langchain_chroma_hybrid.embeddings.addresses import is_public
 from langchain_chroma_hybrid.errors import PictureError
 
 if TYPE_CHECKING:
@@ -65,13 +65,6 @@ def fetch(url: str, *, timeout: float, max_bytes: int, max_redirects: int) -> by
             return answer.body
         url = urljoin(url, answer.location)
     raise PictureError.of("uri", url, f"at most {max_redirects} redirects")
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet: not this machine, not its network."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None) or found
-    return bool(found.is_global and inner.is_global and not found.is_multicast)
 
 
 def _checked(url: str, secure: bool) -> SplitResult:

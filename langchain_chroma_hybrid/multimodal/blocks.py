@@ -6,23 +6,28 @@ import base64
 import io
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.core.requests import positive
 from langchain_chroma_hybrid.embeddings.pictures import PicturePolicy, load
-from langchain_chroma_hybrid.errors import PictureError
+from langchain_chroma_hybrid.embeddings.uris import path_of
+from langchain_chroma_hybrid.errors import ChromaHybridError
+from langchain_chroma_hybrid.multimodal.roots import Folder, Roots
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from langchain_core.documents import Document
     from PIL.Image import Image
 
 _QUALITIES = (85, 70, 50)
 _SMALLEST = 64
+_LONGEST = 65_500  # pixels of an edge that JPEG has
 
 
 def as_content_blocks(
     documents: Sequence[Document],
     *,
+    roots: Roots | Folder | Iterable[Folder] = (),
     max_bytes: int = 4_000_000,
     max_edge: int = 1024,
     policy: PicturePolicy | None = None,
@@ -31,18 +36,25 @@ def as_content_blocks(
 
     A picture becomes a text block with its caption, if it has one, and an image block (JPEG,
     base64); other documents become text blocks. Every picture gets the same share of the budget and
-    is made smaller until it fits; what one leaves over goes to the next. A picture that cannot be
-    read is named in a text block, so that the model does not speak of what it has not seen.
+    is made smaller until it fits; what one leaves over goes to the next. In place of a picture that
+    cannot be shown there is a text block that says so, so that the model does not speak of what it
+    has not seen; it is the same for every reason, since whoever may write into the collection could
+    else ask what files there are.
 
     Args:
         documents: what a search returned; `metadata["uri"]` says where a picture is.
+        roots: folders (or single files), named by code and never by a record. A file is opened only
+            if it is below one of them once all links are followed; without roots, none is.
         max_bytes: most base64 characters of all pictures together.
         max_edge: most pixels of a longer edge.
-        policy: what may be opened; None means files and data URIs only.
+        policy: what else may be opened; None means data URIs only.
 
     Raises:
-        InvalidArgumentError: a number below 1.
+        InvalidArgumentError: a number below 1, or roots that are no paths.
+        MissingDependencyError: Pillow is not installed.
     """
+    require("PIL.Image", "image")
+    allowed = roots if isinstance(roots, Roots) else Roots(roots)
     positive("max_bytes", max_bytes)
     positive("max_edge", max_edge)
     blocks: list[dict[str, Any]] = []
@@ -53,7 +65,7 @@ def as_content_blocks(
         uri = _uri(document)
         if uri is None:
             continue
-        block = _picture(uri, max_bytes // left, max_edge, policy or PicturePolicy())
+        block = _picture(uri, allowed, max_bytes // left, max_edge, policy or PicturePolicy())
         max_bytes, left = max_bytes - len(block.get("base64", "")), left - 1
         blocks.append(block)
     return blocks
@@ -64,11 +76,14 @@ def _uri(document: Document) -> str | None:
     return uri if isinstance(uri, str) and uri else None
 
 
-def _picture(uri: str, budget: int, max_edge: int, policy: PicturePolicy) -> dict[str, Any]:
+def _picture(
+    uri: str, roots: Roots, budget: int, max_edge: int, policy: PicturePolicy
+) -> dict[str, Any]:
     try:
-        image = load(uri, policy, at_least=max_edge).image
-    except PictureError as error:
-        return {"type": "text", "text": f"[a picture that cannot be shown: {error}]"}
+        path = path_of(uri)
+        image = load(uri if path is None else roots.find(path), policy, at_least=max_edge).image
+    except (ChromaHybridError, OSError, RuntimeError, ValueError):
+        return {"type": "text", "text": "[a picture that cannot be shown]"}
     encoded = _fitting(image, budget // 4 * 3, max_edge)
     if encoded is None:
         return {"type": "text", "text": "[a picture that does not fit into the budget]"}
@@ -78,7 +93,7 @@ def _picture(uri: str, budget: int, max_edge: int, policy: PicturePolicy) -> dic
 
 def _fitting(image: Image, budget: int, max_edge: int) -> bytes | None:
     """JPEG of at most `budget` bytes; None if not even a very small one is."""
-    edge = min(max_edge, max(image.size))
+    edge = min(max_edge, max(image.size), _LONGEST)
     while True:
         small = image.copy()
         small.thumbnail((edge, edge))

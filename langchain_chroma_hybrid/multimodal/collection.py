@@ -14,6 +14,7 @@ from langchain_chroma_hybrid.multimodal import blocks, items
 from langchain_chroma_hybrid.multimodal.ingest import Item, Ocr, read_batches
 from langchain_chroma_hybrid.multimodal.report import ImageFailure, ImageReport
 from langchain_chroma_hybrid.multimodal.retriever import MultimodalRetriever
+from langchain_chroma_hybrid.multimodal.roots import Folder, Roots
 from langchain_chroma_hybrid.multimodal.run import Run
 from langchain_chroma_hybrid.multimodal.scan import find
 from langchain_chroma_hybrid.vectorstores import HybridChroma
@@ -56,13 +57,21 @@ class ImageCollection:
     Args:
         store: a `HybridChroma` with `MultimodalEmbeddings`; `open` makes one.
         ocr: called with each upright RGB PIL image, gives the text in it, or None.
+        roots: folders whose pictures `as_content_blocks` may open, beside those of `sync`,
+            `add_folder` and `add` of this object.
 
     `root` is the folder of the `sync` or `add_folder` that saw the picture last.
 
     Thread safety: searches run side by side, with writes as well; one `add` or `sync` at a time.
     """
 
-    def __init__(self, store: HybridChroma, *, ocr: Ocr | None = None) -> None:
+    def __init__(
+        self,
+        store: HybridChroma,
+        *,
+        ocr: Ocr | None = None,
+        roots: Folder | Iterable[Folder] = (),
+    ) -> None:
         if not isinstance(store, HybridChroma):
             raise InvalidArgumentError.of("store", type(store).__name__, "a HybridChroma")
         if not isinstance(store.embeddings, MultimodalEmbeddings):
@@ -73,6 +82,7 @@ class ImageCollection:
         self.store = store
         self.embeddings = store.embeddings
         self._ocr = ocr
+        self._roots = Roots(roots)
 
     @classmethod
     def open(
@@ -82,6 +92,7 @@ class ImageCollection:
         persist_directory: str | os.PathLike[str] | None = None,
         *,
         ocr: Ocr | None = None,
+        roots: Folder | Iterable[Folder] = (),
         **options: Any,
     ) -> Self:
         """Open or create a collection by cosine, whose lexical leg reads `LEXICAL_FIELDS`.
@@ -91,12 +102,13 @@ class ImageCollection:
             embeddings: a joint model.
             persist_directory: where Chroma keeps it; None means in memory.
             ocr: see the class.
+            roots: see the class.
             **options: any other argument of `HybridChroma`.
         """
         options.setdefault("lexical_fields", LEXICAL_FIELDS)
         options.setdefault("collection_configuration", {"hnsw": {"space": "cosine"}})
         directory = None if persist_directory is None else str(persist_directory)
-        return cls(HybridChroma(name, embeddings, directory, **options), ocr=ocr)
+        return cls(HybridChroma(name, embeddings, directory, **options), ocr=ocr, roots=roots)
 
     # Writing
 
@@ -182,6 +194,8 @@ class ImageCollection:
             WriteError: Chroma failed half-way.
         """
         listed = items.listed(list(pictures), captions, tags, metadatas, ids)
+        for item in listed:
+            self._roots.add_uri(item.uri)
         return self._handle.run(
             lambda index: self._bring_in(index, listed, [], force, progress)
         )
@@ -222,11 +236,24 @@ class ImageCollection:
         return MultimodalRetriever(vectorstore=self.store, **options)
 
     def as_content_blocks(
-        self, documents: Sequence[Document], *, max_bytes: int = 4_000_000, max_edge: int = 1024
+        self,
+        documents: Sequence[Document],
+        *,
+        roots: Folder | Iterable[Folder] | None = None,
+        max_bytes: int = 4_000_000,
+        max_edge: int = 1024,
     ) -> list[dict[str, Any]]:
-        """What a search returned, as message content for a model that sees; see `blocks`."""
+        """What a search returned, as message content for a model that sees; see `blocks`.
+
+        Opens files that this object has added, those in folders that it has synced or was given as
+        `roots`, and no others, whatever a record says; `roots` here takes the place of all these.
+        """
         return blocks.as_content_blocks(
-            documents, max_bytes=max_bytes, max_edge=max_edge, policy=self.embeddings.policy
+            documents,
+            roots=self._roots if roots is None else roots,
+            max_bytes=max_bytes,
+            max_edge=max_edge,
+            policy=self.embeddings.policy,
         )
 
     # How
@@ -244,6 +271,7 @@ class ImageCollection:
     ) -> ImageReport:
         root = Path(folder).expanduser().resolve()
         files = find(root, patterns, recursive)
+        self._roots.add(root)
 
         def run(index: HybridIndex) -> ImageReport:
             before = index.store.match(parse({"root": str(root)})) if prune else []  # type: ignore[arg-type]  # a filter was given

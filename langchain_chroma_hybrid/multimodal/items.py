@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.embeddings.pictures import URI
+from langchain_chroma_hybrid.embeddings.uris import scheme_of
 from langchain_chroma_hybrid.engine.rows import rows_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal.ingest import Item
@@ -113,7 +113,7 @@ def _source(picture: Any) -> Any:
     Raises:
         InvalidArgumentError: no kind of picture.
     """
-    if isinstance(picture, os.PathLike) or (isinstance(picture, str) and not URI.match(picture)):
+    if isinstance(picture, os.PathLike) or (isinstance(picture, str) and not scheme_of(picture)):
         path = Path(os.path.abspath(os.path.expanduser(picture)))  # noqa: PTH100, PTH111 - links stay
         try:
             found = path.stat()

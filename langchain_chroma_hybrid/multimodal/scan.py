@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ SUFFIXES = frozenset({
     ".avif", ".bmp", ".dcm", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tga", ".tif",
     ".tiff", ".webp",
 })  # fmt: skip
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class File:
 def find(folder: Path, patterns: Sequence[str] | None, recursive: bool) -> list[File]:
     """The picture files of a folder, sorted by path.
 
-    What begins with a dot is left out, links to folders are not followed.
+    What begins with a dot is left out, and so is what a link leads to outside of the folder, with a
+    warning: whoever may write into it could name any file. Links to folders are not followed.
 
     Args:
         folder: where to look.
@@ -60,22 +64,51 @@ def find(folder: Path, patterns: Sequence[str] | None, recursive: bool) -> list[
         raise InvalidArgumentError.of("folder", str(folder), "an existing folder")
     if isinstance(patterns, str) or not all(isinstance(each, str) for each in patterns or ()):
         raise InvalidArgumentError.of("patterns", patterns, "a list of strings, or None")
-    return sorted(_walk(folder, "", patterns, recursive), key=lambda file: file.relative)
+    scan = _Scan(Path(os.path.realpath(folder)), patterns, recursive)
+    found = sorted(scan.walk(folder, ""), key=lambda file: file.relative)
+    if scan.outside:
+        _log.warning(
+            "%d links lead out of %s and are left out, such as %s",
+            len(scan.outside),
+            folder,
+            scan.outside[0],
+        )
+    return found
 
 
-def _walk(
-    folder: Path, prefix: str, patterns: Sequence[str] | None, recursive: bool
-) -> Iterator[File]:
-    for entry in _entries(folder):
-        relative = prefix + entry.name
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            if recursive:
-                yield from _walk(folder / entry.name, f"{relative}/", patterns, recursive)
-        elif _wanted(relative, patterns) and entry.is_file():
-            found = entry.stat()
-            yield File(folder / entry.name, relative, found.st_size, found.st_mtime)
+@dataclass(slots=True)
+class _Scan:
+    """What is looked for below `root`, and the links found that lead out of it."""
+
+    root: Path
+    patterns: Sequence[str] | None
+    recursive: bool
+    outside: list[str] = field(default_factory=list)
+
+    def walk(self, folder: Path, prefix: str) -> Iterator[File]:
+        for entry in _entries(folder):
+            relative = prefix + entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                # Some links of Windows say that they are folders.
+                if self.recursive and _real(entry) == self.root / relative:
+                    yield from self.walk(folder / entry.name, f"{relative}/")
+            elif _wanted(relative, self.patterns) and self._is_file(entry, relative):
+                found = entry.stat()
+                yield File(folder / entry.name, relative, found.st_size, found.st_mtime)
+
+    def _is_file(self, entry: os.DirEntry[str], relative: str) -> bool:
+        if entry.is_symlink() and not _real(entry).is_relative_to(self.root):
+            self.outside.append(relative)
+            return False
+        with suppress(OSError):  # a link to itself
+            return entry.is_file()
+        return False
+
+
+def _real(entry: os.DirEntry[str]) -> Path:
+    return Path(os.path.realpath(entry.path))
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

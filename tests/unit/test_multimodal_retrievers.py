@@ -161,7 +161,7 @@ def noise(tmp_path, count):
 
 @pytest.mark.parametrize("budget", [20_000, 200_000])
 def test_the_budget_holds_and_pictures_shrink_to_it(tmp_path, budget):
-    blocks = as_content_blocks(noise(tmp_path, 3), max_bytes=budget, max_edge=512)
+    blocks = as_content_blocks(noise(tmp_path, 3), roots=tmp_path, max_bytes=budget, max_edge=512)
     sizes = [len(block["base64"]) for block in blocks]
     assert len(sizes) == 3
     assert sum(sizes) <= budget
@@ -174,10 +174,11 @@ def test_what_does_not_fit_or_cannot_be_read_is_said(tmp_path):
     lost = Document("A lost one", metadata={"uri": str(tmp_path / "lost.png")})
     remote = Document("", metadata={"uri": "http://127.0.0.1/a.png"})
     plain = Document("Only words")
-    blocks = as_content_blocks([document, lost, remote, plain], max_bytes=40)
+    blocks = as_content_blocks([document, lost, remote, plain], roots=[tmp_path], max_bytes=40)
     assert [block["type"] for block in blocks] == ["text"] * 5
     assert "budget" in blocks[0]["text"]
-    assert "lost.png" in blocks[2]["text"]
+    assert blocks[2] == blocks[3]
+    assert "cannot be shown" in blocks[2]["text"]
     for wrong in ({"max_bytes": 0}, {"max_edge": -1}):
         with pytest.raises(InvalidArgumentError):
             as_content_blocks([document], **wrong)

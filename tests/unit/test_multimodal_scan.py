@@ -51,6 +51,39 @@ def test_links_to_folders_are_not_followed(folder):
     assert names(find(folder, ["*.png"], True)) == ["b.png", "linked.png"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs rights on Windows")
+@pytest.mark.parametrize("recursive", [True, False])
+def test_links_out_of_the_folder_are_left_out_with_a_warning(folder, recursive, caplog):
+    outside = folder.parent / f"{folder.name}-outside"
+    outside.mkdir()
+    (outside / "secret.png").write_bytes(b"secret")
+    before = names(find(folder, None, recursive))
+    (folder / "absolute.png").symlink_to(outside / "secret.png")
+    (folder / "relative.png").symlink_to(f"../{outside.name}/secret.png")
+    (folder / "lost.png").symlink_to(outside / "lost.png")
+    (folder / "hop.png").symlink_to("absolute.png")
+    (folder / "folder.png").symlink_to(outside, target_is_directory=True)
+    (folder / "down").symlink_to(outside, target_is_directory=True)
+    (folder / "up").symlink_to("..", target_is_directory=True)
+    (folder / "system.png").symlink_to("/dev/zero")
+    (folder / "through.png").symlink_to("down/secret.png")
+    (folder / "itself.png").symlink_to("itself.png")
+    (folder / "sub/above.png").symlink_to("../../" + outside.name + "/secret.png")
+    assert names(find(folder, None, recursive)) == before
+    assert "lead out of" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs rights on Windows")
+def test_links_that_stay_inside_are_files(folder):
+    link = folder.parent / f"{folder.name}-link"
+    link.symlink_to(folder, target_is_directory=True)
+    (folder / "inside.png").symlink_to("sub/../b.png")
+    (folder / "sub/round.png").symlink_to(f"../../{link.name}/b.png")
+    found = find(link, ["*.png"], True)
+    assert names(found) == ["b.png", "inside.png", "sub/round.png"]
+    assert all(file.size == 1 for file in found)
+
+
 def test_no_such_folder(folder):
     for wrong in (folder / "lost", folder / "b.png"):
         with pytest.raises(InvalidArgumentError, match="existing folder"):
