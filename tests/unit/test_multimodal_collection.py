@@ -426,3 +426,19 @@ def test_where_and_when_are_filters(collection, folder):
     may = {"$and": [{"taken_at": {"$gte": 1714500000}}, {"taken_at": {"$lt": 1714600000}}]}
     assert files_of(collection.search("red", filter=may)) == ["cyan.jpg"]
     assert files_of(collection.search("red", filter={"latitude": {"$gt": 40}})) == ["cyan.jpg"]
+
+
+@pytest.mark.parametrize("call", ["sync", "add_folder", "add"])
+def test_pictures_follow_a_collection_that_is_made_anew(collection, folder, call):
+    collection.sync(folder)
+    assert collection.search("red")
+    store = collection.store
+    store._client.delete_collection(store._collection.name)
+    store._client.create_collection(store._collection.name, embedding_function=None)
+    if call == "add":
+        report = collection.add([folder / "red.png"], ids=["red"])
+    else:
+        report = getattr(collection, call)(folder)
+    assert report.added
+    assert set(collection.store.get()["ids"]) == set(report.added)
+    assert collection.search("red")
