@@ -138,7 +138,9 @@ class ChromaStore:
 
     def answered_within(self, seconds: float) -> bool:
         """Whether a server has let this very client read the collection so lately."""
-        return not self.on_server or time.monotonic() - self.answered <= seconds
+        if not self.on_server:
+            return True
+        return self.answered > -math.inf and time.monotonic() - self.answered <= seconds
 
     @property
     def place(self) -> str:

@@ -223,11 +223,6 @@ class Writer:
         first = self._own[0] if self._own is not None and goes_on else self._before
         self._own = (first, store.sight().token)
 
-    @property
-    def over(self) -> bool:
-        """The collection, or this index of it, is gone."""
-        return self._over
-
     def explains(self, seen: object, token: object) -> bool:
         """Whether nothing but writes of this object made `token` out of `seen`; asked once."""
         with self._mutex:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 import chromadb
@@ -141,8 +142,9 @@ def test_who_is_revoked_gets_nothing(proxy):
     assert ask(two.ann, "store", "zebra", mode="lexical") == []
 
 
-def test_who_was_never_allowed_learns_nothing(proxy):
-    two = Two(proxy, by_header, check_rate=0, max_age=1000)
+@pytest.mark.parametrize("max_age", [1000, math.inf])
+def test_who_was_never_allowed_learns_nothing(proxy, max_age):
+    two = Two(proxy, by_header, check_rate=0, max_age=max_age)
     del proxy.users["token-of-ben"]
     # His token may open the collection, and no more.
     proxy.users["token-of-ben"] = "nobody"
