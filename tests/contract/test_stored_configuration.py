@@ -655,7 +655,7 @@ def test_a_write_of_ours_builds_nothing_either(tmp_path):
 def test_a_store_loads_what_it_was_told_and_no_other_does(folder, tmp_path):
     client = store_config(tmp_path / "db", naming(folder))
     client.get_collection("docs", embedding_function=None).add(
-        ids=["a"], documents=["a pump"], embeddings=[[0.1] * 16]
+        ids=["a"], documents=["a pump"], embeddings=[[0.1] * 32]
     )
     trusting = HybridChroma("docs", client=client, trust_stored_models=folder.parent)
     for call in (
