@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 COUNTS = {"any": (1, 60, 1_000), "ours": (1, 60), "disk": (1, 200)}
 RECORDS, SIZE, K = 20, 32, 4
-OPENINGS, ROUNDS = 60, 3  # in a process; processes for each row, in turns
+OPENINGS = 60  # in a process
+FILLERS = 4  # processes that fill a server side by side
 WAYS = ("langchain-chroma", "HybridChroma, dropped", "HybridChroma, kept")
 
 
@@ -69,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="emptied")
     parser.add_argument("--most", type=int, default=1_000, help="collections")
+    parser.add_argument("--rounds", type=int, default=3, help="processes for each row, in turns")
     options = parser.parse_args()
     shutil.rmtree(options.work, ignore_errors=True)
     work = options.work.resolve()
@@ -76,15 +78,16 @@ def main() -> None:
     served = {}
     for writers in ("any", "ours"):
         with chroma_run(work / writers) as (port, _):
-            served[writers] = _measure(port, writers, options.most)
-    local = [row[:2] + row[4:7] for row in _measure(work / "disk", "disk", options.most)[0]]
+            served[writers] = _measure(port, writers, options)
+    local = [row[:2] + row[4:7] for row in _measure(work / "disk", "disk", options)[0]]
     text = f"""## Opening
 
-"Open + one search" (hybrid, k = {K}) by one client, {RECORDS} records in each collection; each row
-{ROUNDS} processes in turns, {OPENINGS} openings in each, median. *First*: the first opening of the
-process, which loads what all need. *Dropped*: the store is let go after its search; *kept*: with
-all the others. In the background, which nobody waits for: the *listing* of collections, once in a
-process, and the comparison of contents (*check*), of all collections that are open.
+"Open + one search" (hybrid, k = {K}) by one client, {RECORDS} records in each collection;
+{OPENINGS} openings in a process, median of {options.rounds} process(es) for each row, in turns.
+*First*: the first opening of the process, which loads what all need. *Dropped*: the store is let go
+after its search; *kept*: with all the others. In the background, which nobody waits for: the
+*listing* of collections, once in a process, and the comparison of contents (*check*), of all
+collections that are open.
 
 `chroma run`, `writers="any"` (default):
 
@@ -113,14 +116,16 @@ HEAD = [
 ]  # fmt: skip
 
 
-def _measure(place: int | Path, kind: str, most: int) -> tuple[list[list[str]], list[list[str]]]:
+def _measure(
+    place: int | Path, kind: str, options: argparse.Namespace
+) -> tuple[list[list[str]], list[list[str]]]:
     """Rows of the table, and which requests an opening makes at the most collections."""
     rows, asked, made = [], [], 0
-    for count in (count for count in COUNTS[kind] if count <= most):
-        _apart(_fill, place, kind, made, count)
+    for count in (count for count in COUNTS[kind] if count <= options.most):
+        _fill_all(place, kind, range(made, count))
         made = count
         found: dict[str, list[Measured]] = {way: [] for way in WAYS}
-        for _ in range(ROUNDS):
+        for _ in range(options.rounds):
             for way in WAYS:
                 found[way].append(_apart(_open, place, kind, way, count))
         base = _middle(found[WAYS[0]])
@@ -174,10 +179,18 @@ def _name(number: int) -> str:
     return f"collection-{number:04d}"
 
 
-def _fill(place: int | Path, kind: str, start: int, end: int) -> None:
+def _fill_all(place: int | Path, kind: str, numbers: range) -> None:
+    fillers = 1 if isinstance(place, Path) else FILLERS
+    with ProcessPoolExecutor(fillers, multiprocessing.get_context("spawn")) as pool:
+        filling = [pool.submit(_fill, place, kind, numbers[n::fillers]) for n in range(fillers)]
+        for one in filling:
+            one.result()
+
+
+def _fill(place: int | Path, kind: str, numbers: range) -> None:
     """Collections with their indexes, each closed in order."""
     client, make = _client(place), _maker(kind, "HybridChroma")
-    for number in range(start, end):
+    for number in numbers:
         store = make(_name(number), Random(), client=client)
         texts = [f"pump {number} of line {n}, spare part {n * 7}" for n in range(RECORDS)]
         store.add_texts(texts, ids=[str(n) for n in range(RECORDS)])
