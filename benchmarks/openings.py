@@ -87,7 +87,7 @@ def main() -> None:
 *First*: the first opening of the process, which loads what all need. *Dropped*: the store is let go
 after its search; *kept*: with all the others. In the background, which nobody waits for: the
 *listing* of collections, once in a process, and the comparison of contents (*check*), of all
-collections that are open.
+collections that are open. Other work may share the cores: read the ratios.
 
 `chroma run`, `writers="any"` (default):
 
