@@ -1,10 +1,11 @@
 """Search times beside the peers, on the same records and vectors in one run.
 
-python benchmarks/latency.py --work /path/for/the/collection DIR [DIR ...] [--n 100000]
+python benchmarks/latency.py --work /path/for/the/collection DIR [DIR ...] [--n 100000] [--server]
 
 Each DIR is a BEIR folder with `minilm.corpus.npy` and `minilm.queries.npy`. Vectors are given, so
 that only the search is measured. Methods take turns query by query: all see the same noise, so read
-the ratios. Needs `pip install -r benchmarks/requirements.txt`.
+the ratios. With `--server` over `chroma run`, beside langchain-chroma alone; 20,000 records or so.
+Needs `pip install -r benchmarks/requirements.txt`.
 """
 
 from __future__ import annotations
@@ -13,39 +14,33 @@ import argparse
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 from _corpus import KINDS, SHARES, Corpus, load, where
+from _latency_server import over_server
+from _methods import (
+    NAME,
+    Given,
+    K,
+    Search,
+    clock,
+    ensemble,
+    exact_ids,
+    fill,
+    ours,
+    plain,
+    query_fusion,
+    recall,
+    unfiltered,
+)
 from _results import README, RESULTS, setting, table, write_section
-from langchain_chroma import Chroma
-from langchain_core.embeddings import Embeddings
 
 from langchain_chroma_hybrid import HybridChroma
 
-K = 10
 README_RECORDS = 100_000
-NAME = "bench"
-Search = Callable[[str, dict[str, Any] | None], list[str]]
-
-
-class Given(Embeddings):
-    """Hands out the vectors of the corpus."""
-
-    def __init__(self, corpus: Corpus) -> None:
-        self._vectors = dict(zip(corpus.queries, corpus.query_vectors.tolist(), strict=True))
-
-    def embed_query(self, text: str) -> list[float]:
-        """The vector of a query of the corpus."""
-        return self._vectors[text]
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """The same for several."""
-        return [self._vectors[text] for text in texts]
+MODES = ("vector", "lexical", "hybrid", "two_step")
 
 
 def main() -> None:
@@ -54,22 +49,31 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="kept; a second run reuses it")
     parser.add_argument("--n", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--server", action="store_true", help="over `chroma run`")
     parser.add_argument("--cold", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.cold:
         cold_open(options.work)
         return
+    if options.server:
+        over_server(options.folders, options.work, options.n, options.queries)
+        return
     corpus = load(options.folders, options.n, options.queries)
     folder = options.work / f"n{options.n}"
-    chroma = fill(corpus, folder)
+    chroma = fill(corpus, persist_directory=str(folder))
     hybrid = HybridChroma(NAME, Given(corpus), str(folder))
     start = time.perf_counter()
     added = hybrid.sync().added
     took = time.perf_counter() - start
     built = f"Lexical index of {added:,} records built in {took:.1f} s; " if added else ""
-    plain, ours = methods(corpus, chroma, hybrid)
-    free = unfiltered(corpus, {**plain, **ours})
-    bound = filtered(corpus, plain["langchain-chroma"], ours)
+    searches = {
+        "langchain-chroma": plain(chroma),
+        "EnsembleRetriever": ensemble(corpus, chroma),
+        "LlamaIndex QueryFusion": query_fusion(corpus, chroma),
+        **{f"ours, {mode}": ours(hybrid, mode) for mode in MODES},
+    }
+    free = unfiltered(corpus, searches)
+    bound = filtered(corpus, searches)
     used = setting("chromadb", "langchain-chroma", "tantivy", "llama-index-core", "rank-bm25")
     text = f"""## Latency, {options.n:,} records
 
@@ -108,129 +112,6 @@ def summary(free: list[list[str]], bound: list[list[str]]) -> str:
     )
 
 
-def fill(corpus: Corpus, folder: Path) -> Chroma:
-    """The collection, written once, with the vectors of the corpus."""
-    chroma = Chroma(
-        NAME,
-        Given(corpus),
-        str(folder),
-        collection_configuration={"hnsw": {"space": "cosine"}},
-    )
-    collection = chroma._client.get_collection(NAME)  # noqa: SLF001  # to write without embedding
-    for start in range(collection.count(), len(corpus.ids), 5000):
-        cut = slice(start, start + 5000)
-        collection.add(
-            ids=corpus.ids[cut],
-            embeddings=corpus.vectors[cut],
-            documents=corpus.texts[cut],
-            metadatas=corpus.metadatas[cut],  # type: ignore[arg-type]
-        )
-    return chroma
-
-
-def methods(
-    corpus: Corpus, chroma: Chroma, hybrid: HybridChroma
-) -> tuple[dict[str, Search], dict[str, Search]]:
-    """The peers and our modes, each as query, filter -> ids."""
-
-    def ours(mode: str) -> Search:
-        return lambda query, filter: [
-            document.id or ""
-            for document in hybrid.similarity_search(query, k=K, filter=filter, mode=mode)
-        ]
-
-    def chroma_search(query: str, filter: dict[str, Any] | None) -> list[str]:
-        return [d.id or "" for d in chroma.similarity_search(query, k=K, filter=filter)]
-
-    peers: dict[str, Search] = {"langchain-chroma": chroma_search}
-    peers["EnsembleRetriever"] = ensemble(corpus, chroma)
-    peers["LlamaIndex QueryFusion"] = query_fusion(corpus, chroma)
-    modes = ("vector", "lexical", "hybrid", "two_step")
-    return peers, {f"ours, {mode}": ours(mode) for mode in modes}
-
-
-def ensemble(corpus: Corpus, chroma: Chroma) -> Search:
-    """LangChain's own way: rank_bm25 in memory beside Chroma."""
-    from langchain_classic.retrievers import EnsembleRetriever  # noqa: PLC0415
-    from langchain_community.retrievers import BM25Retriever  # noqa: PLC0415
-
-    metadatas = [{"id": id_} for id_ in corpus.ids]
-    words = BM25Retriever.from_texts(corpus.texts, metadatas, ids=corpus.ids, k=K)
-    near = chroma.as_retriever(search_kwargs={"k": K})
-    both = EnsembleRetriever(retrievers=[words, near], weights=[0.5, 0.5])
-    return lambda query, _: [document.id or "" for document in both.invoke(query)]
-
-
-def query_fusion(corpus: Corpus, chroma: Chroma) -> Search:
-    """LlamaIndex's own way: bm25s in memory beside Chroma."""
-    from llama_index.core import VectorStoreIndex  # noqa: PLC0415
-    from llama_index.core.base.embeddings.base import BaseEmbedding  # noqa: PLC0415
-    from llama_index.core.llms import MockLLM  # noqa: PLC0415
-    from llama_index.core.retrievers import QueryFusionRetriever  # noqa: PLC0415
-    from llama_index.core.schema import TextNode  # noqa: PLC0415
-    from llama_index.retrievers.bm25 import BM25Retriever  # noqa: PLC0415
-    from llama_index.vector_stores.chroma import ChromaVectorStore  # noqa: PLC0415
-
-    given = Given(corpus)
-
-    class Lookup(BaseEmbedding):
-        def _get_query_embedding(self, query: str) -> list[float]:
-            return given.embed_query(query)
-
-        async def _aget_query_embedding(self, query: str) -> list[float]:
-            return given.embed_query(query)
-
-        def _get_text_embedding(self, text: str) -> list[float]:
-            return given.embed_query(text)
-
-    collection = chroma._client.get_collection(NAME)  # noqa: SLF001
-    store = ChromaVectorStore(chroma_collection=collection)
-    near = VectorStoreIndex.from_vector_store(store, embed_model=Lookup()).as_retriever(
-        similarity_top_k=K
-    )
-    nodes = [TextNode(id_=i, text=t) for i, t in zip(corpus.ids, corpus.texts, strict=True)]
-    words = BM25Retriever.from_defaults(nodes=nodes, similarity_top_k=K)
-    both = QueryFusionRetriever(
-        [words, near],
-        llm=MockLLM(),
-        num_queries=1,
-        similarity_top_k=K,
-        mode="reciprocal_rerank",
-        use_async=False,
-    )
-    return lambda query, _: [node.node.node_id for node in both.retrieve(query)]
-
-
-def clock(
-    searches: dict[str, Search], queries: list[str], filter: dict[str, Any] | None
-) -> tuple[dict[str, list[float]], dict[str, list[list[str]]]]:
-    """Milliseconds and ids by method, in turns, each query in another order.
-
-    The order is random: who comes second finds what the first has read in the machine's caches.
-    """
-    times: dict[str, list[float]] = defaultdict(list)
-    found: dict[str, list[list[str]]] = defaultdict(list)
-    order = np.random.default_rng(3)
-    for query in queries:
-        for name in order.permutation(list(searches)):
-            start = time.perf_counter()
-            ids = searches[name](query, filter)
-            times[name].append((time.perf_counter() - start) * 1e3)
-            found[name].append(ids)
-    return times, found
-
-
-def unfiltered(corpus: Corpus, searches: dict[str, Search]) -> list[list[str]]:
-    """By method p50, p95, and p50 as a multiple of langchain-chroma's."""
-    clock(searches, corpus.queries[:1], None)
-    times, _ = clock(searches, corpus.queries, None)
-    base = np.median(times["langchain-chroma"])
-    return [
-        [name, f"{np.median(t):.1f}", f"{np.percentile(t, 95):.1f}", f"{np.median(t) / base:.2f}"]
-        for name, t in times.items()
-    ]
-
-
 FILTERED = [
     "passes", "kind", "langchain-chroma ms", "ours vector ms, first", "then", "lasting",
     "ours hybrid ms, then", "lasting", "vector, then", "lasting", "hybrid, then", "lasting",
@@ -241,10 +122,11 @@ AGAIN = 200
 FEW = 20
 
 
-def filtered(corpus: Corpus, plain: Search, ours: dict[str, Search]) -> list[list[str]]:
+def filtered(corpus: Corpus, known: dict[str, Search]) -> list[list[str]]:
     """Speed-up over langchain-chroma's own filtered search, and recall@10 of the vector leg."""
     rows = []
-    searches = {"plain": plain, "vector": ours["ours, vector"], "hybrid": ours["ours, hybrid"]}
+    searches = {"plain": known["langchain-chroma"]}
+    searches |= {mode: known[f"ours, {mode}"] for mode in ("vector", "hybrid")}
     for share in SHARES:
         for kind in KINDS:
             condition = where(kind, share)
@@ -269,20 +151,6 @@ def filtered(corpus: Corpus, plain: Search, ours: dict[str, Search]) -> list[lis
                 f"{recall(found_later['vector'], exact):.3f}",
             ])  # fmt: skip
     return rows
-
-
-def recall(found: list[list[str]], exact: list[list[str]]) -> float:
-    """Mean share of the exact ids that were found."""
-    pairs = zip(found, exact, strict=True)
-    return float(np.mean([len(set(ids) & set(true)) / max(1, len(true)) for ids, true in pairs]))
-
-
-def exact_ids(corpus: Corpus, condition: dict[str, Any], chosen: list[int]) -> list[list[str]]:
-    key, value = next(iter(condition.items()))
-    passing = np.array([i for i, m in enumerate(corpus.metadatas) if m[key] == value])
-    scores = corpus.query_vectors[chosen] @ corpus.vectors[passing].T
-    best = np.argsort(-scores, axis=1)[:, :K]
-    return [[corpus.ids[passing[i]] for i in row] for row in best]
 
 
 def opening(folder: Path) -> str:
