@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import weakref
@@ -20,25 +21,29 @@ if TYPE_CHECKING:
 
 THREAD = "chroma-hybrid-content-check"
 
-# Records in one request, and how many requests a second at most.
-_PAGE, _LEAST_PAUSE = 250, 0.05
-# A check that fails, or finds nothing to do, comes again after this many seconds.
+# Records in one request, and seconds between two requests of this process at least.
+_PAGE, _PAUSE = 250, 0.2
+# Seconds between the beginnings of two passes over one collection at least.
+PASS = 2.0
+# After an error, or with nothing to do, seconds until the next try.
 _REST = 1.0
-# Nobody asks: nobody is kept waiting. Goes on with the next query.
+# Nobody has asked for so many seconds: nobody is kept waiting. Goes on with the next query.
 _IDLE = 600.0
 
 _log = logging.getLogger(__name__)
 
 
 class ContentCheck:
-    """Goes over the known ids again and again, `check_rate` records a second, in one thread.
+    """Goes over the ids that one index knows, again and again.
 
+    All of a process take turns in one thread, at their `check_rate` in records a second together.
     A page is read through the client of one of the users, and by ids, never by offsets, which
-    others may be moving. What was updated or deleted is brought in. The thread rests when nobody
-    has asked for ten minutes, and ends with the index. Thread-safe.
+    others may be moving. What was updated or deleted is brought in. Rests when nobody has asked for
+    ten minutes, and ends with the index. Thread-safe.
 
     Attributes:
-        stopped: set when nothing more is to be compared.
+        stopped: nothing more is to be compared.
+        ready_at: not before this time of `time.monotonic` there is something to do.
     """
 
     def __init__(
@@ -47,42 +52,48 @@ class ContentCheck:
         self._lexical = lexical
         self._users = users
         self._rate = upkeep.check_rate
-        on = upkeep.writers == "any" and upkeep.sync != "manual" and upkeep.check_rate > 0
-        self.stopped = threading.Event()
         self._asked = -_IDLE
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
-        if not on:
-            self.stopped.set()
+        self._begun = -PASS
+        self._left: Iterator[list[str]] | None = None
+        self.ready_at = 0.0
+        self.stopped = not (upkeep.writers == "any" and upkeep.sync != "manual" and self._rate > 0)
 
     def wake(self, store: ChromaStore) -> None:
         """A query came: see that contents are being compared, where that is needed."""
         self._asked = time.monotonic()
-        if not store.on_server or self.stopped.is_set() or self._thread is not None:
-            return
-        with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=_work, args=(weakref.ref(self),), name=THREAD, daemon=True
-                )
-                self._thread.start()
+        if store.on_server and not self.stopped:
+            _turns.take(self)
 
     def stop(self) -> None:
         """Compare no further."""
-        self.stopped.set()
+        self.stopped = True
 
     def pages(self) -> Iterator[list[str]]:
         """All ids that the index knows now, a page at a time."""
         return _pages(self._lexical, max(1, min(_PAGE, int(self._rate))))
 
     def compare(self, page: list[str]) -> float:
-        """Bring in what differs of one page; how long to rest after it."""
+        """Bring in what differs of one page; seconds that it is worth at the rate."""
         store = max(self._users, key=lambda user: user.answered, default=None)
-        if store is None or time.monotonic() - self._asked > _IDLE:
-            return _REST
-        if differ := outdated(page, store, self._lexical):
+        if store is not None and (differ := outdated(page, store, self._lexical)):
             reconcile(differ, store, self._lexical)
-        return max(_LEAST_PAUSE, len(page) / self._rate)
+        return len(page) / self._rate
+
+    def turn(self) -> float:
+        """Compare the next page; how long everybody is to wait after it."""
+        now = time.monotonic()
+        self.ready_at = now + _REST
+        if not self._users or now - self._asked > _IDLE:
+            return 0.0
+        if self._left is None:
+            self._begun, self._left = now, self.pages()
+        page = next(self._left, None)
+        if page is None:
+            self._left, self.ready_at = None, self._begun + PASS
+            return 0.0
+        seconds = self.compare(page)
+        self.ready_at = time.monotonic()
+        return seconds
 
 
 def _pages(lexical: LexicalIndex, size: int) -> Iterator[list[str]]:
@@ -91,22 +102,54 @@ def _pages(lexical: LexicalIndex, size: int) -> Iterator[list[str]]:
         yield page
 
 
-def _work(reference: weakref.ref[ContentCheck]) -> None:
-    """Over and over; ends when the check is stopped, or nobody holds it any more."""
-    pages: Iterator[list[str]] = iter(())
-    while (check := reference()) is not None:
-        seconds = _REST
+class _Turns:
+    """One thread for all indexes of the process; ends when there is none left."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._checks: weakref.WeakSet[ContentCheck] = weakref.WeakSet()
+        self._runs = False
+
+    def take(self, check: ContentCheck) -> None:
+        """Let `check` take its turns."""
+        if self._runs and check in self._checks:
+            return
+        with self._lock:
+            self._checks.add(check)
+            if not self._runs:
+                threading.Thread(target=self._work, name=THREAD, daemon=True).start()
+                self._runs = True
+
+    def _work(self) -> None:
+        while (seconds := self._turn()) is not None:
+            time.sleep(seconds)
+
+    def _turn(self) -> float | None:
+        """One page of whoever has waited longest; how long to wait, None when nobody is left."""
+        with self._lock:
+            for over in [each for each in self._checks if each.stopped]:
+                self._checks.discard(over)
+            check = min(self._checks, key=lambda each: each.ready_at, default=None)
+            self._runs = check is not None
+        if check is None:
+            return None
+        if (wait := check.ready_at - time.monotonic()) > 0:
+            return min(wait, _REST)
         try:
-            page = next(pages, None)
-            if page is None:
-                pages = check.pages()
-                page = next(pages, None)
-            if page is not None:
-                seconds = check.compare(page)
+            return max(_PAUSE, check.turn())
         except Exception as error:  # noqa: BLE001  # the next query says what is wrong
             _log.debug("comparing contents failed: %s", error)
-            pages = iter(())
-        stopped = check.stopped
-        del check  # not held while waiting: it ends with the index
-        if stopped.wait(seconds):
-            return
+            return _PAUSE
+
+
+_turns = _Turns()
+
+
+def _anew() -> None:
+    # A forked child has none of its parent's threads.
+    global _turns  # noqa: PLW0603
+    _turns = _Turns()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_anew)

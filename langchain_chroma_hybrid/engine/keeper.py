@@ -210,7 +210,9 @@ class Keeper:
             return False
         if self._announced is not None:
             self._announced.resume(noted.announced)
-            self._hear(store)
+            self._marks.announced = noted.announced
+            if not looks:  # else the look before this very query hears it
+                self._hear(store)
             return True
         # On a server the look before each query and the check of contents find what this cannot.
         if store.on_server and looks and self._upkeep.check_rate and count is not None:

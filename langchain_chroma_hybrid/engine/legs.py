@@ -64,7 +64,7 @@ def run_vector(
     embedding = query_vector(embedding).tolist()
     if plan.embed_only:
         return Outcome(VECTOR, embedding=embedding)
-    if lexical is None:
+    if lexical is None or (store.on_server and plan.by_chroma_alone):
         asked = plan.filter.asked
         found, records = store.query_records(embedding, plan.fetch, asked)
         way = "none" if asked is None else "chroma"

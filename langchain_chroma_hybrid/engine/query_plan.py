@@ -46,6 +46,12 @@ class Plan:
     fetch: int
 
     @property
+    def by_chroma_alone(self) -> bool:
+        """Whether one query of Chroma's is the whole answer, records included."""
+        filters = self.filter.asked is None or self.filter.route == "chroma"
+        return filters and tuple(self.weights) == (VECTOR,) and self.fetch == self.depth
+
+    @property
     def steps(self) -> tuple[str, ...]:
         """Names of what has to run before the legs can be put together."""
         needs = {*self.weights, *((VECTOR,) if self.embed_only else ())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -116,21 +117,62 @@ def test_a_page_is_asked_for_by_known_ids_and_at_the_rate(port: int):
 @pytest.mark.parametrize("options", [{"check_rate": 0}, {"sync": "manual"}, {"writers": "ours"}])
 def test_it_can_be_turned_off(port: int, options: dict[str, Any]):
     store = filled(port, **options)
-    assert store._index.half.check.stopped.is_set()
+    assert store._index.half.check.stopped
 
 
 def test_the_thread_ends_with_the_store(port: int):
     def checking() -> int:
         return sum(t.name == content_check.THREAD for t in threading.enumerate())
 
-    before = checking()
-    store = filled(port)
-    assert checking() == before + 1
-    store.close()
-    wait_until(lambda: checking() <= before)
-    dropped = filled(port)
-    del dropped
-    wait_until(lambda: checking() <= before)
+    gc.collect()
+    wait_until(lambda: checking() == 0)
+    stores = [filled(port), filled(port)]
+    assert checking() == 1, "one thread for all"
+    stores[0].close()
+    assert checking() == 1
+    del stores[:]
+    wait_until(lambda: checking() == 0)
+
+
+def test_many_small_collections_ask_a_server_for_little(port: int):
+    with proxy_of(port) as proxy:
+        stores = [filled(proxy.port) for _ in range(12)]
+        proxy.forget()
+        time.sleep(2.0)
+        assert len(proxy.asked) <= 2.0 / content_check._PAUSE + 1
+        assert proxy.asked
+    assert len(stores) == 12
+
+
+def test_a_vector_query_on_a_server_is_one_request(port: int):
+    with proxy_of(port) as proxy:
+        store = filled(proxy.port, check_rate=0, max_age=1000)
+        for where in (None, {"tenant": "a"}):
+            plain = Chroma(
+                store._collection.name, WordEmbeddings(), host="127.0.0.1", port=proxy.port
+            )
+            expected = plain.similarity_search_with_score("pump", k=4, filter=where)
+            proxy.forget()
+            found = store.similarity_search_with_score("pump", k=4, filter=where, mode="vector")
+            assert [path.rsplit("/", 1)[1] for _, _, path in proxy.asked] == ["query"]
+            assert [(d.id, d.page_content, d.metadata) for d, _ in found] == [
+                (d.id, d.page_content, d.metadata) for d, _ in expected
+            ]
+
+
+def test_opening_and_one_search_are_four_requests(port: int, monkeypatch):
+    monkeypatch.setattr(content_check._turns, "take", lambda _: None)  # in the background
+    with proxy_of(port) as proxy:
+        first = filled(proxy.port)
+        name = first._collection.name
+        first.close()
+        client = chromadb.HttpClient("127.0.0.1", proxy.port)
+        for mode in MODES:
+            proxy.forget()
+            store = HybridChroma(name, WordEmbeddings(), client=client)
+            store.similarity_search("pump", mode=mode)
+            assert len(proxy.asked) <= 4, (mode, proxy.asked)
+            store.close()
 
 
 def test_equally_many_deleted_and_added_while_nobody_was_here(port: int):
