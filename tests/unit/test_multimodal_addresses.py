@@ -3,6 +3,7 @@
 import ipaddress
 import random
 import socket
+from importlib.util import find_spec
 
 import pytest
 
@@ -36,6 +37,10 @@ PUBLIC_6 = [
     "2606:4700:4700::1111", "2001:4860:4860::8888", "2001:200::1", "2001:db7:ffff::1",
     "2001:db9::1", "2003::1", "2400:cb00::1", "2a00:1450::1", "2c0f:f248::1", "3ffd:ffff::1",
 ]  # fmt: skip
+
+needs_pillow = pytest.mark.skipif(
+    find_spec("PIL") is None, reason="pictures need the extra `image`"
+)
 
 
 def embedded(four):
@@ -79,6 +84,7 @@ def test_never_more_than_python_says():
 
 
 @pytest.mark.parametrize("address", PRIVATE_4[::3] + PRIVATE_6[::3] + ["64:ff9b::7f00:1"])
+@needs_pillow
 def test_a_name_that_leads_there_is_not_connected_to(address, monkeypatch):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     entries = [(family, socket.SOCK_STREAM, 6, "", (address, 80))]
@@ -88,6 +94,7 @@ def test_a_name_that_leads_there_is_not_connected_to(address, monkeypatch):
         load("http://somewhere.example/a.png", PicturePolicy(http=True))
 
 
+@needs_pillow
 def test_a_name_is_asked_for_once_and_the_checked_address_is_connected_to(monkeypatch):
     asked, connected = [], []
     answers = iter(["93.184.216.34", "127.0.0.1"])
