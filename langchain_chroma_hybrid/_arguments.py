@@ -46,8 +46,9 @@ def lexical_config(
         InvalidArgumentError: a value that cannot be used, or one beside `lexical` that the index
             given there would not read.
     """
+    made = analyzer_of(analyzer)
     unread = {
-        "analyzer": None if analyzer == DEFAULT_LANGUAGE else analyzer or "no stemming",
+        "analyzer": None if _is_default(analyzer) else analyzer or "no stemming",
         "lexical_fields": lexical_fields,
         "lexical_directory": lexical_directory,
     }
@@ -64,13 +65,17 @@ def lexical_config(
         expected = "to be left out beside `lexical`: that index is built with its own"
         raise InvalidArgumentError.of(", ".join(beside), [*beside.values()], expected)
     return LexicalConfig(
-        analyzer_of(analyzer),
+        made,
         lexical_fields,
         Path(lexical_directory) if lexical_directory else None,
         lexical,
         lock_timeout,
         Upkeep(sync, max_age, backfill, progress, writers, check_rate),
     )
+
+
+def _is_default(analyzer: object) -> bool:
+    return isinstance(analyzer, str) and analyzer == DEFAULT_LANGUAGE
 
 
 def check_embeddings(embeddings: Any) -> None:

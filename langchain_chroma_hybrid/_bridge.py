@@ -58,8 +58,10 @@ def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> Colle
     use, else the default ones.
 
     Raises:
-        CollectionError: the collection was deleted.
+        CollectionError: the collection was deleted, or the store is closed.
     """
+    if getattr(vectorstore, "_closed", False):
+        raise CollectionError("the store is closed: make another one")
     collection = vectorstore._chroma_collection  # noqa: SLF001  # no public way to the collection
     if collection is None:
         raise CollectionError("the collection was deleted: make another store over a new one")
@@ -87,8 +89,12 @@ def check_client(client: Any) -> None:
     """Refuse Chroma's asynchronous clients, which LangChain's store cannot use.
 
     Raises:
-        InvalidArgumentError: it is one.
+        InvalidArgumentError: it is one, or no client at all.
     """
+    if client is not None and not (
+        inspect.isawaitable(client) or hasattr(client, "get_or_create_collection")
+    ):
+        raise InvalidArgumentError.of("client", client, "a Chroma client, or None")
     if inspect.isawaitable(client) or inspect.iscoroutinefunction(
         getattr(client, "heartbeat", None)
     ):

@@ -9,6 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_chroma import Chroma
+from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import _bridge as bridge
 from langchain_chroma_hybrid._arguments import (
@@ -30,13 +31,12 @@ from langchain_chroma_hybrid.core.requests import (
 from langchain_chroma_hybrid.embeddings.trust import TrustedModels
 from langchain_chroma_hybrid.engine.change_token import opening
 from langchain_chroma_hybrid.engine.chroma_clients import close_client
-from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
+from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
-    from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
 
     from langchain_chroma_hybrid.core.analysis import Analyzer
@@ -223,6 +223,10 @@ class HybridSearch(Chroma):
 
     def highlight(self, query: str, document: Document) -> list[tuple[int, int]]:
         """Spans `(start, end)` of the page content, in characters, that words of `query` match."""
+        if not isinstance(query, str):
+            raise InvalidArgumentError.of("query", query, "a string")
+        if not isinstance(document, Document):
+            raise InvalidArgumentError.of("document", document, "a Document")
         own = self.lexical_config.index or self.lexical_config.analyzer
         return own.highlight(query, document.page_content)
 
@@ -326,8 +330,6 @@ class HybridSearch(Chroma):
 
     @property
     def _handle(self) -> CollectionHandle:
-        if self._closed:
-            raise CollectionError("the store is closed: make another one")
         return bridge.handle_of(self, self.lexical_config)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_chroma import Chroma
@@ -14,11 +13,12 @@ from langchain_chroma_hybrid._hybrid_search import HybridSearch
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.requests import positive, reject_unknown
 from langchain_chroma_hybrid.engine._steps import passed
-from langchain_chroma_hybrid.engine.rows import checked_ids, rows_of, with_vectors
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.engine.rows import checked_ids, listed, rows_of, with_vectors
+from langchain_chroma_hybrid.engine.upkeep import check_progress
+from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from chromadb.api.types import WhereDocument
     from langchain_core.embeddings import Embeddings
@@ -183,18 +183,20 @@ class HybridChroma(HybridSearch):
         try:
             # One that was made anew under the name is the one that goes.
             handle.run(lambda index: index.store.touch())
-            super().delete_collection()
-        finally:
-            passed("collection deleted")
+        except CollectionError:
             handle.drop()
+            raise
+        super().delete_collection()
+        passed("collection deleted")
+        handle.drop()
 
     # Reading
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents among `ids` that exist, in that order; reads nothing but Chroma."""
-        listed = checked_ids(ids)
-        records = self._handle.run(lambda index: index.store.fetch(listed))
-        return [bridge.document_of(records[id_]) for id_ in listed if id_ in records]
+        wanted = checked_ids(ids)
+        records = self._handle.run(lambda index: index.store.fetch(wanted))
+        return [bridge.document_of(records[id_]) for id_ in wanted if id_ in records]
 
     def get(
         self,
@@ -226,6 +228,7 @@ class HybridChroma(HybridSearch):
             deep: compare content and metadata too, not only ids; reads every record.
             progress: called with (records done, records to do).
         """
+        check_progress(progress)
         return self._handle.run(lambda index: index.sync(deep=deep, progress=progress))
 
     def verify(self, *, fix: bool = False) -> VerifyReport:
@@ -234,6 +237,7 @@ class HybridChroma(HybridSearch):
 
     def rebuild(self, progress: Progress | None = None) -> SyncReport:
         """Throw the lexical index away, whatever its state, and build it from the collection."""
+        check_progress(progress)
         return self._handle.rebuild(progress)
 
     # Making more of them
@@ -277,14 +281,12 @@ class HybridChroma(HybridSearch):
 def _columns(
     documents: Iterable[Document],
 ) -> tuple[list[str], list[dict[str, Any]], list[str | None]]:
-    if not isinstance(documents, Iterable) or isinstance(documents, str | bytes | Document):
-        raise InvalidArgumentError.of("documents", documents, "several Documents")
-    listed = list(documents)
-    for i, document in enumerate(listed):
+    several = listed("documents", documents, "several Documents")
+    for i, document in enumerate(several):
         if not isinstance(document, Document):
             raise InvalidArgumentError.of(f"documents[{i}]", document, "a Document")
     return (
-        [document.page_content for document in listed],
-        [document.metadata for document in listed],
-        [document.id or None for document in listed],
+        [document.page_content for document in several],
+        [document.metadata for document in several],
+        [document.id or None for document in several],
     )

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 _MOST_IDS = 10_000
 # A process that does not end what it has begun is taken for dead after so many seconds.
 _DEAD_AFTER = 60.0
-# A record that has not changed for so many seconds is removed by the next process that writes.
-_FORGOTTEN_AFTER = 7 * 86_400.0
+# A record that has not changed for so many seconds is removed by the next process that writes. It
+# says so under this name: who has not seen what is removed compares everything.
+_FORGOTTEN_AFTER, _FORGOTTEN = 86_400.0, "forgotten"
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Announcements:
         self._lock = threading.Lock()
         # Tokens of this process with the ids that were written under each.
         self._last: deque[tuple[str, list[str]]] = deque()
-        self._complete, self._told = True, False
+        self._complete = True
         self._under_way: dict[int, list[str]] = {}
         self._seen: dict[str, str] | None = None
         # When a token of a process that had something under way was seen first.
@@ -78,7 +79,9 @@ class Announcements:
         with self._lock:
             self._under_way[number] = list(ids)
             try:
-                self._tell(store, ())
+                if not self._last:
+                    self._first(store)
+                store.announced.put(self._name, self._state())
             except BaseException:
                 del self._under_way[number]
                 raise
@@ -86,26 +89,33 @@ class Announcements:
     def end(self, store: ChromaStore, number: int) -> None:
         """Say that they have changed, or never will."""
         with self._lock:
+            self._note(self._under_way.pop(number))
+            last = json.dumps({"last": list(self._last), "complete": self._complete})
             try:
-                self._tell(store, self._under_way.pop(number))
+                store.announced.put(self._name, {**self._state(), "content": last})
             except Exception as error:  # noqa: BLE001  # others see that it was begun, and look
                 _log.warning("a write to %s could not be announced: %s", store.name, error)
 
-    def _tell(self, store: ChromaStore, ids: Iterable[str]) -> None:
-        self._last.append((uuid.uuid4().hex, list(ids)))
+    def _first(self, store: ChromaStore) -> None:
+        """Make room: who has told nothing for long is forgotten, of which everybody hears."""
+        self._note([])
+        now = time.time()
+        old = [name for name in store.announced.older(now - _FORGOTTEN_AFTER) if name != _FORGOTTEN]
+        if old:
+            token = uuid.uuid4().hex
+            store.announced.put(_FORGOTTEN, {"token": token, "busy": False, "at": now})
+            store.announced.forget(old)
+
+    def _note(self, ids: list[str]) -> None:
+        self._last.append((uuid.uuid4().hex, ids))
         while sum(len(written) for _, written in self._last) > _MOST_IDS and len(self._last) > 1:
             self._last.popleft()
             self._complete = False
-        content = {
-            "last": list(self._last),
-            "complete": self._complete,
-            "under_way": [id_ for some in self._under_way.values() for id_ in some],
-        }
-        token, busy, now = self._last[-1][0], bool(self._under_way), time.time()
-        if not self._told:
-            store.announced.forget(now - _FORGOTTEN_AFTER)
-            self._told = True
-        store.announced.put(self._name, token, json.dumps(content), busy=busy, at=now)
+
+    def _state(self) -> dict[str, str | bool | float]:
+        ids = [id_ for some in self._under_way.values() for id_ in some]
+        token, busy = self._last[-1][0], bool(self._under_way)
+        return {"token": token, "busy": busy, "under_way": json.dumps(ids), "at": time.time()}
 
     # Hearing
 
@@ -118,11 +128,11 @@ class Announcements:
         changed = {r.name for r in records if seen.get(r.name) != r.token} | self._busy(records)
         everything = bool(seen.keys() - tokens.keys() - {self._name})
         ids: set[str] = set()
-        for record in store.announced.among(changed - {self._name}):
-            tokens[record.name] = record.token
-            written = _written(record, seen.get(record.name))
-            everything = everything or written is None
-            ids.update(written or ())
+        for record in records:
+            if record.name in changed - {self._name}:
+                written = _written(record, seen.get(record.name))
+                everything = everything or written is None
+                ids.update(written or ())
         return News(frozenset(ids), everything, tokens)
 
     def heard(self, news: News) -> None:
@@ -140,14 +150,19 @@ class Announcements:
 def _written(record: Announced, seen: str | None) -> list[str] | None:
     """Ids that a process wrote after the token `seen`, or is writing; None if nobody knows all."""
     try:
-        content: dict[str, Any] = json.loads(record.content)
+        under_way = list(map(str, json.loads(record.told.get("under_way", "[]"))))
+        if seen == record.token:
+            return under_way
+        content: dict[str, Any] = json.loads(record.told.get("content", '{"last": []}'))
         last = [(str(token), list(map(str, ids))) for token, ids in content["last"]]
-        under_way, complete = list(map(str, content["under_way"])), bool(content["complete"])
+        complete = content.get("complete") is True
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     tokens = [token for token, _ in last]
     if seen in tokens:
         last = last[tokens.index(seen) + 1 :]
+    elif record.token not in tokens:
+        return under_way if record.busy and seen is None and not last else None
     elif seen is not None or not complete:
         return None
     return [*under_way, *(id_ for _, ids in last for id_ in ids)]

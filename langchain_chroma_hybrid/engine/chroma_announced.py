@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 from chromadb.errors import NotFoundError
 
 from langchain_chroma_hybrid.engine.chroma_calls import translated
+from langchain_chroma_hybrid.engine.chroma_unread import unread
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     import chromadb
     from chromadb.api import ClientAPI
@@ -26,13 +28,13 @@ class Announced(NamedTuple):
         name: of the process.
         token: another one after each write.
         busy: something is under way.
-        content: what was written, as JSON; empty where it was not asked for.
+        told: all of it.
     """
 
     name: str
     token: str
     busy: bool
-    content: str = ""
+    told: Mapping[str, Any]
 
 
 class AnnouncedCollection:
@@ -40,32 +42,40 @@ class AnnouncedCollection:
 
     def __init__(self, client: ClientAPI, uuid: str) -> None:
         self._client = client
+        self._uuid = uuid
         self._place = PREFIX + uuid
         self._known: chromadb.Collection | None = None
 
     def all(self) -> list[Announced]:
-        """What each process tells, without the content."""
-        return self._read()
+        """What each process tells."""
+        with translated():
+            return self._read()
 
-    def among(self, names: Collection[str]) -> list[Announced]:
-        """What these tell, with the content."""
-        return self._read(sorted(names)) if names else []
+    def put(self, name: str, told: Mapping[str, str | bool | float]) -> None:
+        """Tell that; what was told under that name before stays where nothing new is said.
 
-    def put(self, name: str, token: str, content: str, *, busy: bool, at: float) -> None:
-        """Tell it, in place of what was told under that name before."""
-        metadata = {"token": token, "busy": busy, "at": at}
-        record = {"ids": [name], "metadatas": [metadata], "documents": [content]}
+        Raises:
+            CollectionError: the real collection is gone.
+        """
+        record: Any = {"ids": [name], "embeddings": [[1.0]], "metadatas": [dict(told)]}
         with translated():
             try:
-                self._made().upsert(embeddings=[[1.0]], **record)  # type: ignore[arg-type]  # plain lists
-            except NotFoundError:  # removed since
+                self._made().upsert(**record)
+            except NotFoundError:  # removed since, perhaps with the real one
                 self._known = None
-                self._made().upsert(embeddings=[[1.0]], **record)  # type: ignore[arg-type]  # same
+                self._client.get_collection_by_id(UUID(self._uuid))
+                self._made().upsert(**record)
 
-    def forget(self, before: float) -> None:
-        """Remove what was told before that time, in seconds since 1970."""
+    def older(self, before: float) -> list[str]:
+        """Names of those who have told nothing since that time, in seconds since 1970."""
         with translated():
-            self._made().delete(where={"at": {"$lt": before}})  # type: ignore[dict-item]  # a plain dict
+            where: Any = {"at": {"$lt": before}}
+            return list(self._made().get(where=where, include=[])["ids"])
+
+    def forget(self, names: Collection[str]) -> None:
+        """Remove what these told."""
+        with translated():
+            self._made().delete(ids=list(names))
 
     def drop(self) -> None:
         """Remove the collection; one that is not there is no error."""
@@ -74,23 +84,20 @@ class AnnouncedCollection:
 
     def _made(self) -> chromadb.Collection:
         if self._known is None:
-            self._known = self._client.get_or_create_collection(
-                self._place, embedding_function=None
-            )
+            found = self._client.get_or_create_collection(self._place, embedding_function=None)
+            self._known = unread(found)
         return self._known
 
-    def _read(self, names: list[str] | None = None) -> list[Announced]:
+    def _read(self) -> list[Announced]:
         try:
             if self._known is None:
-                self._known = self._client.get_collection(self._place, embedding_function=None)
-            include = ["metadatas"] if names is None else ["metadatas", "documents"]
-            found = self._known.get(ids=names, include=include)  # type: ignore[arg-type]  # plain strings
+                found = self._client.get_collection(self._place, embedding_function=None)
+                self._known = unread(found)
+            rows = self._known.get(include=["metadatas"])
         except NotFoundError:
             self._known = None
             return []
-        texts = found["documents"] or [""] * len(found["ids"])
-        rows = zip(found["ids"], found["metadatas"] or (), texts, strict=True)
         return [
-            Announced(id_, str(told.get("token")), told.get("busy") is True, text or "")
-            for id_, told, text in rows
+            Announced(id_, str(told.get("token")), told.get("busy") is True, told)
+            for id_, told in zip(rows["ids"], rows["metadatas"] or (), strict=True)
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from contextlib import contextmanager
 from functools import cached_property
@@ -38,7 +39,7 @@ from langchain_chroma_hybrid.engine.distances import Space, Vector, distances
 from langchain_chroma_hybrid.engine.read_ahead import ReadAhead
 from langchain_chroma_hybrid.engine.rows import is_id
 from langchain_chroma_hybrid.engine.token_cache import TokenCache
-from langchain_chroma_hybrid.errors import EmbeddingError
+from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 # What Chroma's binding can be asked for.
 _MOST_RESULTS = 2**31 - 1
+_NO_SEGMENT = re.compile(r"Missing \w+ segment")
 # What is remembered while nothing changes, of ids that passed filters.
 _MOST_BYTES = 64 * 2**20
 # One query restricted to more ids than this meets SQLite's limit.
@@ -333,8 +335,11 @@ class ChromaStore:
         try:
             with translated():
                 yield
-        except BaseException:
+        except BaseException as error:
             self.answered = -math.inf
+            # Chroma's words for a collection that is being deleted at this moment.
+            if isinstance(error, InternalError) and _NO_SEGMENT.search(str(error)):
+                raise CollectionError(f"the Chroma collection is gone: {error}") from error
             raise
         self.answered = time.monotonic()
 

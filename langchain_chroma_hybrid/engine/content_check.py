@@ -27,6 +27,8 @@ _PAGE, _PAUSE = 250, 0.2
 PASS = 2.0
 # After an error, or with nothing to do, seconds until the next try.
 _REST = 1.0
+# The longest pause; a rate that asks for more is as good as none.
+_LONGEST = 3_600.0
 # Nobody has asked for so many seconds: nobody is kept waiting. Goes on with the next query.
 _IDLE = 600.0
 
@@ -55,6 +57,7 @@ class ContentCheck:
         self._asked = -_IDLE
         self._begun = -PASS
         self._left: Iterator[list[str]] | None = None
+        self._page: list[str] = []
         self.ready_at = 0.0
         self.stopped = not (upkeep.writers == "any" and upkeep.sync != "manual" and self._rate > 0)
 
@@ -87,11 +90,12 @@ class ContentCheck:
             return 0.0
         if self._left is None:
             self._begun, self._left = now, self.pages()
-        page = next(self._left, None)
-        if page is None:
+        self._page = self._page or next(self._left, [])
+        if not self._page:
             self._left, self.ready_at = None, self._begun + PASS
             return 0.0
-        seconds = self.compare(page)
+        seconds = self.compare(self._page)  # if that fails, once more
+        self._page = []
         self.ready_at = time.monotonic()
         return seconds
 
@@ -136,7 +140,7 @@ class _Turns:
         if (wait := check.ready_at - time.monotonic()) > 0:
             return min(wait, _REST)
         try:
-            return max(_PAUSE, check.turn())
+            return min(max(_PAUSE, check.turn()), _LONGEST)
         except Exception as error:  # noqa: BLE001  # the next query says what is wrong
             _log.debug("comparing contents failed: %s", error)
             return _PAUSE

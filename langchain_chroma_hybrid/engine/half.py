@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import weakref
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.marks import Marks
     from langchain_chroma_hybrid.engine.upkeep import Upkeep
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
+
+_log = logging.getLogger(__name__)
 
 
 class LexicalHalf:
@@ -71,12 +74,6 @@ class LexicalHalf:
         self.users.add(store)
         self.keeper.look_again()
 
-    def leave(self, store: ChromaStore) -> None:
-        """One user less; with the last one this closes."""
-        self.users.discard(store)
-        if not self.users:
-            self.close(store)
-
     def discard(self) -> None:
         """Let go of an index whose folder will be removed; nothing is brought in any more."""
         self._closed = True
@@ -89,10 +86,15 @@ class LexicalHalf:
         """Bring waiting writes in and give files and locks back; may be called twice."""
         if self._closed:
             return
-        self.writer.flush(store)
         self._closed = True
-        self.keeper.close(store)
-        self._release()
+        try:
+            self.writer.flush(store)
+            self.keeper.close(store)
+        except Exception as error:  # noqa: BLE001  # the journal has it, for the next open
+            _log.warning("closed before all writes were in the lexical index: %s", error)
+            self.keeper.stop()
+        finally:
+            self._release()
 
     def _release(self) -> None:
         self.check.stop()

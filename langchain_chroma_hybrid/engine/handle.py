@@ -135,7 +135,7 @@ class CollectionHandle:
         if half is not None and index.opened is not half:
             return True
         if not isinstance(error, CollectionError):
-            return False
+            return index.opened is None  # closed by the last of the others in the meantime
         new = reopened(self._client, index.store.name, index.store.uuid)
         if new is None:
             return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from langchain_chroma_hybrid.core.records import LEXICAL, VECTOR, SearchRequest, SearchResult
 from langchain_chroma_hybrid.engine.query_plan import make_plan, needs_lexical
-from langchain_chroma_hybrid.engine.registry import open_half
+from langchain_chroma_hybrid.engine.registry import leave_half, open_half
 from langchain_chroma_hybrid.engine.running import Query, awaited, given, started
 from langchain_chroma_hybrid.engine.threads import in_thread
 from langchain_chroma_hybrid.errors import (
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport
     from langchain_chroma_hybrid.engine.writer import AsyncEmbedMany, EmbedMany
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
+
+# How often a query begins anew because somebody makes the index anew meanwhile.
+_TRIES = 3
 
 Trace: TypeAlias = Callable[[str, "Step"], "Outcome"]
 AsyncEmbed: TypeAlias = Callable[[str], Awaitable["Vector"]]
@@ -162,25 +165,31 @@ class HybridIndex:
                 return answer
             query = answer
 
-    def _begun(self, request: SearchRequest, route: Route, start: float) -> Query:
+    def _begun(
+        self, request: SearchRequest, route: Route, start: float, tried: int = 0
+    ) -> Query:
         """The query over both halves or, where it may do without the index, over vectors alone."""
+        if tried > _TRIES:
+            note = "vectors only: the lexical index was made anew again and again"
+            return self._without(request, route, start, note)
         try:
             half = self.half
             rebuilds = half.keeper.rebuilds
-            note = half.keeper.prepare(self.store)
+            missing = half.keeper.prepare(self.store, self._config.upkeep)
             half.check.wake(self.store)
-            if note is None:
+            if missing is None:
                 chroma = half.filters_by_chroma(self.store)
                 plan = make_plan(
                     request, self.store, half.lexical, route="chroma" if chroma else route
                 )
                 notes = _notes(half.lexical) if LEXICAL in plan.weights else ()
-                return Query(plan, self.store, request, route, start, half, rebuilds, notes)
+                known = half, rebuilds, notes, tried
+                return Query(plan, self.store, request, route, start, *known)
         except (CollectionError, InvalidArgumentError):
             raise
         except Exception as error:  # noqa: BLE001  # what may keep an index from being used is many things
-            note = self._note(request, error)
-        return self._without(request, route, start, note)
+            missing = self._note(request, error)
+        return self._without(request, route, start, missing)
 
     def _without(self, request: SearchRequest, route: Route, start: float, note: str) -> Query:
         """The query over vectors alone."""
@@ -226,7 +235,7 @@ class HybridIndex:
             if not query.outlived(self.opened):
                 return answer
         # The index was made anew meanwhile: it may have been asked when it was empty.
-        return self._begun(query.asked, query.route, query.start)
+        return self._begun(query.asked, query.route, query.start, query.tried + 1)
 
     # Writing
 
@@ -298,7 +307,7 @@ class HybridIndex:
         """Let go of the lexical half, which the last one closes; may be called twice."""
         half, self._half = self.opened, None
         if half is not None:
-            half.leave(self.store)
+            leave_half(self.store, half)
 
 
 def _for_want_of_the_index(outcomes: Sequence[Outcome]) -> LexicalIndexError | None:

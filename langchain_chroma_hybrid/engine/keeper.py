@@ -81,16 +81,18 @@ class Keeper:
         # Whoever never calls `close` has his last state noted all the same.
         self._finalizer = weakref.finalize(self, _end, self._stop, self._builders, marks)
 
-    def prepare(self, store: ChromaStore) -> str | None:
+    def prepare(self, store: ChromaStore, upkeep: Upkeep) -> str | None:
         """Make the index current; a note when queries have to do without it.
 
-        Nothing of the index is told to a client that the server has not answered lately.
+        Nothing of the index is told to a client that the server has not answered within the
+        `max_age` of who asks, whose `upkeep` this is.
 
         Raises:
             CollectionError: the collection is gone.
             LexicalIndexError: the index cannot be read or written.
         """
-        count = None if store.answered_within(self._max_age(store)) else store.count()
+        age = upkeep.age(in_memory=store.in_memory)
+        count = None if store.answered_within(age) else store.count()
         self._writer.flush(store)
         if not self._opened:
             self._open(store, count)
@@ -98,7 +100,7 @@ class Keeper:
             return self._why_not()
         store.reader.catch_up()
         if self._upkeep.sync == "before_query":
-            self._look(store, count)
+            self._look(store, count, age)
         self._meet_writers(store)
         return None
 
@@ -196,7 +198,9 @@ class Keeper:
                 # What nobody has looked at stays to be found by the next who does.
                 self._settle(sight if alone and known else Sight())
             else:
-                self._begin_build(store, deep=in_doubt)
+                # Of updates of pages that an earlier build has read, nobody tells this one.
+                untold = self._announced is not None and self._lexical.count() > 0
+                self._begin_build(store, deep=in_doubt or untold)
             self._opened = True
 
     def _opened_as(
@@ -269,7 +273,7 @@ class Keeper:
 
     # Looking
 
-    def _look(self, store: ChromaStore, count: int | None) -> None:
+    def _look(self, store: ChromaStore, count: int | None, age: float) -> None:
         sight, now = store.sight(), time.monotonic()
         token = sight.token
         noted = store.unchanged(self._marks.token, token)
@@ -278,7 +282,7 @@ class Keeper:
             return
         looked, when = self._looked
         same = token == looked or store.unchanged(looked, token)
-        if same and count is None and now - when < self._max_age(store):
+        if same and count is None and now - when < age:
             return
         with self._lock:
             if self._looked[1] > now:
@@ -312,9 +316,6 @@ class Keeper:
         if self._announced is not None:
             self._announced.heard(news)
             self._marks.announced = self._announced.seen
-
-    def _max_age(self, store: ChromaStore) -> float:
-        return self._upkeep.age(in_memory=store.in_memory)
 
     def _may_compare(self) -> bool:
         since = time.monotonic() - self._compared

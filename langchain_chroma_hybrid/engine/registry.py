@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import threading
+import time
 import weakref
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -71,6 +72,8 @@ _halves: weakref.WeakValueDictionary[tuple[str, str], LexicalHalf] = weakref.Wea
 # Parent folders, with tenant and database, that were looked through for dead collections.
 _swept: set[tuple[Path, str]] = set()
 _lock = threading.Lock()
+# Seconds for which an index of a server's collection is left alone, whoever asks about it.
+_UNUSED = 30 * 86_400.0
 
 
 def open_half(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
@@ -88,6 +91,9 @@ def open_half(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
             half = _build(store, config)
             _halves[key] = half
         refuse_other(half, config, store.name)
+        if store.on_server and half.upkeep.writers != config.upkeep.writers:
+            expected = f"{half.upkeep.writers!r}, with which {store.name!r} is open in this process"
+            raise InvalidArgumentError.of("writers", config.upkeep.writers, expected)
         half.join(store)
     _sweep_once(store, config)
     return half
@@ -121,14 +127,26 @@ def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
     """Forget the lexical half of a collection and remove its folder, whatever state that is in."""
     with _lock:
         half = _halves.pop((store.location, store.uuid), None)
-        if half is not None and half.usable:
-            half.discard()
-        if config.index is not None:
-            config.index.clear()
-        folder = index_folder(store, config)
-        if folder is not None and folder.exists():
-            TantivyIndex.destroy(folder, lock_timeout=config.lock_timeout)
-        passed("index removed")
+    # Outside: what may have to wait must not keep others from opening other collections.
+    if half is not None and half.usable:
+        half.discard()
+    if config.index is not None:
+        config.index.clear()
+    folder = index_folder(store, config)
+    if folder is not None and folder.exists():
+        TantivyIndex.destroy(folder, lock_timeout=config.lock_timeout)
+    passed("index removed")
+
+
+def leave_half(store: ChromaStore, half: LexicalHalf) -> None:
+    """Let go of a half, which closes when nobody else uses it."""
+    with _lock:
+        half.users.discard(store)
+        last = not half.users
+        if last and _halves.get((store.location, store.uuid)) is half:
+            del _halves[store.location, store.uuid]
+    if last:
+        half.close(store)
 
 
 def rebuild_half(
@@ -173,9 +191,17 @@ def sweep(store: ChromaStore, parent: Path) -> None:
         for path in others:
             if path.name in alive or read(path / NOTES).place != store.place:
                 continue
+            # A server may show this client nothing of what belongs to others on this machine.
+            if store.on_server and time.time() - _used(path) < _UNUSED:
+                continue
             with suppress(Exception):
                 if not store.exists(path.name):
                     TantivyIndex.destroy(path, lock_timeout=0.0)
+
+
+def _used(folder: Path) -> float:
+    """When the index was last written, in seconds since 1970."""
+    return max(path.stat().st_mtime for path in (folder, *folder.iterdir(), folder / NOTES))
 
 
 def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:

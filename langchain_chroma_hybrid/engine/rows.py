@@ -6,6 +6,7 @@ import math
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +54,7 @@ def rows_of(
     Raises:
         InvalidArgumentError: names the first bad entry; nothing has been written.
     """
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise InvalidArgumentError.of("texts", texts, "several strings")
-    documents = list(texts)
+    documents = listed("texts", texts, "several strings")
     for i, text in enumerate(documents):
         if not isinstance(text, str):
             raise InvalidArgumentError.of(f"texts[{i}]", text, "a string")
@@ -96,7 +95,7 @@ def query_vector(embedding: Any) -> Vector:
     """
     try:
         vector = np.asarray(embedding, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise EmbeddingError.of("embedding", embedding, "one row of numbers") from error
     if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
         raise EmbeddingError.of("embedding", embedding, "one row of finite numbers")
@@ -109,14 +108,24 @@ def checked_ids(ids: Iterable[Any]) -> list[str]:
     Raises:
         InvalidArgumentError: names the first that it cannot, or `ids` are none at all.
     """
-    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
-        raise InvalidArgumentError.of("ids", ids, "several strings")
-    listed = list(ids)
-    for i, id_ in enumerate(listed):
+    several = listed("ids", ids, "several strings")
+    for i, id_ in enumerate(several):
         if not isinstance(id_, str) or not id_:
             raise InvalidArgumentError.of(f"ids[{i}]", id_, "a non-empty string")
         _encodable(f"ids[{i}]", id_)
-    return listed
+    return several
+
+
+def listed(name: str, values: Any, expected: str) -> list[Any]:
+    """Several values as a list.
+
+    Raises:
+        InvalidArgumentError: they are none, or one that only looks like several.
+    """
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping):
+        with suppress(TypeError):  # an array without dimensions
+            return list(values)
+    raise InvalidArgumentError.of(name, values, expected)
 
 
 def is_id(value: object) -> bool:
@@ -137,9 +146,8 @@ _METADATA_VALUE = (
 def _ids(given: Iterable[str | None] | None, count: int) -> list[str]:
     if given is None:
         return [str(uuid.uuid4()) for _ in range(count)]
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise InvalidArgumentError.of("ids", given, "several strings")
-    ids = [str(uuid.uuid4()) if id_ is None else id_ for id_ in given]
+    several = listed("ids", given, "several strings")
+    ids = [str(uuid.uuid4()) if id_ is None else id_ for id_ in several]
     if len(ids) != count:
         raise InvalidArgumentError.of("ids", f"{len(ids)} ids", f"{count}, one per text")
     checked_ids(ids)
@@ -152,14 +160,12 @@ def _ids(given: Iterable[str | None] | None, count: int) -> list[str]:
 def _metadatas(given: Iterable[Metadata | None] | None, count: int) -> list[Metadata | None] | None:
     if given is None:
         return None
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise InvalidArgumentError.of("metadatas", given, "several mappings, one for each text")
-    listed = list(given)
-    if len(listed) > count:
-        raise InvalidArgumentError.of("metadatas", f"{len(listed)} entries", f"at most {count}")
-    if not listed:
+    several = listed("metadatas", given, "several mappings, one for each text")
+    if len(several) > count:
+        raise InvalidArgumentError.of("metadatas", f"{len(several)} entries", f"at most {count}")
+    if not several:
         return None
-    metadatas = [_metadata(f"metadatas[{i}]", metadata) for i, metadata in enumerate(listed)]
+    metadatas = [_metadata(f"metadatas[{i}]", metadata) for i, metadata in enumerate(several)]
     return [*metadatas, *([None] * (count - len(metadatas)))]
 
 

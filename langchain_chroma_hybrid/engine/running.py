@@ -46,6 +46,7 @@ class Query:
         half: the lexical half; None when the query does without.
         rebuilds: how often that had been made anew when the query began.
         notes: what the query has to do without, in words.
+        tried: how often it was begun before, in vain.
     """
 
     plan: Plan
@@ -56,6 +57,7 @@ class Query:
     half: LexicalHalf | None = None
     rebuilds: int = 0
     notes: tuple[str, ...] = ()
+    tried: int = 0
 
     @property
     def lexical(self) -> LexicalIndex | None:

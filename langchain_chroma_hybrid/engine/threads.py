@@ -34,19 +34,16 @@ class Threads:
         """Run `work` in the caller's context."""
         run = copy_context().run
         if self._free.acquire(blocking=False):
-            return self._pool.submit(self._lasting, run, work)
+            lasting = self._pool.submit(run, work)
+            # Also when it was cancelled before it began.
+            lasting.add_done_callback(lambda _: self._free.release())
+            return lasting
         future: Future[T] = Future()
         thread = threading.Thread(
             target=_settle, args=(future, run, work), name="chroma-hybrid-more", daemon=True
         )
         thread.start()
         return future
-
-    def _lasting(self, run: Callable[..., T], work: Callable[[], T]) -> T:
-        try:
-            return run(work)
-        finally:
-            self._free.release()
 
 
 def _settle(future: Future[T], run: Callable[..., T], work: Callable[[], T]) -> None:

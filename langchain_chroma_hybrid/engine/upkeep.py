@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -54,14 +55,24 @@ class Upkeep:
         one_of("sync", self.sync, _SYNC)
         one_of("backfill", self.backfill, _BACKFILL)
         one_of("writers", self.writers, _WRITERS)
-        if self.max_age not in (None, math.inf):
-            number("max_age", self.max_age, 0.0, math.inf)
+        if self.max_age is not None:
+            number("max_age", _finite(self.max_age), 0.0, math.inf)
         number("check_rate", self.check_rate, 0.0, math.inf)
-        if self.progress is not None and not callable(self.progress):
-            raise InvalidArgumentError.of("progress", self.progress, "a function, or None")
+        check_progress(self.progress)
 
     def age(self, *, in_memory: bool = False) -> float:
         """`max_age`, or its default."""
         if self.max_age is not None:
             return self.max_age
         return 0.0 if in_memory else MAX_AGE
+
+
+def check_progress(progress: object) -> None:
+    """Raise `InvalidArgumentError` unless it is None or can be called."""
+    if progress is not None and not callable(progress):
+        raise InvalidArgumentError.of("progress", progress, "a function, or None")
+
+
+def _finite(value: object) -> object:
+    """Infinity, which is for ever, as the longest time that is a number."""
+    return sys.float_info.max if isinstance(value, float) and value == math.inf else value

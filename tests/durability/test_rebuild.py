@@ -79,6 +79,17 @@ def test_it_fails_nobody_who_searches_or_writes(folder: Path | None, backfill: s
     assert store.verify().ok
 
 
+def test_a_search_ends_while_others_rebuild_without_end():
+    store = filled()
+    crowd = Crowd()
+    for _ in range(2):
+        crowd.does(store.rebuild)
+    for _ in range(3):
+        assert ids_of(store.similarity_search("R123-78", k=1)) == ["pump"]
+    crowd.ends()
+    assert not crowd.failed
+
+
 def rebuild_often(folder: Path, name: str) -> None:
     store = HybridChroma(name, WordEmbeddings(), str(folder), collection_configuration=COSINE)
     for _ in range(8):

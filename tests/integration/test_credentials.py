@@ -223,3 +223,40 @@ def test_a_wrapped_chroma_keeps_its_own_client(two, tmp_path: Path):
     plain.add_texts(["a zebra"], ids=["zebra"])
     assert "zebra" in ids_of(retriever.invoke("zebra"))
     assert {who for who, _, _ in two.proxy.asked} == {"ben"}
+
+
+def test_who_may_not_delete_changes_nothing(proxy, cache):
+    two = Two(proxy, by_header, check_rate=0)
+    assert ask(two.ben, "store")
+    half = two.ann._index.half
+    del proxy.users["token-of-ben"]
+    for call in (two.ben.delete_collection, two.ben.reset_collection):
+        with pytest.raises(Exception, match="refused by the proxy"):
+            call()
+    assert two.ann._index.half is half
+    assert half.lexical.path.exists()
+    assert ask(two.ann, "store", mode="lexical")
+
+
+def test_the_patience_of_others_gives_nobody_more(proxy):
+    two = Two(proxy, by_header, check_rate=0, max_age=3600)
+    strict = HybridChroma(
+        two.name, WordEmbeddings(), client=by_header(proxy.port, "token-of-ben"), max_age=0
+    )
+    assert ask(strict, "store")
+    del proxy.users["token-of-ben"]
+    for query in ("pump", "zebra"):
+        with pytest.raises(Exception, match="refused by the proxy"):
+            ask(strict, "store", query, mode="lexical")
+
+
+def test_closing_without_a_valid_token_closes_all_the_same(proxy):
+    two = Two(proxy, by_header, check_rate=0)
+    two.ann.close()
+    two.ben.add_texts(["a zebra"], ids=["zebra"])
+    index = two.ben._index
+    del proxy.users["token-of-ben"]
+    two.ben.close()
+    assert index.opened is None
+    again = two.store("second-of-ben")
+    assert ask(again, "store", "zebra", mode="lexical") == ["zebra"]

@@ -9,17 +9,21 @@ import signal
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import chromadb
+import numpy as np
 import pytest
+from chromadb.api.types import Documents, EmbeddingFunction, Embeddings
+from chromadb.utils.embedding_functions import register_embedding_function
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
 from langchain_chroma_hybrid.engine import announcements, content_check
+from langchain_chroma_hybrid.engine.change_token import Sight
 from langchain_chroma_hybrid.engine.chroma_announced import PREFIX
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import ended, started, wait_until
 from tests.helpers import CORPUS, COSINE, MODES, documents, fresh_name, ids_of
@@ -344,9 +348,94 @@ def test_what_cannot_be_read_of_others_means_everything(port: int, content: str)
     store.add_documents(documents())
     assert ask(store, "pump")
     raw(port, store).update(ids=["pump"], documents=["a quagga"], embeddings=[PUMP])
-    store._index.store.announced.put("stranger", "token", content, busy=False, at=0.0)
+    told = {"token": "token", "busy": False, "at": 0.0, "content": content}
+    store._index.store.announced.put("stranger", told)
     time.sleep(0.06)
     assert ask(store, "quagga", mode="lexical") == ["pump"]
+
+
+class Evil(EmbeddingFunction[Documents]):
+    """An embedding function that says when it is built."""
+
+    built: ClassVar[list[object]] = []
+
+    def __init__(self) -> None:
+        self.built.append(self)
+
+    def __call__(self, input: Documents) -> Embeddings:  # noqa: A002  # Chroma's name
+        return [np.ones(1, dtype=np.float32) for _ in input]
+
+    @staticmethod
+    def name() -> str:
+        return "evil"
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @staticmethod
+    def build_from_config(config: dict[str, Any]) -> Evil:
+        return Evil()
+
+
+def test_the_telling_collection_of_a_stranger_runs_nothing(port: int):
+    register_embedding_function(Evil)
+    store = ours(port, fresh_name() + "-evil")
+    place = PREFIX + str(store._collection.id)
+    chromadb.HttpClient("127.0.0.1", port).create_collection(place, embedding_function=Evil())
+    Evil.built.clear()
+    store.add_documents(documents())
+    assert ask(store, "pump")
+    store.delete(["pump"])
+    assert not Evil.built
+
+
+def test_one_setting_for_all_in_a_process(port: int):
+    store = filled(port)
+    other = make(port, store._collection.name, writers="ours")
+    with pytest.raises(InvalidArgumentError, match="writers: expected 'any'"):
+        other.similarity_search("pump")
+
+
+def test_a_build_that_was_stopped_takes_nothing_old_in(port: int, tmp_path: Path, monkeypatch):
+    name = fresh_name() + "-stopped"
+    store = ours(port, name, tmp_path / "here")
+    store.add_documents(documents())
+    assert ask(store, "pump")
+    index = store._index
+    index.half._marks.announced = None
+    index.half._marks.set(ready=False, sight=Sight())  # as when a build was stopped
+    store.close()
+    assert ended(started(changes, port, name, tmp_path / "there")) == 0
+    again = ours(port, name, tmp_path / "here")
+    assert ask(again, "quagga", mode="lexical") == ["pump"]
+    assert again.verify().ok
+
+
+def test_what_was_forgotten_meanwhile_means_everything(port: int, tmp_path: Path, monkeypatch):
+    name = fresh_name() + "-forgotten"
+    reader = ours(port, name, tmp_path / "reader")
+    reader.add_documents(documents())
+    assert ask(reader, "pump")
+    reader.close()
+    assert ended(started(changes, port, name, tmp_path / "first")) == 0
+    monkeypatch.setattr(announcements, "_FORGOTTEN_AFTER", -10.0)
+    writer = ours(port, name, tmp_path / "second")
+    writer.add_texts(["words"], ids=["words"])
+    writer.close()
+    again = ours(port, name, tmp_path / "reader")
+    assert ask(again, "quagga", mode="lexical") == ["pump"]
+
+
+def test_a_late_writer_brings_nothing_back(port: int):
+    store = ours(port, fresh_name() + "-late")
+    store.add_documents(documents())
+    place = PREFIX + str(store._collection.id)
+    client = chromadb.HttpClient("127.0.0.1", port)
+    client.delete_collection(place)
+    client.delete_collection(store._collection.name)
+    with pytest.raises(CollectionError):
+        store.add_texts(["words"])
+    assert place not in [collection.name for collection in client.list_collections()]
 
 
 # What a proxy lets through

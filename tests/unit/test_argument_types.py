@@ -52,6 +52,16 @@ class Unshowable:
         (lambda s: s.add_texts(["a"], ids=3), "ids"),
         (lambda s: s.add_texts(["a"], ids="a"), "ids"),
         (lambda s: s.get_by_ids([0]), r"ids\[0\]"),
+        (lambda s: s.get_by_ids(np.array("a")), "ids"),
+        (lambda s: s.delete(np.array("a")), "ids"),
+        (lambda s: s.add_texts(np.array("a")), "texts"),
+        (lambda s: s.add_documents(np.array(None)), "documents"),
+        (lambda s: s.add_texts(["a"], np.array(None)), "metadatas"),
+        (lambda s: s.sync(progress=3), "progress"),
+        (lambda s: s.rebuild(3), "progress"),
+        (lambda s: s.highlight(None, Document("a")), "query"),
+        (lambda s: s.highlight("a", 3), "document"),
+        (lambda s: s.similarity_search_by_vector(10**400), "embedding"),
         (lambda s: s.get_by_ids(3), "ids"),
         (lambda s: s.get_by_ids([Unshowable()]), r"ids\[0\]"),
         (lambda s: s.similarity_search("pump", k="3"), "k"),
@@ -91,6 +101,7 @@ async def test_asynchronous_calls():
         {"max_age": "x"}, {"max_age": True}, {"lock_timeout": "x"}, {"lock_timeout": -1},
         {"analyzer": 3}, {"analyzer": Unshowable()}, {"sync": 1}, {"sync": Unshowable()},
         {"backfill": None}, {"progress": "bar"}, {"check_rate": None},
+        {"analyzer": np.array([1, 2])}, {"max_age": np.array([1, 2])}, {"sync": np.array([1, 2])},
     ],
     ids=lambda bad: f"{next(iter(bad))}={type(next(iter(bad.values()))).__name__}",
 )  # fmt: skip
@@ -100,6 +111,12 @@ def test_settings(bad: dict[str, Any]):
         HybridChroma(fresh_name(), WordEmbeddings(), **bad)
     with pytest.raises(InvalidArgumentError, match=f"^{name}: expected"):
         ChromaHybridRetriever.from_vectorstore(plain_chroma(), **bad)
+
+
+@pytest.mark.parametrize("client", [3, "http://localhost:8000", object()])
+def test_what_is_no_client(client: Any):
+    with pytest.raises(InvalidArgumentError, match="client: expected a Chroma client"):
+        HybridChroma(fresh_name(), WordEmbeddings(), client=client)
 
 
 class Chromas(EmbeddingFunction[Documents]):

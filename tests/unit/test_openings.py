@@ -192,3 +192,52 @@ def test_closing_while_others_ask(tmp_path: Path):
     for thread in asking:
         thread.join()
     assert not failed
+
+
+def test_opening_and_closing_beside_each_other():
+    store = filled()
+    client, name = store._client, store._collection.name
+    store.close()
+    failed: list[BaseException] = []
+    ends = time.monotonic() + 3
+
+    def open_and_close() -> None:
+        while time.monotonic() < ends and not failed:
+            try:
+                with HybridChroma(name, WordEmbeddings(), client=client) as one:
+                    assert ids_of(one.similarity_search("R123-78", k=1)) == ["pump"]
+                    one.add_texts(["a zebra"], ids=["zebra"])
+            except BaseException as error:  # noqa: BLE001  # told below
+                failed.append(error)
+
+    threads_ = [threading.Thread(target=open_and_close) for _ in range(6)]
+    for thread in threads_:
+        thread.start()
+    for thread in threads_:
+        thread.join()
+    assert not failed
+
+
+async def test_cancelled_work_gives_its_thread_back():
+    tasks = [asyncio.ensure_future(threads.in_thread(lambda: time.sleep(0))) for _ in range(100)]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    free = threads._threads()._free
+    await asyncio.to_thread(wait_until, lambda: free._value == threads.LASTING)
+
+
+def test_a_retriever_over_a_closed_store_says_so(tmp_path: Path):
+    store = filled(tmp_path)
+    retriever = ChromaHybridRetriever(vectorstore=store)
+    store.close()
+    with pytest.raises(CollectionError, match="closed"):
+        retriever.invoke("pump")
+
+
+def test_leaving_a_block_does_not_hide_its_error(tmp_path: Path):
+    with pytest.raises(KeyError, match="mine"), filled(tmp_path) as store:
+        store.add_texts(["words"])
+        store._client.delete_collection(store._collection.name)
+        raise KeyError("mine")
