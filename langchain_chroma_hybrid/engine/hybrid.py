@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.base import LexicalIndex
 
 # How often a query begins anew because somebody makes the index anew meanwhile.
-_TRIES = 3
+_TRIES = 20
 
 Trace: TypeAlias = Callable[[str, "Step"], "Outcome"]
 AsyncEmbed: TypeAlias = Callable[[str], Awaitable["Vector"]]

@@ -237,7 +237,11 @@ def test_a_retriever_over_a_closed_store_says_so(tmp_path: Path):
 
 
 def test_leaving_a_block_does_not_hide_its_error(tmp_path: Path):
-    with pytest.raises(KeyError, match="mine"), filled(tmp_path) as store:
-        store.add_texts(["words"])
-        store._client.delete_collection(store._collection.name)
-        raise KeyError("mine")
+    def leave() -> None:
+        with filled(tmp_path) as store:
+            store.add_texts(["words"])
+            store._client.delete_collection(store._collection.name)
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        leave()
