@@ -7,7 +7,7 @@ import math
 import reprlib
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from langchain_chroma_hybrid.core.filter_numbers import INT64
 from langchain_chroma_hybrid.core.filter_tree import (
@@ -20,6 +20,7 @@ from langchain_chroma_hybrid.core.filter_tree import (
     HasElement,
     TextMatch,
     all_of,
+    gathered,
     join,
 )
 from langchain_chroma_hybrid.errors import FilterError
@@ -33,6 +34,7 @@ MAX_NESTING = 60
 MAX_SUBSTRING = 49_998
 """Bytes of a `$contains` pattern on the document: SQLite's limit for LIKE, less two wildcards."""
 
+_LONGEST_TYPO = 40  # characters; to look for what is like a long word takes long
 _LOGICAL: Mapping[str, type[AllOf | AnyOf]] = {"$and": AllOf, "$or": AnyOf}
 _EQUALITY = ("$eq", "$ne")
 _RANGE = ("$gt", "$gte", "$lt", "$lte")
@@ -66,18 +68,34 @@ def parse(
             `$contains` pattern, an empty pattern or another operator under `#document`.
     """
     return all_of(
-        None if where is None else _where(where, names[0], 0),
-        None if where_document is None else _document(where_document, names[1], 0),
+        None if where is None else _where(where, _Path(None, names[0]), 0),
+        None if where_document is None else _document(where_document, _Path(None, names[1]), 0),
     )
 
 
-def _where(node: object, path: str, depth: int) -> Filter:
+class _Path(NamedTuple):
+    """Where in a filter something stands; written out only for an error."""
+
+    above: _Path | None
+    step: object
+
+    def __str__(self) -> str:
+        steps: list[str] = []
+        at: _Path = self
+        while at.above is not None:
+            steps.append(f"[{_show(at.step)}]")
+            at = at.above
+        return "".join([str(at.step), *reversed(steps)])
+
+
+def _where(node: object, path: _Path, depth: int) -> Filter:
     parts: list[Filter] = []
     for key, value in _entries(node, path):
-        here = f"{path}[{key!r}]"
+        here = _Path(path, key)
         if key in _LOGICAL:
             children = _children(value, here, depth)
-            parts.append(join(_LOGICAL[key], [_where(c, p, depth + 1) for c, p in children]))
+            found = [_where(child, at, depth + 1) for child, at in children]
+            parts.append(join(_LOGICAL[key], gathered(_LOGICAL[key], found)))
         elif key.startswith("$"):
             raise _error(path, key, "a metadata key, $and or $or", _suggest(key, _LOGICAL))
         else:
@@ -85,10 +103,10 @@ def _where(node: object, path: str, depth: int) -> Filter:
     return join(AllOf, parts)
 
 
-def _document(node: object, path: str, depth: int) -> Filter:
+def _document(node: object, path: _Path, depth: int) -> Filter:
     parts: list[Filter] = []
     for key, value in _entries(node, path):
-        here = f"{path}[{key!r}]"
+        here = _Path(path, key)
         if key in _LOGICAL:
             children = _children(value, here, depth)
             parts.append(join(_LOGICAL[key], [_document(c, p, depth + 1) for c, p in children]))
@@ -97,7 +115,7 @@ def _document(node: object, path: str, depth: int) -> Filter:
     return join(AllOf, parts)
 
 
-def _field(key: str, value: object, path: str) -> Filter:
+def _field(key: str, value: object, path: _Path) -> Filter:
     if key == DOCUMENT_KEY:
         operators = _entries(value, path)
         return join(AllOf, [_text_match(op, arg, path, _CONTAINS) for op, arg in operators])
@@ -107,8 +125,8 @@ def _field(key: str, value: object, path: str) -> Filter:
     return join(AllOf, [_condition(key, op, arg, path) for op, arg in _entries(value, path)])
 
 
-def _condition(key: str, op: str, operand: object, path: str) -> Filter:
-    here = f"{path}[{op!r}]"
+def _condition(key: str, op: str, operand: object, path: _Path) -> Filter:
+    here = _Path(path, op)
     if op in _EQUALITY:
         return Compare(key, cast("Any", op), _scalar(operand, here))
     if op in _RANGE:
@@ -123,10 +141,10 @@ def _condition(key: str, op: str, operand: object, path: str) -> Filter:
     raise _error(path, op, f"one of {', '.join(_METADATA)}", _suggest(op, _METADATA))
 
 
-def _text_match(op: str, pattern: object, path: str, known: tuple[str, ...]) -> TextMatch:
+def _text_match(op: str, pattern: object, path: _Path, known: tuple[str, ...]) -> TextMatch:
     if op not in known:
         raise _error(path, op, f"one of {', '.join(known)}", _suggest(op, known))
-    here = f"{path}[{op!r}]"
+    here = _Path(path, op)
     text = plain(pattern)
     if not isinstance(text, str) or not text:
         raise _error(here, pattern, "a non-empty str")
@@ -136,7 +154,7 @@ def _text_match(op: str, pattern: object, path: str, known: tuple[str, ...]) -> 
     return TextMatch(cast("Any", op), text)
 
 
-def _entries(node: object, path: str) -> list[tuple[str, object]]:
+def _entries(node: object, path: _Path) -> list[tuple[str, object]]:
     if not isinstance(node, Mapping) or not node:
         raise _error(path, node, "a non-empty dict")
     for key in node:
@@ -145,24 +163,25 @@ def _entries(node: object, path: str) -> list[tuple[str, object]]:
     return [(str(plain(key)), value) for key, value in node.items()]
 
 
-def _children(value: object, path: str, depth: int) -> Iterable[tuple[object, str]]:
+def _children(value: object, path: _Path, depth: int) -> Iterable[tuple[object, _Path]]:
     if not isinstance(value, list | tuple) or not value:
         raise _error(path, value, "a non-empty list of filters")
     if depth >= MAX_NESTING:
-        raise FilterError(f"{path[:60]}…: expected at most {MAX_NESTING} levels of $and and $or")
-    return ((child, f"{path}[{i}]") for i, child in enumerate(value))
+        expected = f"at most {MAX_NESTING} levels of $and and $or"
+        raise FilterError(f"{str(path)[:60]}…: expected {expected}")
+    return ((child, _Path(path, i)) for i, child in enumerate(value))
 
 
-def _scalars(value: object, path: str) -> tuple[Scalar, ...]:
+def _scalars(value: object, path: _Path) -> tuple[Scalar, ...]:
     if not isinstance(value, list | tuple) or not value:
         raise _error(path, value, "a non-empty list of str, int, float or bool")
-    scalars = [_scalar(item, f"{path}[{i}]") for i, item in enumerate(value)]
+    scalars = [_scalar(item, _Path(path, i)) for i, item in enumerate(value)]
     if len({type(item) for item in scalars}) > 1:
         raise _error(path, value, "values of one type (int, float and bool differ)")
     return tuple(dict.fromkeys(scalars))
 
 
-def _scalar(value: object, path: str) -> Scalar:
+def _scalar(value: object, path: _Path) -> Scalar:
     scalar = plain(value)
     if isinstance(scalar, str):
         _check_text(scalar, path)
@@ -196,14 +215,14 @@ def plain(value: object) -> object:
     return float.__float__(value) if isinstance(value, float) else value
 
 
-def _check_text(text: str, path: str) -> None:
+def _check_text(text: str, path: _Path) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise _error(path, text, "text that UTF-8 can hold (no lone surrogates)") from error
 
 
-def _check_like(text: str, path: str) -> None:
+def _check_like(text: str, path: _Path) -> None:
     # Chroma makes it a LIKE pattern. SQLite reads those up to the first NUL ("\0" would match every
     # document), and refuses long ones.
     if "\0" in text:
@@ -214,11 +233,13 @@ def _check_like(text: str, path: str) -> None:
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
+    if len(word) > _LONGEST_TYPO:
+        return ""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _error(path: str, got: object, expected: str, hint: str = "") -> FilterError:
+def _error(path: _Path, got: object, expected: str, hint: str = "") -> FilterError:
     return FilterError(f"{path}: expected {expected}, got {_show(got)}{hint}")
 
 

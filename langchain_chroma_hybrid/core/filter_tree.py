@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+
+from langchain_chroma_hybrid.core.filter_numbers import meant_float, meant_int
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.records import Scalar
 
 DOCUMENT_KEY = "#document"
 """The key under which `where` addresses the document."""
+
+_MANY = 100  # parts of one AND or OR
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,24 @@ class Among:
     values: tuple[Scalar, ...]
     negated: bool = False
     kind: type = field(init=False, repr=False)
+    _stored: Mapping[type, frozenset[Scalar]] | None = field(
+        init=False, repr=False, compare=False, default=None
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", type(self.values[0]))
+
+    @property
+    def stored(self) -> Mapping[type, frozenset[Scalar]]:
+        """By type, the stored values that equal one of `values`: for a look at many records."""
+        if self._stored is None:
+            found = {self.kind: frozenset(self.values)}
+            if self.kind in (int, float):
+                numbers = cast("tuple[float, ...]", self.values)
+                found = {int: frozenset(map(meant_int, numbers)),
+                         float: frozenset(map(meant_float, numbers))}  # fmt: skip
+            object.__setattr__(self, "_stored", found)
+        return cast("Mapping[type, frozenset[Scalar]]", self._stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +139,25 @@ def join(kind: type[AllOf | AnyOf], parts: Iterable[Filter]) -> Filter:
         flat.update(dict.fromkeys(part.parts if isinstance(part, kind) else (part,)))
     unique = tuple(flat)
     return unique[0] if len(unique) == 1 else kind(unique)
+
+
+def gathered(kind: type[AllOf | AnyOf], parts: Sequence[Filter]) -> Iterable[Filter]:
+    """The same parts; where there are many, with one set for the values of one key.
+
+    `{"$or": [{"a": 1}, {"a": 2}, ...]}` is `{"a": {"$in": [1, 2, ...]}}`, and `$ne` makes `$nin`.
+    """
+    if len(parts) < _MANY:
+        return parts
+    op = "$eq" if kind is AnyOf else "$ne"
+    values: dict[tuple[str, type], dict[Scalar, None]] = {}
+    rest: list[Filter] = []
+    for part in parts:
+        if isinstance(part, Compare) and part.op == op:
+            values.setdefault((part.key, part.kind), {})[part.value] = None
+        else:
+            rest.append(part)
+    sets = [Among(key, tuple(some), op == "$ne") for (key, _), some in values.items()]
+    return [*sets, *rest]
 
 
 def leaves(node: Filter) -> Iterator[Leaf]:

@@ -19,17 +19,27 @@ from langchain_chroma_hybrid.core.filter_tree import (
     all_of,
     leaves,
 )
+from langchain_chroma_hybrid.errors import FilterError
+
+MOST_PARTS = 950
+"""Parts of an AND or OR, those within added to it; SQLite's limit for an expression is 1,000."""
+
+MOST_VALUES = 30_000
+"""Values in all conditions of one question, less than SQLite's 32,766: ids may go beside them."""
 
 
 def to_chroma(node: Filter | None) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Write the tree back as `(where, where_document)`, either of them None if it has no part.
 
     Raises:
+        FilterError: more than Chroma can be asked at once: `MOST_PARTS` or `MOST_VALUES`. It fails
+            with an error of its database above the one, and ends the process far above the other.
         ValueError: the tree has no such form: it holds `Ids`, or a `$regex` inside an OR with
             metadata. See `writable`.
     """
     if node is None:
         return None, None
+    _check_size(node)
     parts = node.parts if isinstance(node, AllOf) else (node,)
     text = all_of(*(part for part in parts if is_textual(part)))
     rest = all_of(*(part for part in parts if not is_textual(part)))
@@ -39,17 +49,41 @@ def to_chroma(node: Filter | None) -> tuple[dict[str, Any] | None, dict[str, Any
     )
 
 
+def _check_size(node: Filter) -> None:
+    depth, values = _size(node)
+    for most, got, what in ((MOST_PARTS, depth, "parts"), (MOST_VALUES, values, "values")):
+        if got > most:
+            raise FilterError(
+                f"where, where_document: expected at most {most} {what} (numbers count twice) in "
+                f"what only Chroma can answer, got {got}: ask for less at once, or with $in"
+            )
+
+
+def _size(node: Filter) -> tuple[int, int]:
+    """How deep a chain of ANDs and ORs Chroma makes of it, and values that it binds."""
+    if isinstance(node, AllOf | AnyOf):
+        sizes = [_size(part) for part in node.parts]
+        return len(sizes) + max(deep for deep, _ in sizes), 1 + sum(count for _, count in sizes)
+    if isinstance(node, Among):
+        return 0, len(node.values) * (2 if node.kind in (int, float) else 1)
+    if isinstance(node, Compare):
+        return 0, 4 if node.kind in (int, float) else 2
+    return 0, 2
+
+
 def writable(node: Filter) -> bool:
     """Whether `to_chroma` can write `node`."""
     parts = node.parts if isinstance(node, AllOf) else (node,)
-    return all(
-        _fits(leaf, in_where=not is_textual(part)) for part in parts for leaf in leaves(part)
-    )
+    return all(_all_fit(part, in_where=not is_textual(part)) for part in parts)
 
 
 def is_textual(node: Filter) -> bool:
     """Whether `node` asks about documents only."""
     return all(isinstance(leaf, TextMatch) for leaf in leaves(node))
+
+
+def _all_fit(node: Filter, *, in_where: bool) -> bool:
+    return all(_fits(leaf, in_where=in_where) for leaf in leaves(node))
 
 
 def _fits(leaf: Leaf, *, in_where: bool) -> bool:

@@ -113,9 +113,9 @@ def _passes(leaf: Leaf, record: Record) -> bool:
         case Compare(key, op, value):
             negated = op == "$ne"
             return _compare(_stored(record, key), "$eq" if negated else op, value) is not negated
-        case Among(key, values, negated):
+        case Among(key, _, negated):
             stored = _stored(record, key)
-            return any(_compare(stored, "$eq", value) for value in values) is not negated
+            return (stored in leaf.stored.get(type(stored), ())) is not negated
         case HasElement(key, value, negated):
             return _has_element(_stored(record, key), value) is not negated
 
@@ -157,7 +157,7 @@ class _Resolver:
         self._answers: dict[Filter, Ids] = {}
 
     def resolve(self, node: Filter) -> Filter:
-        absent = self._absent(node)
+        absent = dict.fromkeys(self._absent(node))
         if not absent and self._foreign(node) and writable(node):
             return self._answer(node)
         if not isinstance(node, AllOf | AnyOf):
@@ -177,7 +177,7 @@ class _Resolver:
             if isinstance(part, TextMatch) and part.op in _OPPOSITE and self._foreign(part)
         ]
 
-    def _complement(self, kind: type[AllOf | AnyOf], absent: list[TextMatch]) -> Ids:
+    def _complement(self, kind: type[AllOf | AnyOf], absent: Iterable[TextMatch]) -> Ids:
         """`absent`, joined by `kind`, as all records but those that Chroma finds: these are few."""
         present = [TextMatch(_OPPOSITE[part.op], part.pattern) for part in absent]
         found = self._answer(join(AnyOf if kind is AllOf else AllOf, present))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-import unicodedata
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -131,7 +130,7 @@ class Splitter:
     def _term(self, word: str) -> str:
         if self._language == "turkish":
             # Composed first: of a decomposed Ì only the bare I would be replaced.
-            word = unicodedata.normalize("NFC", word).replace("I", "ı").replace("İ", "i")
+            word = scripts.normalized("NFC", word).replace("I", "ı").replace("İ", "i")
         word = _APOSTROPHES.sub("'", scripts.lower(word)).removesuffix("'s").replace("'", "")
         if any(c.isdigit() for c in word):
             word = word.replace(",", "")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MAX_MARKS = 30
+"""Marks that count on one character; as many as Unicode's stream-safe text has."""
 
 # Invisible characters that stand inside words: soft hyphen, ZWNJ, ZWJ, word joiner, BOM.
 _IGNORABLE = "\u00ad\u200c\u200d\u2060\ufeff"
@@ -108,9 +111,22 @@ def units(run: str) -> list[tuple[int, int, str]]:
     return [(m.start(), m.end(), _folded(m[0])) for m in _units().finditer(run)]
 
 
+@cache
+def _excess() -> re.Pattern[str]:
+    return re.compile(rf"(?<=[{marks()}]{{{MAX_MARKS}}})[{marks()}]+")
+
+
+def normalized(form: Literal["NFC", "NFKC", "NFKD"], text: str) -> str:
+    """The Unicode form, of at most `MAX_MARKS` marks on a character.
+
+    To bring marks into order takes time that grows with the square of their number.
+    """
+    return unicodedata.normalize(form, text if len(text) <= MAX_MARKS else _excess().sub("", text))
+
+
 def lower(text: str) -> str:
     """Compatibility-composed and case-folded, accents kept: what a stemmer wants to see."""
-    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    return text.lower() if text.isascii() else normalized("NFKC", text).casefold()
 
 
 def fold(text: str) -> str:
@@ -118,9 +134,9 @@ def fold(text: str) -> str:
     text = lower(text)
     if text.isascii():
         return text
-    text = _STRIPPED.sub("", unicodedata.normalize("NFKD", text).translate(_LETTERS)).casefold()
+    text = _STRIPPED.sub("", normalized("NFKD", text).translate(_LETTERS)).casefold()
     text = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
-    return unicodedata.normalize("NFC", text)
+    return normalized("NFC", text)
 
 
 @lru_cache(1 << 13)

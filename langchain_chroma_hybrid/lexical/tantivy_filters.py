@@ -48,16 +48,16 @@ HASHED_ID = "\x1f"
 """What the terms of long ids begin with."""
 
 _MAX_ID_BYTES = 512
+_FEW_TERMS = 8  # above that, one look through the index for all of them costs less
 _MAX_INT, _MIN_INT = 2**63 - 1, -(2**63)
 _RANGES: Mapping[str, str] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
 def id_term(record_id: str) -> str:
     """The term that stands for an id: itself, or a digest where tantivy would drop a long one."""
-    raw = record_id.encode()
-    if len(raw) <= _MAX_ID_BYTES and not record_id.startswith(HASHED_ID):
+    if len(record_id.encode()) <= _MAX_ID_BYTES and not record_id.startswith(HASHED_ID):
         return record_id
-    return HASHED_ID + _hash(raw)
+    return HASHED_ID + _readable(_digest(record_id))
 
 
 def filter_terms(metadata: Metadata) -> Iterator[str]:
@@ -65,10 +65,9 @@ def filter_terms(metadata: Metadata) -> Iterator[str]:
     yield EVERY
     for key, value in metadata.items():
         if isinstance(value, list | tuple):
-            for element in value:
-                yield _value_term("element", key, element)
+            yield from _value_terms("element", key, value)
         else:
-            yield _value_term("scalar", key, cast("Scalar", value))
+            yield from _value_terms("scalar", key, [cast("Scalar", value)])
 
 
 def numbers(metadata: Metadata) -> dict[str, int]:
@@ -100,11 +99,13 @@ def supports(leaf: Leaf) -> bool:
 
 
 class FilterCompiler:
-    """Turns filters into queries of one index; adds no score. Immutable."""
+    """Turns filters into queries of one index; adds no score. May be shared between threads."""
 
     def __init__(self, index: Index, schema: Schema) -> None:
         self._index = index
         self._schema = schema
+        # One search compiles its filter several times, which may hold very many values.
+        self._last: tuple[Filter, Query] | None = None
 
     def compile(self, node: Filter | None) -> Query:
         """A query for the records that pass `node`.
@@ -114,10 +115,16 @@ class FilterCompiler:
         """
         if node is None:
             return Query.all_query()
+        last = self._last
+        if last is None or last[0] is not node:
+            self._last = last = node, self._compiled(node)
+        return last[1]
+
+    def _compiled(self, node: Filter) -> Query:
         if isinstance(node, AllOf):
-            return _joined(Occur.Must, [self.compile(part) for part in node.parts])
+            return _joined(Occur.Must, [self._compiled(part) for part in node.parts])
         if isinstance(node, AnyOf):
-            return _joined(Occur.Should, [self.compile(part) for part in node.parts])
+            return _joined(Occur.Should, [self._compiled(part) for part in node.parts])
         if not supports(node):
             raise InvalidArgumentError.of("where", node, "parts that the lexical index can answer")
         return self._leaf(node)
@@ -134,13 +141,13 @@ class FilterCompiler:
                 return _negated(self._equal(key, values), negate=negated)
             case HasElement(key, value, negated):
                 element = json_float(value) if isinstance(value, float) else value
-                found = self._one_of(TERMS, [_value_term("element", key, element)])
+                found = self._one_of(TERMS, _value_terms("element", key, [element]))
                 return _negated(found, negate=negated)
         raise AssertionError(leaf)  # `supports` has let it pass
 
     def _equal(self, key: str, values: Iterable[Scalar]) -> Query:
         spellings = [equal for value in values for equal in _equals(value)]
-        return self._one_of(TERMS, [_value_term("scalar", key, value) for value in spellings])
+        return self._one_of(TERMS, _value_terms("scalar", key, spellings))
 
     def _range(self, key: str, operator: str, number: float) -> Query:
         bounds = {
@@ -154,8 +161,9 @@ class FilterCompiler:
     def _one_of(self, field: str, terms: list[str]) -> Query:
         if not terms:
             return Query.empty_query()
-        if len(terms) == 1:
-            return Query.term_query(self._schema, field, terms[0], "basic")
+        if len(terms) <= _FEW_TERMS:
+            found = [Query.term_query(self._schema, field, term, "basic") for term in terms]
+            return found[0] if len(found) == 1 else _joined(Occur.Should, found)
         return Query.term_set_query(self._schema, field, terms)
 
 
@@ -192,10 +200,20 @@ def _is_storable(value: Scalar) -> bool:
     return not isinstance(value, int) or _MIN_INT <= value <= _MAX_INT
 
 
-def _value_term(shape: Literal["scalar", "element"], key: str, value: Scalar) -> str:
-    kind, text = _spelled(value)
-    content = f"{shape}:{kind}:{len(key)}:{key}:{text}"
-    return _hash(content.encode("utf-8", "surrogatepass"))
+def _value_terms(
+    shape: Literal["scalar", "element"], key: str, values: Iterable[Scalar]
+) -> list[str]:
+    """A term for each value; `key`, which may be long, is hashed once for each type."""
+    begun: dict[str, blake2b] = {}
+    terms: list[str] = []
+    for value in values:
+        kind, text = _spelled(value)
+        if kind not in begun:
+            begun[kind] = _digest(f"{shape}:{kind}:{len(key)}:{key}:")
+        digest = begun[kind].copy()
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        terms.append(_readable(digest))
+    return terms
 
 
 def _spelled(value: Scalar) -> tuple[str, str]:
@@ -212,9 +230,13 @@ def _column(kind: Literal["i", "f"], key: str) -> str:
     return kind + blake2b(key.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _hash(content: bytes) -> str:
+def _digest(text: str) -> blake2b:
     # 120 bits: filters guard access, so that no one may look for two values with one term.
-    return urlsafe_b64encode(blake2b(content, digest_size=15).digest()).decode()
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=15)
+
+
+def _readable(digest: blake2b) -> str:
+    return urlsafe_b64encode(digest.digest()).decode()
 
 
 def _id_terms(ids: Collection[str]) -> list[str]:

@@ -87,7 +87,8 @@ class Layout:
 
     def _analyzed(self, chunk: str) -> _Chunk:
         main, extras = self._analyzer.terms(chunk)
-        changed = [word for word in self._surface(chunk) if word not in main and word not in extras]
+        unchanged = {*main, *extras}
+        changed = [word for word in self._surface(chunk) if word not in unchanged]
         found = _Chunk(" ".join(main), " ".join(extras), " ".join(changed))
         if len(chunk) <= _SHORT:
             if len(self._chunks) >= _REMEMBERED:
