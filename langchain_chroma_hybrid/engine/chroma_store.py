@@ -172,35 +172,36 @@ class ChromaStore:
         self, embedding: Sequence[float], n: int, where: Filter | None, **restriction: Any
     ) -> list[Scored]:
         """The `n` nearest records that pass `where`, as `(id, distance)`, nearest first."""
-        conditions, document = to_chroma(where)
-        with self._asking(), self.reader.collection() as collection:
-            found = collection.query(
-                query_embeddings=row(embedding),
-                n_results=min(n, _MOST_RESULTS),
-                where=conditions,
-                where_document=document,  # type: ignore[arg-type]  # a plain dict by design
-                include=["distances"],
-                **restriction,
-            )
+        found = self._nearest(embedding, n, where, ["distances"], **restriction)
         return list(map(Scored, found["ids"][0], map(float, (found["distances"] or [[]])[0])))
 
     def query_records(
         self, embedding: Sequence[float], n: int, where: Filter | None
     ) -> tuple[list[Scored], dict[str, Record]]:
         """The same with the records, in one call and no other."""
+        found = self._nearest(embedding, n, where, ["distances", "documents", "metadatas", "uris"])
+        first = {name: found[name][0] for name in _COLUMNS}
+        records = {record.id: record for record in records_of(first)}
+        return list(map(Scored, first["ids"], map(float, first["distances"]))), records
+
+    def _nearest(
+        self,
+        embedding: Sequence[float],
+        n: int,
+        where: Filter | None,
+        include: list[str],
+        **restriction: Any,
+    ) -> Mapping[str, Any]:
         conditions, document = to_chroma(where)
         with self._asking(), self.reader.collection() as collection:
-            found = collection.query(
+            return collection.query(
                 query_embeddings=row(embedding),
                 n_results=min(n, _MOST_RESULTS),
                 where=conditions,
                 where_document=document,  # type: ignore[arg-type]  # a plain dict by design
-                include=["distances", "documents", "metadatas", "uris"],
+                include=include,  # type: ignore[arg-type]  # names that Chroma knows
+                **restriction,
             )
-        columns_of: Any = found
-        first = {name: columns_of[name][0] for name in _COLUMNS}
-        records = {record.id: record for record in records_of(first)}
-        return list(map(Scored, first["ids"], map(float, first["distances"]))), records
 
     def query_among(
         self, embedding: Sequence[float], n: int, ids: Sequence[str]
