@@ -26,7 +26,7 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 __all__ = ["MAX_TERM", "Analyzer", "QueryTerm", "Token"]
 
 # Part of every fingerprint: raise it with any change that can change the terms of a document.
-VERSION = 2
+VERSION = 3
 
 _CACHE_ENTRIES = 1 << 15
 _CACHED_LENGTH = 64
@@ -62,7 +62,8 @@ class Analyzer:
     """Turns documents and queries into terms; no text raises. Safe to share between threads.
 
     Terms are never empty, hold no white space and no lone surrogates, and have at most `MAX_TERM`
-    characters: what is longer keeps its beginning and a digest, and is found as a whole.
+    characters: what is longer keeps its beginning and a digest, and is found as a whole; words of
+    more than 1,000 characters only as they are written. Analysis takes time linear in the text.
 
     Args:
         language: a Snowball language (`english`) or its two-letter code; None turns stemming off.
@@ -208,7 +209,8 @@ class Analyzer:
                 yield chunk[piece.start : piece.end], piece
 
     def _is_stop_word(self, surface: str) -> bool:
-        return bool(self.stop_words) and scripts.fold(surface) in self.stop_words
+        # No word that is anybody's stop word is longer than a term.
+        return len(surface) <= MAX_TERM and scripts.fold(surface) in self.stop_words
 
     def _own_tokens(self, text: str) -> list[str]:
         tokens = self.preprocess_func(text) if self.preprocess_func else []

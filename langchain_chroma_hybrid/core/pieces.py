@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MAX_TERM = 128
 
+MAX_WORD = 1_000
+"""Characters of a word that is folded, stemmed and cut; longer ones count as they are written."""
+
 WHOLE, JOINED, PARTS = 3.0, 0.05, 0.15  # `R123-78`: r123-78, r12378, and what its parts share
 COMPOUND = 0.25  # `e-mail`: email, beside e and mail at 1
 HUMPS = 0.1  # `getUserName`: what get, user and name share, beside getusername at 1
@@ -93,6 +96,8 @@ class Splitter:
 
     def _wholes(self, text: str, start: int, boost: float, joined: float) -> Iterator[Piece]:
         """The whole of an identifier or name, and its spelling without separators."""
+        if len(text) > MAX_WORD:
+            return
         whole = scripts.fold(text).strip("_")
         words = _SEPARATORS.split(whole)
         plain, end = "".join(words), start + len(text)
@@ -113,6 +118,8 @@ class Splitter:
         end = start + len(word)
         term = self._term(word)
         yield Piece(start, end, term, main=True, boost=boost)
+        if len(word) > MAX_WORD:
+            return
         if word.isascii():
             yield from self._humps(word, start, boost * HUMPS)
             return
@@ -128,6 +135,8 @@ class Splitter:
                 yield Piece(start + hump.start(), end, term, main=False, boost=boost / len(humps))
 
     def _term(self, word: str) -> str:
+        if len(word) > MAX_WORD:
+            return _abridged(scripts.fold(word[:MAX_TERM]), word)
         if self._language == "turkish":
             # Composed first: of a decomposed Ì only the bare I would be replaced.
             word = scripts.normalized("NFC", word).replace("I", "ı").replace("İ", "i")
@@ -149,10 +158,12 @@ class Splitter:
 
 def bounded(term: str) -> str:
     """`term`, or its beginning and a digest of it where it is longer than `MAX_TERM`."""
-    if len(term) <= MAX_TERM:
-        return term
-    digest = hashlib.blake2b(term.encode(), digest_size=8).hexdigest()
-    return f"{term[: MAX_TERM - 17]}…{digest}"
+    return term if len(term) <= MAX_TERM else _abridged(term, term)
+
+
+def _abridged(beginning: str, whole: str) -> str:
+    digest = hashlib.blake2b(whole.encode(), digest_size=8).hexdigest()
+    return f"{beginning[: MAX_TERM - 17]}…{digest}"
 
 
 def _is_identifier(text: str) -> bool:

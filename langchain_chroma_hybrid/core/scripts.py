@@ -113,7 +113,7 @@ def units(run: str) -> list[tuple[int, int, str]]:
 
 @cache
 def _excess() -> re.Pattern[str]:
-    return re.compile(rf"(?<=[{marks()}]{{{MAX_MARKS}}})[{marks()}]+")
+    return re.compile(rf"([{marks()}]{{{MAX_MARKS}}})[{marks()}]+")
 
 
 def normalized(form: Literal["NFC", "NFKC", "NFKD"], text: str) -> str:
@@ -121,7 +121,9 @@ def normalized(form: Literal["NFC", "NFKC", "NFKD"], text: str) -> str:
 
     To bring marks into order takes time that grows with the square of their number.
     """
-    return unicodedata.normalize(form, text if len(text) <= MAX_MARKS else _excess().sub("", text))
+    if len(text) > MAX_MARKS:
+        text = _excess().sub(r"\1", text)
+    return unicodedata.normalize(form, text)
 
 
 def lower(text: str) -> str:

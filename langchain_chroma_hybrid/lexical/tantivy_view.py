@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.filters import AllOf, Filter, Ids, all_of, leaves
+from langchain_chroma_hybrid.core.filters import AllOf, Among, Filter, Ids, all_of, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,9 @@ class View:
 
 
 def _weight(where: Filter) -> int:
-    return _FILTER + sum(len(leaf.ids) for leaf in leaves(where) if isinstance(leaf, Ids))
+    sizes = (leaf.ids if isinstance(leaf, Ids) else leaf.values for leaf in leaves(where)
+             if isinstance(leaf, Ids | Among))  # fmt: skip
+    return _FILTER + sum(map(len, sizes))
 
 
 def _apart(where: Filter) -> tuple[Filter | None, frozenset[str] | None]:
