@@ -15,6 +15,8 @@ What that means, where it is not obvious (each line is property-tested against C
   `$not_contains` and `$not_regex`. NaN and infinities are not kept by Chroma, see
   `stored_metadata`.
 - `$contains` sees a document up to its first NUL.
+
+All of them take time linear in the filter. What is written for Chroma has limits, see `to_chroma`.
 """
 
 from __future__ import annotations
