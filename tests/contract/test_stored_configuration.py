@@ -41,6 +41,8 @@ from tests.helpers import WordEmbeddings
 from tests.malicious_models import MALICIOUS, options_that_unpickle
 from tests.tiny_models import save_encoder, save_sentence_transformer
 
+# Each of them takes a second or two: the others with `-m long`.
+SOME = [*MALICIOUS[:2], *(pytest.param(make, marks=pytest.mark.long) for make in MALICIOUS[2:])]
 BUILD = ChromaHybridEmbeddingFunction.build_from_config
 # What the first version wrote.
 WRITTEN = {
@@ -118,9 +120,9 @@ def store_config(database, config, name="langchain_chroma_hybrid"):
         {},
         {"trust_remote_code": True},
         {"model_kwargs": {"weights_only": False, "use_safetensors": False}},
-        {"pooling": "mean"},
+        pytest.param({"pooling": "mean"}, marks=pytest.mark.long),
         {"pooling": "mean", "trust_remote_code": True},
-        {"backend": "onnx"},
+        pytest.param({"backend": "onnx"}, marks=pytest.mark.long),
     ],
     ids=str,
 )
@@ -549,7 +551,7 @@ def test_chromas_function_gives_the_same_vectors_when_trusted(folder):
         assert np.allclose(ours(["katze", "a"]), theirs(["katze", "a"]), atol=1e-6)
 
 
-@pytest.mark.parametrize("make", MALICIOUS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", SOME, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("trusted", [False, True])
 def test_chromas_function_runs_no_code_either(make, trusted, malicious):
     trust = TrustedModels.of(malicious) if trusted else TrustedModels()
@@ -680,7 +682,7 @@ async def test_asynchronously_too(folder, tmp_path):
         assert await call(HybridChroma("docs", client=client, trust_stored_models=[folder]))
 
 
-@pytest.mark.parametrize("make", MALICIOUS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", SOME, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("given", [True, False], ids=["embeddings given", "none given"])
 def test_no_call_of_a_store_runs_a_strangers_code(malicious, tmp_path, make, given):
     place = malicious / make.__name__ / "evil"
