@@ -49,6 +49,12 @@ def to_chroma(node: Filter | None) -> tuple[dict[str, Any] | None, dict[str, Any
     )
 
 
+def askable(node: Filter) -> bool:
+    """Whether `node` is within what Chroma can be asked at once, see `to_chroma`."""
+    parts, values = _size(node)
+    return parts <= MOST_PARTS and values <= MOST_VALUES
+
+
 def _check_size(node: Filter) -> None:
     depth, values = _size(node)
     for most, got, what in ((MOST_PARTS, depth, "parts"), (MOST_VALUES, values, "values")):

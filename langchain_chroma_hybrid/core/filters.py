@@ -45,7 +45,7 @@ from langchain_chroma_hybrid.core.filter_tree import (
     join,
     leaves,
 )
-from langchain_chroma_hybrid.core.filter_write import is_textual, to_chroma, writable
+from langchain_chroma_hybrid.core.filter_write import askable, is_textual, to_chroma, writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -63,6 +63,7 @@ __all__ = [
     "Leaf",
     "TextMatch",
     "all_of",
+    "askable",
     "evaluable",
     "json_float",
     "leaves",

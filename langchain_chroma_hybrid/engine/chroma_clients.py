@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import chromadb
 from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
@@ -19,12 +19,12 @@ from langchain_chroma_hybrid.engine.rows import is_id
 from langchain_chroma_hybrid.errors import CollectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+    from contextlib import AbstractContextManager
     from urllib.parse import SplitResult
 
     from chromadb.api import ClientAPI
 
-    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
 
 _MUTATORS = ("add", "upsert", "update", "delete")
 
@@ -72,7 +72,18 @@ def needs_network(function: str) -> bool:
     return function not in _LOCAL
 
 
-def observe(collection: chromadb.Collection, index: HybridIndex) -> None:
+class Observer(Protocol):
+    """Who hears of the changes that go through a collection object."""
+
+    @property
+    def opened(self) -> object | None:
+        """Nothing has to be told as long as this is None."""
+
+    def changing(self, ids: Collection[str]) -> AbstractContextManager[None]:
+        """`ids` change in Chroma inside the block."""
+
+
+def observe(collection: chromadb.Collection, index: Observer) -> None:
     """Let `index` know which ids are changed through this very object.
 
     The object keeps its type and behaviour. Only its own attributes are set, to functions that tell
@@ -107,7 +118,7 @@ def reopened(client: ClientAPI, name: str, uuid: str) -> chromadb.Collection | N
 
 
 def _observed(
-    collection: chromadb.Collection, name: str, index: weakref.ref[HybridIndex]
+    collection: chromadb.Collection, name: str, index: weakref.ref[Observer]
 ) -> Callable[..., Any]:
     # No reference to the collection but a weak one: it would keep itself alive.
     owner, method = weakref.ref(collection), getattr(type(collection), name)

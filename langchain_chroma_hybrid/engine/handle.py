@@ -56,15 +56,15 @@ class CollectionHandle:
         """Whether this handle may be used with that client and configuration (None: any).
 
         Raises:
-            AnalyzerMismatchError: the index is open with another configuration.
+            AnalyzerMismatchError, InvalidArgumentError: it is open with another configuration.
         """
         if client is not self._client:
             return False
         if config is None or config is self._config:
             return True
-        half = self._index.opened if self._index is not None else None
-        if half is not None:
-            refuse_other(half, config, self._collection.name)
+        index = self._index
+        if index is not None and index.opened is not None:
+            refuse_other(index.opened, config, index.store)
         return config.signature == self._config.signature
 
     def move_to(self, collection: chromadb.Collection) -> None:

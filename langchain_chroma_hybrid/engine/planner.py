@@ -24,6 +24,7 @@ from langchain_chroma_hybrid.core.filters import (
     Filter,
     Ids,
     all_of,
+    askable,
     evaluable,
     leaves,
     parse,
@@ -207,6 +208,8 @@ def _approximately(
             hits = store.query_among(embedding, max(fetch, min(_AMONG, len(among))), among)
             if hits is not None:
                 return hits[:fetch], "ids"
+        if not askable(plan.asked):  # larger than Chroma takes, and known here
+            return store.rank(embedding, lexical.match(plan.resolved), fetch), "exact"
     return store.query(embedding, fetch, plan.asked), "chroma"
 
 

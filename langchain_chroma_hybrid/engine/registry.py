@@ -90,21 +90,23 @@ def open_half(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
         if half is None or not half.usable:
             half = _build(store, config)
             _halves[key] = half
-        refuse_other(half, config, store.name)
-        if store.on_server and half.upkeep.writers != config.upkeep.writers:
-            expected = f"{half.upkeep.writers!r}, with which {store.name!r} is open in this process"
-            raise InvalidArgumentError.of("writers", config.upkeep.writers, expected)
+        refuse_other(half, config, store)
         half.join(store)
     _sweep_once(store, config)
     return half
 
 
-def refuse_other(half: LexicalHalf, config: LexicalConfig, name: str) -> None:
+def refuse_other(half: LexicalHalf, config: LexicalConfig, store: ChromaStore) -> None:
     """One index has one configuration.
 
     Raises:
         AnalyzerMismatchError: `config` would build another index than the one that is open.
+        InvalidArgumentError: it says otherwise who writes to a collection on a server.
     """
+    name, writers = store.name, half.upkeep.writers
+    if store.on_server and writers != config.upkeep.writers:
+        expected = f"{writers!r}, with which {name!r} is open in this process"
+        raise InvalidArgumentError.of("writers", config.upkeep.writers, expected)
     if half.signature != config.signature:
         message = (
             f"collection {name!r} is open in this process with {half.signature}, "

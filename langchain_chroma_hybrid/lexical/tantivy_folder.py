@@ -174,7 +174,11 @@ class IndexFolder:
             return False
         if _META_FILE not in names:
             return not any(_SEGMENT.fullmatch(name) for name in names)
-        return not json.loads((self.path / _META_FILE).read_text("utf-8")).get("segments", True)
+        try:
+            meta = json.loads((self.path / _META_FILE).read_text("utf-8"))
+            return isinstance(meta, dict) and meta.get("segments") == []
+        except (ValueError, RecursionError):
+            return False
 
     def _written_format(self) -> dict[str, object]:
         return {

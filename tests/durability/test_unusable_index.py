@@ -177,6 +177,20 @@ def test_a_damaged_index(tmp_path, what):
     assert again.verify().ok
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"segments": 3}', "[" * 100_000, "\xff"])
+def test_a_list_of_segments_that_is_garbled(tmp_path, content):
+    store = filled(tmp_path)
+    folder = store._index.lexical.path
+    store.close()
+    (folder / "format.json").unlink()
+    (folder / "meta.json").write_bytes(content.encode("latin-1"))
+    again = HybridChroma(store._collection.name, WordEmbeddings(), str(tmp_path))
+    with pytest.raises(IndexFormatError, match=r"rebuild\(\)"):
+        again.similarity_search(QUERY)
+    again.rebuild()
+    assert ids_of(again.similarity_search(QUERY, k=1, mode="lexical")) == ["pump"]
+
+
 # The folder goes while it is open
 
 

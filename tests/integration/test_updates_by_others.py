@@ -394,6 +394,10 @@ def test_one_setting_for_all_in_a_process(port: int):
     other = make(port, store._collection.name, writers="ours")
     with pytest.raises(InvalidArgumentError, match="writers: expected 'any'"):
         other.similarity_search("pump")
+    chroma = Chroma(store._collection.name, WordEmbeddings(), host="127.0.0.1", port=port)
+    assert ChromaHybridRetriever.from_vectorstore(chroma).invoke("pump")
+    with pytest.raises(InvalidArgumentError, match="writers: expected 'any'"):
+        ChromaHybridRetriever.from_vectorstore(chroma, writers="ours").invoke("pump")
 
 
 def test_a_build_that_was_stopped_takes_nothing_old_in(port: int, tmp_path: Path, monkeypatch):

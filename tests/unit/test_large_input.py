@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from langchain_chroma_hybrid import Analyzer
-from langchain_chroma_hybrid.core import filters, scripts
+from langchain_chroma_hybrid.core import filter_write, filters, scripts
 from langchain_chroma_hybrid.core.filter_tree import Among, AnyOf
 from langchain_chroma_hybrid.core.filter_write import MOST_PARTS, MOST_VALUES
 from langchain_chroma_hybrid.core.filters import leaves, matches, parse
 from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.engine import planner
 from langchain_chroma_hybrid.errors import FilterError
 from tests.helpers import filled, ids_of
 
@@ -71,6 +72,18 @@ def test_what_only_chroma_can_answer_has_a_stated_limit():
         with pytest.raises(FilterError, match="expected at most"):
             call()
     assert store.get()["ids"] == before
+
+
+def test_what_the_index_can_answer_has_no_limit_on_disk_or_in_memory(folder: Any, monkeypatch):
+    store = filled(folder)
+    where = {"tenant": {"$in": ["a", "b"]}}
+    expected = ids_of(store.similarity_search("pump", k=8, mode="vector", filter=where))
+    # As with more records that pass than Chroma can be given, by more values than it can be asked.
+    monkeypatch.setattr(planner, "_EXACT_AT_MOST", 0)
+    monkeypatch.setattr(planner, "MOST_IDS", 0)
+    monkeypatch.setattr(planner, "_overfetched", lambda *_: None)
+    monkeypatch.setattr(filter_write, "MOST_VALUES", 1)
+    assert ids_of(store.similarity_search("pump", k=8, mode="vector", filter=where)) == expected
 
 
 def test_marks_on_one_character_are_bounded():
