@@ -14,7 +14,7 @@ from _results import RESULTS, setting, table, write_section
 from _server import chroma_run
 
 from langchain_chroma_hybrid import HybridChroma
-from langchain_chroma_hybrid.engine.sync import outdated
+from langchain_chroma_hybrid.engine.sync.reconcile import outdated
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,7 +27,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
 from langchain_chroma_hybrid import HybridChroma, TantivyIndex
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.values import Record
 
 if TYPE_CHECKING:
     from pathlib import Path

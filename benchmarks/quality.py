@@ -26,7 +26,7 @@ import numpy as np
 from langchain_chroma_hybrid.core.confidence import CHOSEN, Constants, weigh
 from langchain_chroma_hybrid.core.fusion import RankedList, fuse
 from langchain_chroma_hybrid.evaluation import load_beir, per_query
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

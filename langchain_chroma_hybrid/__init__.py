@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.embeddings.registration import register_with_chroma
+from langchain_chroma_hybrid.embeddings.chroma.registration import register_with_chroma
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.core.analysis import Analyzer
+    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.embeddings import (
         FunctionEmbeddings,
         MultimodalEmbeddings,
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         trust_stored_models,
     )
     from langchain_chroma_hybrid.errors import ChromaHybridError
-    from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
-    from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+    from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
+    from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
     from langchain_chroma_hybrid.multimodal import (
         ImageCollection,
         MultimodalRetriever,
@@ -34,7 +34,7 @@ register_with_chroma()
 __version__ = "0.1.0"
 
 _HOME = {
-    "Analyzer": "core.analysis",
+    "Analyzer": "core.analysis.analyzer",
     "ChromaHybridError": "errors",
     "ChromaHybridRetriever": "retrievers",
     "FunctionEmbeddings": "embeddings",
@@ -42,9 +42,9 @@ _HOME = {
     "ImageCollection": "multimodal",
     "MultimodalEmbeddings": "embeddings",
     "MultimodalRetriever": "multimodal",
-    "RankBM25Index": "lexical.rank_bm25_index",
+    "RankBM25Index": "lexical.rank_bm25",
     "SentenceTransformerEmbeddings": "embeddings",
-    "TantivyIndex": "lexical.tantivy_index",
+    "TantivyIndex": "lexical.tantivy.index",
     "TextImageRetriever": "multimodal",
     "from_chroma": "embeddings",
     "to_chroma": "embeddings",

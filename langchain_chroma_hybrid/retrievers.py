@@ -21,14 +21,14 @@ from pydantic import (
     model_validator,
 )
 
-from langchain_chroma_hybrid import _bridge as bridge
-from langchain_chroma_hybrid._arguments import DEFAULT_LANGUAGE, lexical_config
-from langchain_chroma_hybrid._choice import Choice
-from langchain_chroma_hybrid.core.analysis import Analyzer
+from langchain_chroma_hybrid._langchain import bridge
+from langchain_chroma_hybrid._langchain.arguments import DEFAULT_LANGUAGE, lexical_config
+from langchain_chroma_hybrid._langchain.rerank import Choice
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
-from langchain_chroma_hybrid.core.records import Mode, OnLegError, SearchRequest, SearchResult
-from langchain_chroma_hybrid.core.requests import CALL_OPTIONS, check, reject_unknown
+from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
+from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, reject_unknown
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableSerializable
 
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
-    from langchain_chroma_hybrid.engine.hybrid import HybridIndex, Trace
-    from langchain_chroma_hybrid.engine.sync import Progress
-    from langchain_chroma_hybrid.engine.upkeep import Backfill, SyncPolicy, Writers
-    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+    from langchain_chroma_hybrid.engine.index import HybridIndex, Trace
+    from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncPolicy, Writers
+    from langchain_chroma_hybrid.engine.sync.reconcile import Progress
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 _CALL_OPTIONS = ("explain", "filter", "k", *CALL_OPTIONS)
 # What a call may change about the choice among the fused results.

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
 
-from langchain_chroma_hybrid import _bridge as bridge
-from langchain_chroma_hybrid._arguments import named
-from langchain_chroma_hybrid._hybrid_search import HybridSearch
+from langchain_chroma_hybrid._langchain import bridge
+from langchain_chroma_hybrid._langchain.arguments import named
+from langchain_chroma_hybrid._langchain.searches import HybridSearch
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.core.requests import positive, reject_unknown
-from langchain_chroma_hybrid.engine._steps import passed
-from langchain_chroma_hybrid.engine.rows import checked_ids, listed, rows_of, with_vectors
-from langchain_chroma_hybrid.engine.upkeep import check_progress
+from langchain_chroma_hybrid.core.validate import positive, reject_unknown
+from langchain_chroma_hybrid.engine.chroma.rows import checked_ids, listed, rows_of, with_vectors
+from langchain_chroma_hybrid.engine.sync.failpoints import passed
+from langchain_chroma_hybrid.engine.sync.policy import check_progress
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from chromadb.api.types import WhereDocument
     from langchain_core.embeddings import Embeddings
 
-    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
-    from langchain_chroma_hybrid.engine.sync import Progress, SyncReport, VerifyReport
+    from langchain_chroma_hybrid.engine.index import HybridIndex
+    from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
 
 _ADD_OPTIONS = ("texts", "metadatas", "ids", "batch_size")
 
@@ -102,7 +102,6 @@ class HybridChroma(HybridSearch):
         """`add_texts` in small steps between which the event loop goes on."""
         reject_unknown("aadd_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
-
 
         def run(index: HybridIndex) -> Awaitable[None]:
             embed = bridge.aembed_documents_by(self, index)

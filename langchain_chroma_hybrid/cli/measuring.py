@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from langchain_chroma_hybrid.cli.opening import mode_for, open_store, words_only
 from langchain_chroma_hybrid.cli.output import json_line, line, note, table
-from langchain_chroma_hybrid.core.records import Mode
+from langchain_chroma_hybrid.core.search import Mode
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation import Dataset, load_beir, load_csv
 from langchain_chroma_hybrid.evaluation import evaluate as evaluated

@@ -7,11 +7,11 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from langchain_chroma_hybrid import _bridge as bridge
+from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.cli.output import note
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
-from langchain_chroma_hybrid.engine.change_token import opening, token_of
-from langchain_chroma_hybrid.engine.chroma_clients import (
+from langchain_chroma_hybrid.engine.chroma.change_token import opening, token_of
+from langchain_chroma_hybrid.engine.chroma.clients import (
     collection_names,
     connect,
     function_name,

@@ -15,7 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from langchain_chroma_hybrid.engine.sync import Progress
+    from langchain_chroma_hybrid.engine.sync.reconcile import Progress
 
 # Wide enough for a table in a file or a pipe, where nothing says how wide a line may be.
 _PIPED = 160

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from langchain_chroma_hybrid.cli.options import Model, Place
-    from langchain_chroma_hybrid.core.records import Hit, LegHit, SearchResult
+    from langchain_chroma_hybrid.core.search import Hit, LegHit, SearchResult
 
 DEMO_MODES = ("vector", "lexical", "hybrid")
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid import _bridge as bridge
+from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.cli.opening import open_store, remembered
 from langchain_chroma_hybrid.cli.output import json_line, line, pairs, progress, table
 from langchain_chroma_hybrid.engine.registry import index_folder, noted
 from langchain_chroma_hybrid.errors import LexicalIndexError
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from langchain_chroma_hybrid.cli.options import Place
-    from langchain_chroma_hybrid.engine.sync import SyncReport
+    from langchain_chroma_hybrid.engine.sync.reconcile import SyncReport
     from langchain_chroma_hybrid.vectorstores import HybridChroma
 
 _SHOWN = 20

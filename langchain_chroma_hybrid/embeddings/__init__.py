@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.embeddings.base import CheckedEmbeddings
     from langchain_chroma_hybrid.embeddings.cache import VectorCache
-    from langchain_chroma_hybrid.embeddings.chroma_bridge import (
+    from langchain_chroma_hybrid.embeddings.chroma.bridge import (
         ChromaHybridEmbeddingFunction,
         from_chroma,
         provide,
         to_chroma,
     )
+    from langchain_chroma_hybrid.embeddings.chroma.trust import trust_stored_models
     from langchain_chroma_hybrid.embeddings.function import FunctionEmbeddings
-    from langchain_chroma_hybrid.embeddings.multimodal import MultimodalEmbeddings
-    from langchain_chroma_hybrid.embeddings.pictures import PicturePolicy
-    from langchain_chroma_hybrid.embeddings.sentence_transformer import (
+    from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
+    from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy
+    from langchain_chroma_hybrid.embeddings.text.sentence_transformer import (
         SentenceTransformerEmbeddings,
     )
-    from langchain_chroma_hybrid.embeddings.trust import trust_stored_models
 
 __all__ = [
     "CheckedEmbeddings",
@@ -38,16 +38,16 @@ __all__ = [
 
 _MODULES = {
     "CheckedEmbeddings": "base",
-    "ChromaHybridEmbeddingFunction": "chroma_bridge",
+    "ChromaHybridEmbeddingFunction": "chroma.bridge",
     "FunctionEmbeddings": "function",
-    "MultimodalEmbeddings": "multimodal",
-    "PicturePolicy": "pictures",
-    "SentenceTransformerEmbeddings": "sentence_transformer",
+    "MultimodalEmbeddings": "images.clip",
+    "PicturePolicy": "images.pictures",
+    "SentenceTransformerEmbeddings": "text.sentence_transformer",
     "VectorCache": "cache",
-    "from_chroma": "chroma_bridge",
-    "provide": "chroma_config",
-    "to_chroma": "chroma_bridge",
-    "trust_stored_models": "trust",
+    "from_chroma": "chroma.bridge",
+    "provide": "chroma.config",
+    "to_chroma": "chroma.bridge",
+    "trust_stored_models": "chroma.trust",
 }
 
 

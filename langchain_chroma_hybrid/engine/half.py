@@ -7,17 +7,17 @@ import os
 import weakref
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.engine.content_check import ContentCheck
-from langchain_chroma_hybrid.engine.keeper import Keeper
-from langchain_chroma_hybrid.engine.writer import Writer
+from langchain_chroma_hybrid.engine.sync.freshness import Keeper
+from langchain_chroma_hybrid.engine.sync.watch import ContentCheck
+from langchain_chroma_hybrid.engine.sync.writer import Writer
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.engine.announcements import Announcements
-    from langchain_chroma_hybrid.engine.chroma_store import ChromaStore, Remembered
-    from langchain_chroma_hybrid.engine.journal import Journal
-    from langchain_chroma_hybrid.engine.marks import Marks
-    from langchain_chroma_hybrid.engine.upkeep import Upkeep
-    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+    from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore, Remembered
+    from langchain_chroma_hybrid.engine.sync.announcements import Announcements
+    from langchain_chroma_hybrid.engine.sync.checkpoint import Marks
+    from langchain_chroma_hybrid.engine.sync.policy import Upkeep
+    from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 _log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from langchain_chroma_hybrid.engine.chroma_clients import observe, reopened
-from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
-from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+from langchain_chroma_hybrid.engine.chroma.clients import observe, reopened
+from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+from langchain_chroma_hybrid.engine.index import HybridIndex
 from langchain_chroma_hybrid.engine.registry import drop_half, rebuild_half, refuse_other
 from langchain_chroma_hybrid.engine.threads import in_thread
 from langchain_chroma_hybrid.errors import CollectionError, LexicalIndexError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
     from langchain_chroma_hybrid.engine.registry import LexicalConfig
-    from langchain_chroma_hybrid.engine.sync import Progress, SyncReport
+    from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport
 
 T = TypeVar("T")
 

@@ -14,28 +14,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.analysis import Analyzer
-from langchain_chroma_hybrid.engine._steps import passed
-from langchain_chroma_hybrid.engine.announcements import Announcements
-from langchain_chroma_hybrid.engine.chroma_store import Remembered
+from langchain_chroma_hybrid._files import NOTES
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.engine.chroma.collection import Remembered
 from langchain_chroma_hybrid.engine.half import LexicalHalf
-from langchain_chroma_hybrid.engine.journal import Journal
-from langchain_chroma_hybrid.engine.marks import Marks, Noted, read
-from langchain_chroma_hybrid.engine.upkeep import Upkeep
+from langchain_chroma_hybrid.engine.sync.announcements import Announcements
+from langchain_chroma_hybrid.engine.sync.checkpoint import Marks, Noted, read
+from langchain_chroma_hybrid.engine.sync.failpoints import passed
+from langchain_chroma_hybrid.engine.sync.policy import Upkeep
+from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
     InvalidArgumentError,
     LexicalIndexError,
 )
-from langchain_chroma_hybrid.lexical.storage import NOTES
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
-    from langchain_chroma_hybrid.engine.sync import Progress, SyncReport
-    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+    from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+    from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma import Chroma
 
-    from langchain_chroma_hybrid.core.records import Mode
+    from langchain_chroma_hybrid.core.search import Mode
     from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 
 MODES: tuple[Mode, ...] = ("lexical", "vector", "hybrid", "two_step")

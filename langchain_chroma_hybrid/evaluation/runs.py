@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma import Chroma
 
-from langchain_chroma_hybrid._bridge import embed_by
+from langchain_chroma_hybrid._langchain.bridge import embed_by
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.settings import KNOWN
 from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
@@ -15,8 +15,8 @@ from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from langchain_chroma_hybrid.core.records import SearchRequest, SearchResult
-    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+    from langchain_chroma_hybrid.core.search import SearchRequest, SearchResult
+    from langchain_chroma_hybrid.engine.index import HybridIndex
     from langchain_chroma_hybrid.evaluation.metrics import Qrels
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from langchain_chroma_hybrid.core.records import SearchRequest
-from langchain_chroma_hybrid.core.requests import LEGS, check, shares
+from langchain_chroma_hybrid.core.search import SearchRequest
+from langchain_chroma_hybrid.core.validate import LEGS, check, shares
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:

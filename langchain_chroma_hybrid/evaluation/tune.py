@@ -82,7 +82,18 @@ class Tuned:
         """
         from langchain_chroma_hybrid.evaluation.plot import draw  # noqa: PLC0415  # needs an extra
 
-        draw(self, path)
+        draw(self._curves(), self.baseline.estimate(), self.measure, path)
+
+    def _curves(self) -> dict[str, list[tuple[float, float]]]:
+        """By fusion: share of the lexical leg and mean."""
+        curves: dict[str, list[tuple[float, float]]] = {}
+        for trial in self.trials:
+            weights = trial.options.get("weights")
+            if isinstance(weights, tuple | list):
+                share = weights[0] / sum(weights)
+                name = str(trial.options.get("fusion", "default"))
+                curves.setdefault(name, []).append((share, trial.mean()))
+        return curves
 
 
 def tune(

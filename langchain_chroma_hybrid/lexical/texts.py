@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.records import digest
+from langchain_chroma_hybrid.core.values import digest
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from langchain_chroma_hybrid.core.analysis import Analyzer
-    from langchain_chroma_hybrid.core.records import Record
+    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+    from langchain_chroma_hybrid.core.values import Record
 
 PAGE_CONTENT = "page_content"
 """The name under which `lexical_fields` has `Record.text`."""

@@ -7,9 +7,9 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.core.requests import positive
-from langchain_chroma_hybrid.embeddings.pictures import PicturePolicy, load
-from langchain_chroma_hybrid.embeddings.uris import path_of
+from langchain_chroma_hybrid.core.validate import positive
+from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy, load
+from langchain_chroma_hybrid.embeddings.images.uris import path_of
 from langchain_chroma_hybrid.errors import ChromaHybridError
 from langchain_chroma_hybrid.multimodal.roots import Folder, Roots
 

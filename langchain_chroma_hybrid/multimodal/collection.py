@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from langchain_chroma_hybrid import _bridge as bridge
+from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.embeddings.multimodal import MultimodalEmbeddings
+from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal import blocks, items
 from langchain_chroma_hybrid.multimodal.ingest import Item, Ocr, read_batches
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from langchain_core.documents import Document
 
-    from langchain_chroma_hybrid.core.records import SearchResult
-    from langchain_chroma_hybrid.embeddings.pictures import Picture
+    from langchain_chroma_hybrid.core.search import SearchResult
+    from langchain_chroma_hybrid.embeddings.images.pictures import Picture
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
-    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+    from langchain_chroma_hybrid.engine.index import HybridIndex
 
 Progress: TypeAlias = Callable[[int, int], None]
 Described: TypeAlias = Mapping[str, Any] | Callable[[Path], Any] | None
@@ -196,9 +196,7 @@ class ImageCollection:
         listed = items.listed(list(pictures), captions, tags, metadatas, ids)
         for item in listed:
             self._roots.add_uri(item.uri)
-        return self._handle.run(
-            lambda index: self._bring_in(index, listed, [], force, progress)
-        )
+        return self._handle.run(lambda index: self._bring_in(index, listed, [], force, progress))
 
     def delete(self, ids: Sequence[str] | None = None, **conditions: Any) -> None:
         """As `HybridChroma.delete`: by ids, `where` or `where_document`."""

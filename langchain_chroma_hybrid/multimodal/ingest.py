@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from langchain_chroma_hybrid.embeddings.pictures import Loaded, Picture, load, name_of
-from langchain_chroma_hybrid.engine.rows import rows_of, with_vectors
+from langchain_chroma_hybrid.embeddings.images.pictures import Loaded, Picture, load, name_of
+from langchain_chroma_hybrid.engine.chroma.rows import rows_of, with_vectors
 from langchain_chroma_hybrid.errors import InvalidArgumentError, PictureError
 from langchain_chroma_hybrid.multimodal.exif import facts
 from langchain_chroma_hybrid.multimodal.report import ImageFailure
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.core.records import MetadataValue
-    from langchain_chroma_hybrid.embeddings.multimodal import MultimodalEmbeddings
-    from langchain_chroma_hybrid.engine.rows import Rows
+    from langchain_chroma_hybrid.core.values import MetadataValue
+    from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
+    from langchain_chroma_hybrid.engine.chroma.rows import Rows
 
 Ocr: TypeAlias = Callable[[Any], str | None]
 """An upright RGB PIL image to the text in it."""

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.embeddings.uris import scheme_of
-from langchain_chroma_hybrid.engine.rows import rows_of
+from langchain_chroma_hybrid.embeddings.images.uris import scheme_of
+from langchain_chroma_hybrid.engine.chroma.rows import rows_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal.ingest import Item
 from langchain_chroma_hybrid.multimodal.report import ImageFailure, ImageReport
 from langchain_chroma_hybrid.multimodal.scan import File
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.core.records import Record
+    from langchain_chroma_hybrid.core.values import Record
 
 # What the collection says itself; the caller's metadata must not say it differently.
 RESERVED = frozenset({

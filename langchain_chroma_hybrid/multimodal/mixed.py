@@ -13,7 +13,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, RankedList, fuse
-from langchain_chroma_hybrid.core.requests import positive, reject_unknown, shares
+from langchain_chroma_hybrid.core.validate import positive, reject_unknown, shares
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydantic import Field, model_validator
 
-from langchain_chroma_hybrid.embeddings.multimodal import MultimodalEmbeddings
+from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal.vectors import arithmetic, blend
 from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from langchain_core.documents import Document
 
-    from langchain_chroma_hybrid.core.records import SearchRequest, SearchResult
+    from langchain_chroma_hybrid.core.search import SearchRequest, SearchResult
 
 # Under this name the query's vector travels to where the request is made.
 _VECTOR = "query_vector"

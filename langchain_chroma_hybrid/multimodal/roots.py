@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from langchain_chroma_hybrid.embeddings.uris import path_of
+from langchain_chroma_hybrid.embeddings.images.uris import path_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError, PictureError
 
 Folder: TypeAlias = "str | os.PathLike[str]"

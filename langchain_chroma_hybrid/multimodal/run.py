@@ -9,10 +9,10 @@ from langchain_chroma_hybrid.multimodal.ingest import rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from langchain_chroma_hybrid.core.records import Record
-    from langchain_chroma_hybrid.embeddings.multimodal import MultimodalEmbeddings
-    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
-    from langchain_chroma_hybrid.engine.rows import Rows
+    from langchain_chroma_hybrid.core.values import Record
+    from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
+    from langchain_chroma_hybrid.engine.chroma.rows import Rows
+    from langchain_chroma_hybrid.engine.index import HybridIndex
     from langchain_chroma_hybrid.multimodal.ingest import Read
 
 

@@ -14,8 +14,8 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.embeddings.base import Vectors
-    from langchain_chroma_hybrid.embeddings.multimodal import MultimodalEmbeddings
-    from langchain_chroma_hybrid.embeddings.pictures import Picture
+    from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
+    from langchain_chroma_hybrid.embeddings.images.pictures import Picture
 
 
 def blend(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from langchain_chroma_hybrid.core.analysis import Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.filters import (
     AllOf,
     AnyOf,
@@ -18,11 +18,11 @@ from langchain_chroma_hybrid.core.filters import (
     matches,
     parse,
 )
-from langchain_chroma_hybrid.core.records import Record, digest
+from langchain_chroma_hybrid.core.values import Record, digest
 from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
-from langchain_chroma_hybrid.lexical.base import LexicalIndex
-from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
     from pathlib import Path

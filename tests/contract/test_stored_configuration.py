@@ -28,9 +28,9 @@ from langchain_chroma_hybrid.embeddings import (
     to_chroma,
     trust_stored_models,
 )
-from langchain_chroma_hybrid.embeddings.chroma_stored import stored_function
-from langchain_chroma_hybrid.embeddings.trust import TrustedModels
-from langchain_chroma_hybrid.engine.chroma_unread import unread
+from langchain_chroma_hybrid.embeddings.chroma.stored import stored_function
+from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
+from langchain_chroma_hybrid.engine.chroma.unread import unread
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
     EmbeddingError,
@@ -613,8 +613,13 @@ def test_a_function_that_is_not_here_is_named(name):
 
 
 @pytest.mark.parametrize(
-    "configuration", [{}, {"embedding_function": None}, {"embedding_function": {"type": "legacy"}},
-                      {"embedding_function": "x"}]
+    "configuration",
+    [
+        {},
+        {"embedding_function": None},
+        {"embedding_function": {"type": "legacy"}},
+        {"embedding_function": "x"},
+    ],
 )
 def test_a_collection_may_remember_nothing(configuration):
     assert stored_function(configuration) is None

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.core.records import Record, digest
+from langchain_chroma_hybrid.core.values import Record, digest
 from tests.durability.workers import Log, open_store
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from langchain_chroma_hybrid import (
     RankBM25Index,
     TantivyIndex,
 )
-from langchain_chroma_hybrid.core.records import SearchRequest
-from langchain_chroma_hybrid.engine import sync
-from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
+from langchain_chroma_hybrid.core.search import SearchRequest
+from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+from langchain_chroma_hybrid.engine.sync import reconcile
 from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import ended, started, wait_until
@@ -32,7 +32,7 @@ MANY = 60
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "PAGE", 10)
+    monkeypatch.setattr(reconcile, "PAGE", 10)
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_a_build_aside_that_fails_is_told_to_every_query(opened, monkeypatch):
 
 
 def build_until(folder: Path, pages: int) -> None:
-    sync.PAGE = 10
+    reconcile.PAGE = 10
 
     def progress(done: int, _total: int) -> None:
         if done == pages * 10:

@@ -12,7 +12,7 @@ import chromadb
 import pytest
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
-from langchain_chroma_hybrid.core.records import SearchRequest
+from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.errors import (
     CollectionError,
     EmbeddingError,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from langchain_chroma_hybrid.engine import journal as module
-from langchain_chroma_hybrid.engine.journal import Journal
+from langchain_chroma_hybrid.engine.sync import write_ahead_log as module
+from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
 from tests.durability.processes import ended, halves, started, wait_until
 from tests.durability.workers import Log, numbered, open_store, work_for_ever
 

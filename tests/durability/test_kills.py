@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from langchain_chroma_hybrid import TantivyIndex
-from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.engine._steps import STEPS
+from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.engine.sync.failpoints import STEPS
 from tests.durability.processes import acknowledged, ended, halves, started, wait_until
 from tests.durability.workers import (
     DROPS,

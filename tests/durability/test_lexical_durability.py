@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import IndexLockedError
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,8 @@ KILLS = 10
 PRELUDE = """
 import sys
 from pathlib import Path
-from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 def say(what):
     print(what, flush=True)

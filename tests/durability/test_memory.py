@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from langchain_chroma_hybrid import TantivyIndex
-from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.engine.sync import mend, verify
+from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.engine.sync.reconcile import mend, verify
 from tests.durability.processes import ended, started
 from tests.durability.workers import Log
 

@@ -15,10 +15,10 @@ from langchain_chroma import Chroma
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, TantivyIndex
-from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.engine import chroma_vectors
-from langchain_chroma_hybrid.engine.change_token import opening
-from langchain_chroma_hybrid.engine.chroma_clients import ReaderApart
+from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.engine.chroma import vector_reader
+from langchain_chroma_hybrid.engine.chroma.change_token import opening
+from langchain_chroma_hybrid.engine.chroma.clients import ReaderApart
 from langchain_chroma_hybrid.errors import CollectionError, IndexLockedError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import ended, started, wait_until
@@ -456,7 +456,7 @@ def test_after_another_process_quiet_queries_open_nothing(tmp_path, monkeypatch)
             opened.append(args)
             super().__init__(*args)
 
-    monkeypatch.setattr(chroma_vectors, "ReaderApart", Counted)
+    monkeypatch.setattr(vector_reader, "ReaderApart", Counted)
     assert ended(started(write_as_a_stranger, tmp_path, 3)) == 0
     assert ids_of(store.similarity_search("stranger 2", k=1, mode="vector")) == ["stranger2"]
     time.sleep(0.1)  # longer than a tick of the file's clock

@@ -12,7 +12,7 @@ from langchain_core.documents import Document
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
 from langchain_chroma_hybrid.engine import registry
 from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError, WriteError
-from langchain_chroma_hybrid.lexical import tantivy_folder, tantivy_index
+from langchain_chroma_hybrid.lexical.tantivy import index
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import CORPUS, documents, filled, ids_of, plain_chroma
 
@@ -41,7 +41,7 @@ def disk_full(folder: Path, patch: pytest.MonkeyPatch) -> None:
     def full(target: Path, _: Any) -> None:
         raise OSError(28, "No space left on device", str(target))
 
-    patch.setattr(tantivy_folder, "write_json", full)
+    patch.setattr(folder, "write_json", full)
 
 
 def no_home(_: Path, patch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def panics(_: Path, patch: pytest.MonkeyPatch) -> None:
     def panic(*_: Any, **__: Any) -> None:
         raise PanicException("range end index 8 out of range")
 
-    patch.setattr(tantivy_index, "FilterCompiler", panic)
+    patch.setattr(index, "FilterCompiler", panic)
 
 
 UNOPENED = [a_file_in_its_place, no_permission, disk_full, no_home, panics]

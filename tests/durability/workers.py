@@ -17,7 +17,7 @@ from langchain_core.documents import Document
 from langchain_core.indexing import InMemoryRecordManager, index
 
 from langchain_chroma_hybrid import HybridChroma
-from langchain_chroma_hybrid.engine import _steps
+from langchain_chroma_hybrid.engine.sync import failpoints
 from langchain_chroma_hybrid.testing import WordEmbeddings
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def mutate_until(folder: Path, mutator: str, step: str, log: Path) -> None:
         if name == step:
             kill_myself()
 
-    _steps.watcher = watch
+    failpoints.watcher = watch
     notes.write("done", {**WRITES, **DROPS}[mutator](store))
     store.similarity_search("words")
 
@@ -166,7 +166,7 @@ def count_steps(folder: Path, mutator: str, log: Path) -> None:
     def watch(name: str) -> None:
         seen[name] += 1
 
-    _steps.watcher = watch
+    failpoints.watcher = watch
     {**WRITES, **DROPS}[mutator](store)
     if mutator != "drop":
         store.similarity_search("words")

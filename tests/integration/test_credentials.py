@@ -209,7 +209,7 @@ def test_tokens_are_told_nowhere(proxy, cache, caplog, monkeypatch):
     ],
 )
 def test_a_place_says_nothing_of_the_user(host: str, place: str):
-    from langchain_chroma_hybrid.engine.chroma_store import _server
+    from langchain_chroma_hybrid.engine.chroma.collection import _server
 
     settings = Settings(chroma_server_host=host, chroma_server_http_port=8000)
     assert _server(settings) == place

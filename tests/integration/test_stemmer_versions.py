@@ -22,7 +22,7 @@ import json, sys
 from pathlib import Path
 import Stemmer
 from langchain_chroma_hybrid import Analyzer, ChromaHybridError, TantivyIndex
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.values import Record
 
 prints = {name: Analyzer(name).fingerprint for name in Stemmer.algorithms()}
 found = {}

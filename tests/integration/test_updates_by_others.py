@@ -20,9 +20,9 @@ from langchain_chroma import Chroma
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
-from langchain_chroma_hybrid.engine import announcements, content_check
-from langchain_chroma_hybrid.engine.change_token import Sight
-from langchain_chroma_hybrid.engine.chroma_announced import PREFIX
+from langchain_chroma_hybrid.engine.chroma.announced import PREFIX
+from langchain_chroma_hybrid.engine.chroma.change_token import Sight
+from langchain_chroma_hybrid.engine.sync import announcements, watch
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import ended, started, wait_until
@@ -126,7 +126,7 @@ def test_it_can_be_turned_off(port: int, options: dict[str, Any]):
 
 def test_the_thread_ends_with_the_store(port: int):
     def checking() -> int:
-        return sum(t.name == content_check.THREAD for t in threading.enumerate())
+        return sum(t.name == watch.THREAD for t in threading.enumerate())
 
     gc.collect()
     wait_until(lambda: checking() == 0)
@@ -143,7 +143,7 @@ def test_many_small_collections_ask_a_server_for_little(port: int):
         stores = [filled(proxy.port) for _ in range(12)]
         proxy.forget()
         time.sleep(2.0)
-        assert len(proxy.asked) <= 2.0 / content_check._PAUSE + 1
+        assert len(proxy.asked) <= 2.0 / watch._PAUSE + 1
         assert proxy.asked
     assert len(stores) == 12
 
@@ -165,7 +165,7 @@ def test_a_vector_query_on_a_server_is_one_request(port: int):
 
 
 def test_opening_and_one_search_are_four_requests(port: int, monkeypatch):
-    monkeypatch.setattr(content_check._turns, "take", lambda _: None)  # in the background
+    monkeypatch.setattr(watch._turns, "take", lambda _: None)  # in the background
     with proxy_of(port) as proxy:
         first = filled(proxy.port)
         name = first._collection.name

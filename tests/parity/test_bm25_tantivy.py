@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_chroma_hybrid.core.analysis import Analyzer
-from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 K1, B = 1.2, 0.75
 # tantivy keeps the length of a text in one byte: exact up to 40 words, in steps of at most 1/8

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings, onnx_export
+from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid.embeddings.onnx import export
 from tests.tiny_models import minilm
 
 sentence_transformers = pytest.importorskip("sentence_transformers", reason="the extra `local`")
@@ -70,7 +71,7 @@ def onnx_way(folder, *, quantize):
 @pytest.mark.parametrize(("quantize", "least_cosine"), [(False, 0.999_999), (True, 0.98)])
 def test_onnx_is_within_its_tolerance(golden, exported, monkeypatch, quantize, least_cosine):
     done = next(exported.glob("*-float32/model.onnx"))
-    monkeypatch.setattr(onnx_export, "_export", lambda model, path: shutil.copy(done, path))
+    monkeypatch.setattr(export, "_export", lambda model, path: shutil.copy(done, path))
     sentences, vectors = golden
     embeddings = onnx_way(exported, quantize=quantize)
     documents = embeddings.document_vectors(sentences)

@@ -9,10 +9,10 @@ import rank_bm25
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_chroma_hybrid.core.analysis import Analyzer
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
+from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
 
 CLASSES = {"okapi": rank_bm25.BM25Okapi, "l": rank_bm25.BM25L, "plus": rank_bm25.BM25Plus}
 OPTIONS: list[tuple[Any, dict[str, float]]] = [

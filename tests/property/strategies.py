@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.values import Record
 
 BIG, HUGE = 2**53, 2**63
 LONG = 70_000

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi, BM25Plus
 
-from langchain_chroma_hybrid.core.analysis import MAX_TERM, Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import MAX_TERM, Analyzer
 
 ANALYZERS = [Analyzer(), Analyzer(None), Analyzer("fr", stop_words=True), Analyzer("tr")]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_chroma_hybrid.engine.distances import DISTANCES, Space, distances
-from langchain_chroma_hybrid.engine.vectors import VectorCache, Vectors
+from langchain_chroma_hybrid.engine.chroma.distances import DISTANCES, Space, distances
+from langchain_chroma_hybrid.engine.chroma.vectors import VectorCache, Vectors
 
 D, TOKEN = 6, (1, 0, 0)
 

@@ -28,7 +28,7 @@ from langchain_chroma_hybrid.core.filters import (
     stored_metadata,
     to_chroma,
 )
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.values import Record
 from tests.property import strategies
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_chroma_hybrid.core.filters import matches, parse, stored_metadata
-from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 from tests.property.strategies import FLOATS, INTS, LONG, STRINGS, metadata_where, records
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from chromadb.api.models.Collection import Collection
 
-    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 wheres = st.lists(metadata_where, min_size=1, max_size=8)
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from langchain_chroma_hybrid.core.analysis.query_syntax import Clause, Words, parse_query
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.core.query import Clause, Words, parse_query
-from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.lexical.rank_bm25_index import RankBM25Index
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.lexical.base import LexicalIndex
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 WORDS = ("cat", "cats", "kittens", "R123-78", "東京都", "naïve", "the", "foo_bar.baz", "running")
 TEXTS = [

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from langchain_chroma_hybrid import HybridChroma
-from langchain_chroma_hybrid.core.records import Record, SearchRequest
+from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.property import strategies
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chromadb.api import ClientAPI
+
+    from langchain_chroma_hybrid.core.values import Record
 
 # Words of the strategies' texts, so that the lexical leg has something to find.
 QUERY = "a ab abc or 日本 é xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from langchain_core.documents import Document
 
-from langchain_chroma_hybrid import HybridChroma, _bridge
+from langchain_chroma_hybrid import HybridChroma
+from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.core.filters import matches, parse
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.testing import WordEmbeddings
 
 WORDS = ("maple", "pump", "river", "zebra", "quartz")
@@ -97,7 +98,7 @@ class Machine(RuleBasedStateMachine):
         """A write, then the program is gone: nothing is closed, nothing brought in."""
         self.add(content)
         client = self.store._client
-        _bridge._handles.pop(self.store, None)
+        bridge._handles.pop(self.store, None)
         del self.store
         gc.collect()
         client.close()

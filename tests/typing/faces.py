@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.runnables import ConfigurableField, RunnableSerializable
 
 from langchain_chroma_hybrid import Analyzer, ChromaHybridRetriever, HybridChroma, TantivyIndex
-from langchain_chroma_hybrid.core.records import Hit, SearchResult
+from langchain_chroma_hybrid.core.search import Hit, SearchResult
 
 store = HybridChroma("docs", mode="two_step", weights={"lexical": 2.0}, analyzer=Analyzer("german"))
 as_chroma: Chroma = store

@@ -10,8 +10,8 @@ import unicodedata
 import pytest
 import Stemmer
 
-from langchain_chroma_hybrid.core.analysis import MAX_TERM, Analyzer, QueryTerm
-from langchain_chroma_hybrid.core.stemmer_words import STEMMER_WORDS
+from langchain_chroma_hybrid.core.analysis.analyzer import MAX_TERM, Analyzer, QueryTerm
+from langchain_chroma_hybrid.core.analysis.stemmer_words import STEMMER_WORDS
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 ENGLISH = Analyzer()

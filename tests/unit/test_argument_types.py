@@ -15,7 +15,7 @@ from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import MODES, filled, fresh_name, ids_of, make_store, plain_chroma
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.core.records import Scored
+    from langchain_chroma_hybrid.core.values import Scored
 
 
 class Unshowable:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from langchain_chroma_hybrid.core.records import Record
+    from langchain_chroma_hybrid.core.values import Record
 
 BAD = [None, 3, True, 1.5, b"pump", ("pump",), ["pump"], {"pump": 1}, "", "\ud800", "a\udfffb"]
 

@@ -215,7 +215,7 @@ def test_a_text_that_just_fits_is_not_counted(encoder):
 
 
 def test_it_is_loaded_once_at_first_use(folder, monkeypatch):
-    from langchain_chroma_hybrid.embeddings import sentence_transformer
+    from langchain_chroma_hybrid.embeddings.text import sentence_transformer
 
     loads, load = [], sentence_transformer.load
     monkeypatch.setattr(

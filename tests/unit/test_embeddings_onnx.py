@@ -14,7 +14,8 @@ pytest.importorskip("sentence_transformers", reason="the extra `onnx`")
 pytest.importorskip("onnxruntime", reason="the extra `onnx`")
 pytest.importorskip("onnxscript", reason="the extra `onnx`")
 
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings, onnx_export
+from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid.embeddings.onnx import export
 from langchain_chroma_hybrid.errors import InvalidArgumentError, MissingDependencyError
 from tests.tiny_models import save_encoder, save_sentence_transformer
 
@@ -43,7 +44,7 @@ def quick(folder, kept, monkeypatch):
     done = next(kept.glob("*-float32/model.onnx"))
     written = []
     monkeypatch.setattr(
-        onnx_export, "_export", lambda model, path: written.append(shutil.copy(done, path))
+        export, "_export", lambda model, path: written.append(shutil.copy(done, path))
     )
     return written
 
@@ -109,7 +110,7 @@ def test_a_failed_export_leaves_nothing_behind(folder, tmp_path, quick):
         raise OSError("disk full")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx_export, "_quantize", fail)
+        patch.setattr(export, "_quantize", fail)
         with pytest.raises(OSError, match="disk full"):
             onnx_of(folder, tmp_path).embed_query("katze")
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
@@ -178,7 +179,7 @@ def test_torch_alone_never_loads_onnx(folder):
         "import sys\n"
         "from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings\n"
         "SentenceTransformerEmbeddings(sys.argv[1], device='cpu').embed_query('a')\n"
-        "assert 'langchain_chroma_hybrid.embeddings.onnx_backend' not in sys.modules\n"
+        "assert 'langchain_chroma_hybrid.embeddings.onnx.backend' not in sys.modules\n"
         "assert 'onnxscript' not in sys.modules\n"
     )
     done = subprocess.run(

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra `local`")
 
-from langchain_chroma_hybrid.embeddings import threads
-from langchain_chroma_hybrid.embeddings.threads import QueryLane
+from langchain_chroma_hybrid.embeddings.text import threads
+from langchain_chroma_hybrid.embeddings.text.threads import QueryLane
 
 CALLS = 200
 

@@ -30,7 +30,7 @@ from langchain_chroma_hybrid.core.filters import (
     stored_metadata,
     to_chroma,
 )
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import FilterError
 
 A1, B2 = Compare("a", "$eq", 1), Compare("b", "$eq", 2)

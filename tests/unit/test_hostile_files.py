@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from langchain_chroma_hybrid.cli.opening import json_option
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.embeddings import VectorCache
-from langchain_chroma_hybrid.engine.journal import Journal
-from langchain_chroma_hybrid.engine.marks import Noted, read
+from langchain_chroma_hybrid.engine.sync.checkpoint import Noted, read
+from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
 from langchain_chroma_hybrid.errors import (
     EmbeddingError,
     IndexFormatError,
@@ -19,7 +19,7 @@ from langchain_chroma_hybrid.errors import (
     LexicalIndexError,
 )
 from langchain_chroma_hybrid.evaluation import Settings, load_beir, load_csv
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 DEEP = "[" * 200_000
 HUGE = "9" * 400

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from langchain_chroma_hybrid import Analyzer
-from langchain_chroma_hybrid.core import filter_write, filters, scripts
-from langchain_chroma_hybrid.core.filter_tree import Among, AnyOf
-from langchain_chroma_hybrid.core.filter_write import MOST_PARTS, MOST_VALUES
-from langchain_chroma_hybrid.core.filters import leaves, matches, parse
-from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.engine import planner
+from langchain_chroma_hybrid.core.analysis import scripts
+from langchain_chroma_hybrid.core.filters import evaluate, leaves, matches, parse, write
+from langchain_chroma_hybrid.core.filters.tree import Among, AnyOf
+from langchain_chroma_hybrid.core.filters.write import MOST_PARTS, MOST_VALUES
+from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.engine.query import filtered_search
 from langchain_chroma_hybrid.errors import FilterError
 from tests.helpers import filled, ids_of
 
@@ -34,7 +34,7 @@ def test_an_or_of_equal_keys_is_one_set():
 @pytest.mark.parametrize("negated", [False, True])
 def test_a_look_at_a_record_compares_no_value_of_a_set_one_by_one(monkeypatch, negated: bool):
     compared: list[Any] = []
-    monkeypatch.setattr(filters, "_compare", lambda *given: compared.append(given))
+    monkeypatch.setattr(evaluate, "_compare", lambda *given: compared.append(given))
     node = parse({"n": {"$nin" if negated else "$in": list(range(MANY))}})
     assert node is not None
     for value, inside in ((7, True), (7.0, True), (-1, False), (True, False), ("7", False)):
@@ -79,10 +79,10 @@ def test_what_the_index_can_answer_has_no_limit_on_disk_or_in_memory(folder: Any
     where = {"tenant": {"$in": ["a", "b"]}}
     expected = ids_of(store.similarity_search("pump", k=8, mode="vector", filter=where))
     # As with more records that pass than Chroma can be given, by more values than it can be asked.
-    monkeypatch.setattr(planner, "_EXACT_AT_MOST", 0)
-    monkeypatch.setattr(planner, "MOST_IDS", 0)
-    monkeypatch.setattr(planner, "_overfetched", lambda *_: None)
-    monkeypatch.setattr(filter_write, "MOST_VALUES", 1)
+    monkeypatch.setattr(filtered_search, "_EXACT_AT_MOST", 0)
+    monkeypatch.setattr(filtered_search, "MOST_IDS", 0)
+    monkeypatch.setattr(filtered_search, "_overfetched", lambda *_: None)
+    monkeypatch.setattr(write, "MOST_VALUES", 1)
     assert ids_of(store.similarity_search("pump", k=8, mode="vector", filter=where)) == expected
 
 

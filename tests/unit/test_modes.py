@@ -9,7 +9,7 @@ import pytest
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever
-from langchain_chroma_hybrid.engine.chroma_store import ChromaStore
+from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from tests.helpers import (
     COSINE,
     MODES,

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from langchain_chroma_hybrid.embeddings.addresses import is_public
-from langchain_chroma_hybrid.embeddings.pictures import PicturePolicy, load
+from langchain_chroma_hybrid.embeddings.images.addresses import is_public
+from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy, load
 from langchain_chroma_hybrid.errors import PictureError
 
 PRIVATE_4 = [

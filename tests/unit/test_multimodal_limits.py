@@ -26,7 +26,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from langchain_chroma_hybrid.embeddings.pictures import PicturePolicy, load
+from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy, load
 from langchain_chroma_hybrid.errors import PictureError
 
 MB = 1024 * 1024
@@ -247,7 +247,7 @@ MEASURE = """
 import json, os, sys, warnings
 from pathlib import Path
 import PIL.Image, pydicom, pydicom.pixels, numpy
-from langchain_chroma_hybrid.embeddings.pictures import PicturePolicy, load
+from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy, load
 from langchain_chroma_hybrid.errors import PictureError
 warnings.simplefilter("ignore")
 PIL.Image.init()

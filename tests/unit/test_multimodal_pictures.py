@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from langchain_chroma_hybrid.embeddings.pictures import PicturePolicy, load
+from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy, load
 from langchain_chroma_hybrid.errors import InvalidArgumentError, PictureError
 
 pytest.importorskip("PIL", reason="pictures need the extra `image`")

@@ -11,7 +11,8 @@ from langchain_core.documents import Document
 pytest.importorskip("PIL", reason="pictures need the extra `image`")
 from PIL import Image
 
-from langchain_chroma_hybrid.embeddings import PicturePolicy, web
+from langchain_chroma_hybrid.embeddings import PicturePolicy
+from langchain_chroma_hybrid.embeddings.images import web
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal import ImageCollection, as_content_blocks
 from tests.unit import colours

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("PIL", reason="pictures need the extra `image`")
 from PIL import Image
 
-from langchain_chroma_hybrid.embeddings import web
-from langchain_chroma_hybrid.embeddings.pictures import PicturePolicy, load
+from langchain_chroma_hybrid.embeddings.images import web
+from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy, load
 from langchain_chroma_hybrid.errors import PictureError
 
 

@@ -14,8 +14,10 @@ import chromadb
 import pytest
 from langchain_chroma import Chroma
 
-from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, _bridge
-from langchain_chroma_hybrid.engine import change_token, registry, threads
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
+from langchain_chroma_hybrid._langchain import bridge
+from langchain_chroma_hybrid.engine import registry, threads
+from langchain_chroma_hybrid.engine.chroma import change_token
 from langchain_chroma_hybrid.errors import CollectionError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import wait_until
@@ -33,7 +35,7 @@ def held() -> dict[str, int]:
         "descriptors": descriptors(),
         "threads": threading.active_count(),
         "halves": len(registry._halves),
-        "handles": len(_bridge._handles),
+        "handles": len(bridge._handles),
         "openings": sum(map(len, change_token._openings.values())),
     }
 

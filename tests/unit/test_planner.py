@@ -9,9 +9,9 @@ import pytest
 
 from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.engine import planner
-from langchain_chroma_hybrid.engine.cost import Cost
-from langchain_chroma_hybrid.engine.planner import nearest, plan_filter
+from langchain_chroma_hybrid.engine.query import filtered_search
+from langchain_chroma_hybrid.engine.query.cost import Cost
+from langchain_chroma_hybrid.engine.query.filtered_search import nearest, plan_filter
 from tests.helpers import COSINE, fresh_name
 
 N, DIMENSION = 1200, 16
@@ -69,7 +69,7 @@ def favoured(request, monkeypatch):
     elif request.param in ("ids", "chroma"):
         monkeypatch.setattr(Cost, "exact", dear)
         monkeypatch.setattr(Cost, request.param, free)
-        monkeypatch.setattr(planner, "MOST_IDS", 10**6 if request.param == "ids" else 0)
+        monkeypatch.setattr(filtered_search, "MOST_IDS", 10**6 if request.param == "ids" else 0)
         monkeypatch.setattr(Cost, "neighbours", dear)
     return request.param
 
@@ -104,8 +104,8 @@ def test_overfetching_reaches_filters_that_pass_often(index, points, monkeypatch
 
 
 def test_overfetching_gives_up_within_half_of_chromas_own_cost(index, points, monkeypatch):
-    monkeypatch.setattr(planner, "_LOOK", 20)
-    monkeypatch.setattr(planner, "MOST_IDS", 0)
+    monkeypatch.setattr(filtered_search, "_LOOK", 20)
+    monkeypatch.setattr(filtered_search, "MOST_IDS", 0)
     monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_, **__: 1e6))
     monkeypatch.setattr(Cost, "ids", staticmethod(lambda *_, **__: math.inf))
     monkeypatch.setattr(Cost, "chroma", staticmethod(lambda *_, **__: 30.0))

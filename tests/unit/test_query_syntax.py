@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_chroma_hybrid.core.query import Clause, Fuzzy, Phrase, Prefix, Words, parse_query
-from langchain_chroma_hybrid.core.records import Record
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.core.analysis.query_syntax import (
+    Clause,
+    Fuzzy,
+    Phrase,
+    Prefix,
+    Words,
+    parse_query,
+)
+from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 CASES = [
     ("", ()),

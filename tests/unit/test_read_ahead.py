@@ -11,16 +11,17 @@ import pytest
 
 from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.engine import planner, read_ahead
-from langchain_chroma_hybrid.engine.cost import Cost
-from langchain_chroma_hybrid.engine.planner import nearest, plan_filter
-from langchain_chroma_hybrid.engine.vectors import VectorCache, Vectors, room
+from langchain_chroma_hybrid.engine.chroma import read_ahead
+from langchain_chroma_hybrid.engine.chroma.vectors import VectorCache, Vectors, room
+from langchain_chroma_hybrid.engine.query import filtered_search
+from langchain_chroma_hybrid.engine.query.cost import Cost
+from langchain_chroma_hybrid.engine.query.filtered_search import nearest, plan_filter
 from tests.helpers import COSINE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from langchain_chroma_hybrid.engine.hybrid import HybridIndex
+    from langchain_chroma_hybrid.engine.index import HybridIndex
 
 N, DIMENSION = 600, 8
 TENANT = parse({"tenant": 1})
@@ -34,7 +35,7 @@ def no_gift(*_: Any, **__: Any) -> float:
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HybridIndex:
     """Reading takes three queries to pay, and more than ten records are never read in a query."""
-    monkeypatch.setattr(planner, "_EXACT_AT_MOST", 10)
+    monkeypatch.setattr(filtered_search, "_EXACT_AT_MOST", 10)
     monkeypatch.setattr(Cost, "exact", staticmethod(no_gift))
     monkeypatch.setattr(read_ahead, "_PAGE", 50)
     store = HybridChroma("points", None, str(tmp_path), collection_configuration=COSINE, max_age=0)
@@ -62,10 +63,10 @@ def ask_until_read(index: HybridIndex, monkeypatch: pytest.MonkeyPatch, queries:
     """The price is what so many queries lose."""
     took, clock = iter(range(10**6)), time.perf_counter
     monkeypatch.setattr(Cost, "reading", staticmethod(lambda _: 1e3 * queries))
-    monkeypatch.setattr(planner.time, "perf_counter", lambda: float(next(took)))
+    monkeypatch.setattr(filtered_search.time, "perf_counter", lambda: float(next(took)))
     for _ in range(queries):
         assert ask(index)[1] != "exact"
-    monkeypatch.setattr(planner.time, "perf_counter", clock)
+    monkeypatch.setattr(filtered_search.time, "perf_counter", clock)
     wait_for_reading()
 
 
@@ -95,7 +96,7 @@ def test_a_write_starts_it_anew(index, monkeypatch):
 
 
 def test_what_does_not_fit_into_memory_is_left_alone(index, monkeypatch):
-    monkeypatch.setattr(planner, "MOST_BYTES", room_for(N // 3 - 1))
+    monkeypatch.setattr(filtered_search, "MOST_BYTES", room_for(N // 3 - 1))
     with monkeypatch.context() as never:
         never.setattr(index.store.reader, "vectors", None)
         ask_until_read(index, monkeypatch)
@@ -114,7 +115,7 @@ def test_vectors_that_made_room_for_others_are_not_read_in_a_query(index, monkey
     ask_until_read(index, monkeypatch)
     assert ask(index)[1] == "exact"
     index.store.reader._shared.known = VectorCache(0)
-    monkeypatch.setattr(planner, "_EXACT_AT_MOST", at_most)
+    monkeypatch.setattr(filtered_search, "_EXACT_AT_MOST", at_most)
     monkeypatch.setattr(Cost, "exact", staticmethod(lambda _, unread, **__: 1e6 * unread))
     assert [ask(index)[1] == "exact" for _ in range(2)] == [False, False]
 

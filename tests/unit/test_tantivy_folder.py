@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from langchain_chroma_hybrid.core.analysis import Analyzer
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
     IndexFormatError,
     IndexLockedError,
     LexicalIndexError,
 )
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from langchain_chroma_hybrid.core.filters import Ids, all_of, parse
-from langchain_chroma_hybrid.core.records import Record
+from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.lexical import scoring, tantivy_view
-from langchain_chroma_hybrid.lexical.tantivy_index import TantivyIndex
+from langchain_chroma_hybrid.lexical import scoring
+from langchain_chroma_hybrid.lexical.tantivy import view
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,7 +201,7 @@ def test_what_passed_a_filter_is_remembered_until_the_next_commit(
 
 
 def test_more_filters_than_a_view_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tantivy_view, "_MOST_IDS", 45)
+    monkeypatch.setattr(view, "_MOST_IDS", 45)
     index = TantivyIndex()
     index.apply([Record(f"r{n}", "x", {"n": n}) for n in range(8)])
     asked = searches(index, monkeypatch)

@@ -14,10 +14,10 @@ import pytest
 from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid import HybridChroma
-from langchain_chroma_hybrid.core.records import SearchRequest
-from langchain_chroma_hybrid.engine import change_token
-from langchain_chroma_hybrid.engine.change_token import sight_of
-from langchain_chroma_hybrid.engine.token_cache import TokenCache
+from langchain_chroma_hybrid.core.search import SearchRequest
+from langchain_chroma_hybrid.engine.chroma import change_token
+from langchain_chroma_hybrid.engine.chroma.change_token import sight_of
+from langchain_chroma_hybrid.engine.chroma.token_cache import TokenCache
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import COSINE, ids_of
 

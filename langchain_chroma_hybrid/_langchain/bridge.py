@@ -1,0 +1,228 @@
+"""Between LangChain and the engine: what both faces share."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+from langchain_core.documents import Document
+
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.embeddings.chroma.stored import stored_function
+from langchain_chroma_hybrid.embeddings.chroma.trust import NOBODY
+from langchain_chroma_hybrid.engine.handle import CollectionHandle
+from langchain_chroma_hybrid.engine.registry import LexicalConfig
+from langchain_chroma_hybrid.engine.threads import in_thread
+from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chromadb.api.types import EmbeddingFunction
+    from langchain_chroma import Chroma
+    from langchain_core.callbacks import CallbackManagerForRetrieverRun
+    from langchain_core.retrievers import BaseRetriever
+
+    from langchain_chroma_hybrid.core.search import Hit, SearchResult
+    from langchain_chroma_hybrid.core.values import Record
+    from langchain_chroma_hybrid.engine.index import AsyncEmbed, HybridIndex, Trace
+    from langchain_chroma_hybrid.engine.query.execute import Step
+    from langchain_chroma_hybrid.engine.query.legs import Embed, Outcome, Vector
+    from langchain_chroma_hybrid.engine.sync.writer import AsyncEmbedMany, EmbedMany
+
+# Under this key `explain=True` puts each leg's view into a copy of the metadata.
+EXPLAIN_KEY = "retrieval"
+
+# A handle lives as long as the store that it was made for: retrievers come and go with every
+# configurable call and must not open the collection anew each time.
+_handles: WeakKeyDictionary[Chroma, CollectionHandle] = WeakKeyDictionary()
+
+
+def analyzer_of(value: Analyzer | str | None) -> Analyzer:
+    """An analyzer, or the default one for a language.
+
+    Raises:
+        InvalidArgumentError: no such language, or neither an analyzer nor a name.
+    """
+    if isinstance(value, Analyzer):
+        return value
+    if value is None or isinstance(value, str):
+        return Analyzer(value)
+    raise InvalidArgumentError.of("analyzer", value, "an Analyzer, a language or None")
+
+
+def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> CollectionHandle:
+    """The door to the store's collection; reads nothing.
+
+    `config` None means the store's own settings (a HybridChroma has some), else those that are in
+    use, else the default ones.
+
+    Raises:
+        CollectionError: the collection was deleted, or the store is closed.
+    """
+    if getattr(vectorstore, "_closed", False):
+        raise CollectionError("the store is closed: make another one")
+    collection = vectorstore._chroma_collection  # noqa: SLF001  # no public way to the collection
+    if collection is None:
+        raise CollectionError("the collection was deleted: make another store over a new one")
+    client, handle = vectorstore._client, _handles.get(vectorstore)  # noqa: SLF001  # nor to the client
+    own = config or getattr(vectorstore, "lexical_config", None)
+    if handle is None or not handle.serves(client, own):
+        follow = _follower(vectorstore)
+        handle = CollectionHandle(client, collection, own or LexicalConfig(), follow)
+        _handles[vectorstore] = handle
+    handle.move_to(collection)
+    return handle
+
+
+def _follower(vectorstore: Chroma) -> Callable[[Any], None]:
+    reference = ref(vectorstore)
+
+    def follow(collection: Any) -> None:
+        if (store := reference()) is not None:
+            store._chroma_collection = collection  # noqa: SLF001  # see `handle_of`
+
+    return follow
+
+
+def check_client(client: Any) -> None:
+    """Refuse Chroma's asynchronous clients, which LangChain's store cannot use.
+
+    Raises:
+        InvalidArgumentError: it is one, or no client at all.
+    """
+    if client is not None and not (
+        inspect.isawaitable(client) or hasattr(client, "get_or_create_collection")
+    ):
+        raise InvalidArgumentError.of("client", client, "a Chroma client, or None")
+    if inspect.isawaitable(client) or inspect.iscoroutinefunction(
+        getattr(client, "heartbeat", None)
+    ):
+        if inspect.iscoroutine(client):
+            client.close()
+        expected = (
+            "a synchronous client such as chromadb.HttpClient; asynchronous methods open "
+            "asynchronous clients of their own"
+        )
+        raise InvalidArgumentError.of("client", client, expected)
+
+
+def close(vectorstore: Chroma) -> None:
+    """Let go of what was opened for a store; a later use opens it anew."""
+    handle = _handles.pop(vectorstore, None)
+    if handle is not None:
+        handle.close()
+
+
+def own_function(vectorstore: Chroma, index: HybridIndex) -> EmbeddingFunction[Any]:
+    """What the collection remembers of its embeddings, for a store that was given none.
+
+    Raises:
+        EmbeddingError: nothing, or something that nobody but the database names.
+    """
+    trusted = getattr(vectorstore, "trusted_models", NOBODY)
+    function = stored_function(index.store.configuration, trusted)
+    if function is None:
+        raise EmbeddingError.of("embedding_function", None, 'one, or `mode="lexical"`')
+    return function
+
+
+def embed_by(vectorstore: Chroma, index: HybridIndex) -> Embed:
+    """How a query becomes a vector; what the caller gave always comes before the database."""
+    embeddings = vectorstore.embeddings
+
+    def own(text: str) -> Vector:
+        vectors = own_function(vectorstore, index).embed_query([_encodable(text)])
+        return [float(number) for number in vectors[0]]
+
+    if embeddings is None:
+        return own
+    return lambda text: embeddings.embed_query(_encodable(text))
+
+
+def aembed_by(vectorstore: Chroma, index: HybridIndex) -> AsyncEmbed:
+    """The same, without blocking the event loop."""
+    embeddings = vectorstore.embeddings
+    if embeddings is None:
+        own = embed_by(vectorstore, index)
+        return lambda text: in_thread(lambda: own(text))
+    return lambda text: embeddings.aembed_query(_encodable(text))
+
+
+def embed_documents_by(vectorstore: Chroma, index: HybridIndex) -> EmbedMany:
+    """How documents become vectors."""
+    if vectorstore.embeddings is not None:
+        return vectorstore.embeddings.embed_documents
+    function = own_function(vectorstore, index)
+    return lambda texts: [[float(number) for number in vector] for vector in function(texts)]
+
+
+def aembed_documents_by(vectorstore: Chroma, index: HybridIndex) -> AsyncEmbedMany:
+    """The same, without blocking the event loop."""
+    if vectorstore.embeddings is not None:
+        return vectorstore.embeddings.aembed_documents
+    own = embed_documents_by(vectorstore, index)
+    return lambda texts: in_thread(lambda: own(texts))
+
+
+def document_of(record: Record) -> Document:
+    """A record as a document, with a copy of its metadata; no text becomes an empty one."""
+    return Document(page_content=record.text or "", metadata=dict(record.metadata), id=record.id)
+
+
+def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
+    """What each leg had to say about a hit, and notes on the query, in plain values."""
+    ways = {leg.name: leg.filtered_by for leg in result.legs}
+    notes = {"notes": list(result.notes)} if result.notes else {}
+    return notes | {
+        leg.name: {
+            "rank": leg.rank,
+            "score": leg.score,
+            "normalized": leg.normalized,
+            "weight": leg.weight,
+            "terms": list(leg.terms),
+            "filtered_by": ways.get(leg.name, "none"),
+        }
+        for leg in hit.legs
+    }
+
+
+class RetrieverLeg:
+    """A LangChain retriever as one more leg; its documents count by their ids."""
+
+    def __init__(self, retriever: BaseRetriever) -> None:
+        self._retriever = retriever
+
+    def search(self, text: str, k: int) -> list[str]:
+        """Ids in the retriever's order; how many it returns is its own affair."""
+        return [document.id for document in self._retriever.invoke(text)[:k] if document.id]
+
+    async def asearch(self, text: str, k: int) -> list[str]:
+        """The same without blocking the event loop."""
+        documents = await self._retriever.ainvoke(text)
+        return [document.id for document in documents[:k] if document.id]
+
+
+def trace_into(run_manager: CallbackManagerForRetrieverRun, query: str) -> Trace | None:
+    """Each leg as a child run of the retriever's; None when nobody listens."""
+    if not run_manager.handlers and not run_manager.inheritable_handlers:
+        return None
+
+    def trace(name: str, step: Step) -> Outcome:
+        child = run_manager.get_child(name)
+        run = child.on_chain_start({"name": f"{name}_leg"}, {"query": query}, name=f"{name}_leg")
+        outcome = step()
+        if outcome.error is not None:
+            run.on_chain_error(outcome.error)
+        else:
+            hits = [{"id": hit.id, "score": hit.score} for hit in outcome.hits]
+            run.on_chain_end({"hits": hits, "filtered_by": outcome.filtered_by})
+        return outcome
+
+    return trace
+
+
+def _encodable(text: str) -> str:
+    """Tokenizers written in Rust refuse lone surrogates, which no query should die of."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

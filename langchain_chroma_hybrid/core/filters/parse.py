@@ -1,0 +1,253 @@
+"""Chroma's filter language: mappings in, tree out. Read `core.filters` first."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import reprlib
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from langchain_chroma_hybrid.core.filters.numbers import INT64
+from langchain_chroma_hybrid.core.filters.tree import (
+    DOCUMENT_KEY,
+    AllOf,
+    Among,
+    AnyOf,
+    Compare,
+    Filter,
+    HasElement,
+    TextMatch,
+    all_of,
+    gathered,
+    join,
+)
+from langchain_chroma_hybrid.errors import FilterError
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.values import Scalar
+
+MAX_NESTING = 60
+"""Levels of `$and` / `$or`. Chroma's parser stops at 62; joining a base filter can add one."""
+
+MAX_SUBSTRING = 49_998
+"""Bytes of a `$contains` pattern on the document: SQLite's limit for LIKE, less two wildcards."""
+
+_LONGEST_TYPO = 40  # characters; to look for what is like a long word takes long
+_LOGICAL: Mapping[str, type[AllOf | AnyOf]] = {"$and": AllOf, "$or": AnyOf}
+_EQUALITY = ("$eq", "$ne")
+_RANGE = ("$gt", "$gte", "$lt", "$lte")
+_SETS = ("$in", "$nin")
+_CONTAINS = ("$contains", "$not_contains")
+_TEXT = (*_CONTAINS, "$regex", "$not_regex")
+_METADATA = (*_EQUALITY, *_RANGE, *_SETS, *_CONTAINS)
+
+
+def parse(
+    where: Mapping[str, Any] | None = None,
+    where_document: Mapping[str, Any] | None = None,
+    *,
+    names: tuple[str, str] = ("where", "where_document"),
+) -> Filter | None:
+    """Read Chroma filters, joined with AND; None for no restriction.
+
+    Beyond Chroma's own grammar: several keys in one mapping, or several operators under one key,
+    are joined with AND; `$and` and `$or` may have a single part; any mapping and any tuple will do;
+    NumPy scalars, enum members and subclasses of the scalar types count as their plain values.
+    The syntax of `$regex` patterns is left to Chroma.
+
+    Args:
+        where: conditions on metadata, and under `#document` on the document.
+        where_document: conditions on the document.
+        names: what the caller calls the two, for error messages.
+
+    Raises:
+        FilterError: names the offending part by its path, what was got and what is expected.
+            Stricter than Chroma where it would answer something else than was asked: a NUL in a
+            `$contains` pattern, an empty pattern or another operator under `#document`.
+    """
+    return all_of(
+        None if where is None else _where(where, _Path(None, names[0]), 0),
+        None if where_document is None else _document(where_document, _Path(None, names[1]), 0),
+    )
+
+
+class _Path(NamedTuple):
+    """Where in a filter something stands; written out only for an error."""
+
+    above: _Path | None
+    step: object
+
+    def __str__(self) -> str:
+        steps: list[str] = []
+        at: _Path = self
+        while at.above is not None:
+            steps.append(f"[{_show(at.step)}]")
+            at = at.above
+        return "".join([str(at.step), *reversed(steps)])
+
+
+def _where(node: object, path: _Path, depth: int) -> Filter:
+    parts: list[Filter] = []
+    for key, value in _entries(node, path):
+        here = _Path(path, key)
+        if key in _LOGICAL:
+            children = _children(value, here, depth)
+            found = [_where(child, at, depth + 1) for child, at in children]
+            parts.append(join(_LOGICAL[key], gathered(_LOGICAL[key], found)))
+        elif key.startswith("$"):
+            raise _error(path, key, "a metadata key, $and or $or", _suggest(key, _LOGICAL))
+        else:
+            parts.append(_field(key, value, here))
+    return join(AllOf, parts)
+
+
+def _document(node: object, path: _Path, depth: int) -> Filter:
+    parts: list[Filter] = []
+    for key, value in _entries(node, path):
+        here = _Path(path, key)
+        if key in _LOGICAL:
+            children = _children(value, here, depth)
+            parts.append(join(_LOGICAL[key], [_document(c, p, depth + 1) for c, p in children]))
+        else:
+            parts.append(_text_match(key, value, path, _TEXT))
+    return join(AllOf, parts)
+
+
+def _field(key: str, value: object, path: _Path) -> Filter:
+    if key == DOCUMENT_KEY:
+        operators = _entries(value, path)
+        return join(AllOf, [_text_match(op, arg, path, _CONTAINS) for op, arg in operators])
+    _check_text(key, path)
+    if not isinstance(value, Mapping):
+        return Compare(key, "$eq", _scalar(value, path))
+    return join(AllOf, [_condition(key, op, arg, path) for op, arg in _entries(value, path)])
+
+
+def _condition(key: str, op: str, operand: object, path: _Path) -> Filter:
+    here = _Path(path, op)
+    if op in _EQUALITY:
+        return Compare(key, cast("Any", op), _scalar(operand, here))
+    if op in _RANGE:
+        bound = _scalar(operand, here)
+        if isinstance(bound, str | bool):
+            raise _error(here, operand, "an int or a float")
+        return Compare(key, cast("Any", op), bound)
+    if op in _SETS:
+        return Among(key, _scalars(operand, here), negated=op == "$nin")
+    if op in _CONTAINS:
+        return HasElement(key, _scalar(operand, here), negated=op == "$not_contains")
+    raise _error(path, op, f"one of {', '.join(_METADATA)}", _suggest(op, _METADATA))
+
+
+def _text_match(op: str, pattern: object, path: _Path, known: tuple[str, ...]) -> TextMatch:
+    if op not in known:
+        raise _error(path, op, f"one of {', '.join(known)}", _suggest(op, known))
+    here = _Path(path, op)
+    text = plain(pattern)
+    if not isinstance(text, str) or not text:
+        raise _error(here, pattern, "a non-empty str")
+    _check_text(text, here)
+    if op in _CONTAINS:
+        _check_like(text, here)
+    return TextMatch(cast("Any", op), text)
+
+
+def _entries(node: object, path: _Path) -> list[tuple[str, object]]:
+    if not isinstance(node, Mapping) or not node:
+        raise _error(path, node, "a non-empty dict")
+    for key in node:
+        if not isinstance(key, str):
+            raise _error(path, key, "a str as key")
+    return [(str(plain(key)), value) for key, value in node.items()]
+
+
+def _children(value: object, path: _Path, depth: int) -> Iterable[tuple[object, _Path]]:
+    if not isinstance(value, list | tuple) or not value:
+        raise _error(path, value, "a non-empty list of filters")
+    if depth >= MAX_NESTING:
+        expected = f"at most {MAX_NESTING} levels of $and and $or"
+        raise FilterError(f"{str(path)[:60]}…: expected {expected}")
+    return ((child, _Path(path, i)) for i, child in enumerate(value))
+
+
+def _scalars(value: object, path: _Path) -> tuple[Scalar, ...]:
+    if not isinstance(value, list | tuple) or not value:
+        raise _error(path, value, "a non-empty list of str, int, float or bool")
+    scalars = [_scalar(item, _Path(path, i)) for i, item in enumerate(value)]
+    if len({type(item) for item in scalars}) > 1:
+        raise _error(path, value, "values of one type (int, float and bool differ)")
+    return tuple(dict.fromkeys(scalars))
+
+
+def _scalar(value: object, path: _Path) -> Scalar:
+    scalar = plain(value)
+    if isinstance(scalar, str):
+        _check_text(scalar, path)
+        return scalar
+    if isinstance(scalar, bool):
+        return scalar
+    if isinstance(scalar, int):
+        if scalar not in INT64:
+            raise _error(path, scalar, "an int of at most 64 bits")
+        return scalar
+    if isinstance(scalar, float):
+        if not math.isfinite(scalar):
+            raise _error(path, scalar, "a finite number")
+        return scalar
+    raise _error(path, value, "a str, int, float or bool")
+
+
+def plain(value: object) -> object:
+    """An enum member, NumPy scalar or subclass instance as the plain Python value.
+
+    Anything else comes back as it is.
+    """
+    if isinstance(value, Enum):
+        value = value.value
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__index__(value)
+    return float.__float__(value) if isinstance(value, float) else value
+
+
+def _check_text(text: str, path: _Path) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _error(path, text, "text that UTF-8 can hold (no lone surrogates)") from error
+
+
+def _check_like(text: str, path: _Path) -> None:
+    # Chroma makes it a LIKE pattern. SQLite reads those up to the first NUL ("\0" would match every
+    # document), and refuses long ones.
+    if "\0" in text:
+        raise _error(path, text, "a str without NUL")
+    size = len(text.encode()) + sum(map(text.count, "%_\\"))
+    if size > MAX_SUBSTRING:
+        raise _error(path, text, f"at most {MAX_SUBSTRING} bytes (%, _ and \\ count twice)")
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    if len(word) > _LONGEST_TYPO:
+        return ""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _error(path: _Path, got: object, expected: str, hint: str = "") -> FilterError:
+    return FilterError(f"{path}: expected {expected}, got {_show(got)}{hint}")
+
+
+def _show(value: object) -> str:
+    # reprlib bounds depth and length: `repr` of a deeply nested filter would itself fail.
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother = 3, 80, 80
+    try:
+        return short.repr(value)
+    except ValueError:  # an int of thousands of digits has no decimal form
+        return f"a huge {type(value).__name__}"

@@ -1,0 +1,156 @@
+"""One query and its answer, as every face asks and gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_chroma_hybrid.core.filters.tree import Filter
+    from langchain_chroma_hybrid.core.values import Record
+
+Mode: TypeAlias = Literal["hybrid", "vector", "lexical", "two_step"]
+OnLegError: TypeAlias = Literal["raise", "degrade"]
+
+
+@dataclass(frozen=True, slots=True)
+class LegHit:
+    """What one leg had to say about one result.
+
+    Attributes:
+        name: `lexical`, `vector`, or the name of a further leg.
+        weight: share of this leg in the fused score; weights of a query add up to 1.
+        rank: position in the leg, from 1; None when the leg did not return the record.
+        score: the leg's own score: BM25 (higher is better) or Chroma's distance (lower is better).
+        normalized: the score after the fusion's normaliser, 0..1, higher is better;
+            0 when the leg did not return the record.
+        terms: analysed query terms found in the record (lexical leg, `explain` only).
+    """
+
+    name: str
+    weight: float
+    rank: int | None = None
+    score: float | None = None
+    normalized: float = 0.0
+    terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result of a search.
+
+    Attributes:
+        record: the record, read from Chroma when the search ended.
+        score: fused score, 0..1, higher is better.
+        distance: Chroma's distance to the query vector, lower is better; None when the query had
+            no vector, or when only other legs found the record and distances were not asked for.
+        legs: one entry per leg that ran.
+        embedding: the record's vector, shape `(d,)`, float32; only when asked for.
+    """
+
+    record: Record
+    score: float
+    distance: float | None = None
+    legs: tuple[LegHit, ...] = ()
+    embedding: Any = None
+
+    @property
+    def id(self) -> str:
+        """The record's id."""
+        return self.record.id
+
+
+@dataclass(frozen=True, slots=True)
+class LegReport:
+    """How one leg of a query went.
+
+    Attributes:
+        filtered_by: the way its filter went: `none`, `lexical`, `exact`, `overfetch`, `ids`,
+            `chroma` (see `engine.planner`).
+        took_ms: wall time of the leg in milliseconds.
+        error: the failure that `on_leg_error="degrade"` let pass.
+    """
+
+    name: str
+    hits: int
+    took_ms: float
+    filtered_by: str = "none"
+    error: str | None = None
+
+
+class FurtherLeg(Protocol):
+    """A leg beside the lexical and the vector one: anything that ranks ids for a text."""
+
+    def search(self, text: str, k: int) -> Sequence[str]:
+        """At most `k` ids, best first; ids that Chroma does not hold are passed over."""
+
+    async def asearch(self, text: str, k: int) -> Sequence[str]:
+        """The same without blocking the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The hits of a query, best first, and how each leg went.
+
+    Attributes:
+        took_ms: wall time in milliseconds.
+        notes: what the query had to do without, in words.
+        embedding: the query's vector `(d,)`; only when the hits' vectors were asked for.
+    """
+
+    hits: tuple[Hit, ...]
+    legs: tuple[LegReport, ...] = ()
+    took_ms: float = 0.0
+    notes: tuple[str, ...] = ()
+    embedding: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """One query, complete. Every option that a face offers ends up here.
+
+    Attributes:
+        text: what the user typed; None when only a vector is given.
+        embedding: the query vector, shape `(d,)`; None lets the engine embed `text` if needed.
+        k: number of results wanted, >= 1.
+        fetch_k: depth of each leg; None means the engine's default.
+        weights: share of each leg by name; missing names keep the default.
+        fusion: name of a fusion, see `core.fusion`.
+        c: the RRF constant.
+        where, where_document: Chroma filters of this call.
+        base: a parsed filter that is ANDed with them and that nothing in them can widen.
+        further: legs beside `lexical` and `vector`, by name; they run in hybrid mode, and their
+            hits have to pass the same filters.
+        query_syntax: `plain` or `simple`, see `core.query`.
+        score_threshold: drop results whose fused score is lower, 0..1.
+        dedupe_key: metadata key; of several results with one value the best stays.
+        group_by: metadata key; of several results with one value the best `group_limit` stay.
+        with_distance: give every hit its distance, also those that only the lexical leg found.
+        with_embedding: give every hit its vector.
+    """
+
+    text: str | None
+    embedding: Sequence[float] | None = None
+    k: int = 4
+    fetch_k: int | None = None
+    mode: Mode = "hybrid"
+    weights: Mapping[str, float] | Sequence[float] | None = None
+    fusion: str = DEFAULT_FUSION
+    c: float = DEFAULT_C
+    where: Mapping[str, Any] | None = None
+    where_document: Mapping[str, Any] | None = None
+    base: Filter | None = None
+    further: Mapping[str, FurtherLeg] = field(default_factory=dict)
+    query_syntax: Literal["plain", "simple"] = "plain"
+    score_threshold: float | None = None
+    dedupe_key: str | None = None
+    group_by: str | None = None
+    group_limit: int = 1
+    on_leg_error: OnLegError = "raise"
+    explain: bool = False
+    with_distance: bool = False
+    with_embedding: bool = False

@@ -1,0 +1,130 @@
+"""Checking a request before anything runs: one clear error, or values the engine can trust."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any, get_args
+
+from langchain_chroma_hybrid.core.fusion import FUSIONS
+from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest
+from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
+from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
+
+LEGS = (LEXICAL, VECTOR)
+
+# What every call of both faces may change, with the names of `SearchRequest`.
+CALL_OPTIONS = (
+    "c", "dedupe_key", "fetch_k", "fusion", "group_by", "group_limit", "mode", "on_leg_error",
+    "query_syntax", "score_threshold", "weights", "where_document",
+)  # fmt: skip
+
+
+def check(request: SearchRequest) -> None:
+    """Check every value of `request` but the filters, which `core.filters.parse` reads.
+
+    Raises:
+        InvalidArgumentError: names the argument, what was got and what is expected.
+    """
+    _text(request)
+    positive("k", request.k)
+    if request.fetch_k is not None:
+        positive("fetch_k", request.fetch_k)
+    one_of("mode", request.mode, get_args(Mode))
+    one_of("fusion", request.fusion, FUSIONS)
+    one_of("query_syntax", request.query_syntax, ("plain", "simple"))
+    one_of("on_leg_error", request.on_leg_error, get_args(OnLegError))
+    number("c", request.c, 0.0, math.inf)
+    if taken := [name for name in request.further if name in LEGS]:
+        raise InvalidArgumentError.of("extra_retrievers", taken, "names other than these")
+    if request.weights is not None:
+        shares(request.weights, leg_names(request))
+    if request.score_threshold is not None:
+        number("score_threshold", request.score_threshold, 0.0, 1.0)
+    positive("group_limit", request.group_limit)
+    for name in ("dedupe_key", "group_by"):
+        key = getattr(request, name)
+        if key is not None and not isinstance(key, str):
+            raise InvalidArgumentError.of(name, key, "a metadata key or None")
+
+
+def leg_names(request: SearchRequest) -> tuple[str, ...]:
+    """Names of the legs that a hybrid search can run, in the order of a sequence of weights."""
+    return (*LEGS, *request.further)
+
+
+def shares(
+    weights: Mapping[str, float] | Sequence[float], names: Sequence[str]
+) -> dict[str, float]:
+    """Weights by leg name, scaled to add up to 1.
+
+    Args:
+        weights: one number per name in the order of `names`, or a mapping by name, where a name
+            that is left out counts 1.
+        names: the legs of the query.
+
+    Raises:
+        InvalidArgumentError: wrong length, unknown name, negative, not finite, or all zero.
+    """
+    if isinstance(weights, Mapping):
+        if unknown := [name for name in weights if name not in names]:
+            raise InvalidArgumentError.of("weights", unknown, f"names among {list(names)}")
+        given = [weights.get(name, 1.0) for name in names]
+    elif isinstance(weights, Sequence) and not isinstance(weights, str | bytes):
+        given = list(weights)
+    else:
+        raise InvalidArgumentError.of("weights", weights, "a sequence of numbers or a mapping")
+    if len(given) != len(names):
+        expected = f"{len(names)} numbers ({', '.join(names)})"
+        raise InvalidArgumentError.of("weights", weights, expected)
+    for weight in given:
+        number("weights", weight, 0.0, math.inf)
+    total = math.fsum(given)
+    if total <= 0.0 or math.isinf(total):
+        raise InvalidArgumentError.of("weights", weights, "at least one weight above 0")
+    return {name: float(weight) / total for name, weight in zip(names, given, strict=True)}
+
+
+def reject_unknown(where: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Raise for keyword arguments that nothing would read.
+
+    Raises:
+        UnknownArgumentError: a name is not `known`; the message lists what `where` knows.
+    """
+    if unknown := given.keys() - set(known):
+        names = ", ".join(sorted(unknown))
+        message = f"{where} got unknown arguments: {names}; it knows: {', '.join(sorted(known))}"
+        raise UnknownArgumentError(message)
+
+
+def _text(request: SearchRequest) -> None:
+    if request.text is None:
+        if request.embedding is None:
+            raise InvalidArgumentError.of("query", None, "a text or an embedding")
+        if request.mode in ("lexical", "two_step"):
+            raise InvalidArgumentError.of("mode", request.mode, "`vector`: there is no query text")
+    elif not isinstance(request.text, str):
+        raise InvalidArgumentError.of("query", request.text, "a string")
+
+
+def positive(name: str, value: object) -> None:
+    """Raise `InvalidArgumentError` unless `value` is a whole number of at least 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise InvalidArgumentError.of(name, value, "a whole number >= 1")
+
+
+def number(name: str, value: object, low: float, high: float) -> None:
+    """Raise `InvalidArgumentError` unless `value` is a finite number from `low` to `high`."""
+    # Not by way of a float, which a huge int does not become.
+    found: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not low <= found <= min(high, sys.float_info.max):
+        span = f">= {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+        raise InvalidArgumentError.of(name, value, f"a finite number {span}")
+
+
+def one_of(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise `InvalidArgumentError` unless `value` is one of `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        raise InvalidArgumentError.of(name, value, f"one of {', '.join(choices)}")

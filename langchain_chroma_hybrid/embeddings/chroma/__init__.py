@@ -1,0 +1,1 @@
+"""Embeddings as Chroma's functions, and what a collection remembers of them."""

@@ -1,0 +1,1 @@
+"""Pictures, and models of pictures and text."""

@@ -1,0 +1,265 @@
+"""Texts and pictures in one space: CLIP and its kin, or a user's own pair of functions."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from langchain_chroma_hybrid.embeddings.base import CheckedEmbeddings, Vectors, check_vectors
+from langchain_chroma_hybrid.embeddings.function import EmbedTexts, FunctionEmbeddings
+from langchain_chroma_hybrid.embeddings.images.pictures import (
+    Picture,
+    PicturePolicy,
+    check_pictures,
+    load,
+)
+from langchain_chroma_hybrid.embeddings.text.sentence_transformer import (
+    SentenceTransformerEmbeddings,
+)
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Sequence
+
+    from PIL.Image import Image
+    from sentence_transformers import SentenceTransformer
+
+_DECODERS = 4  # threads; Pillow frees the GIL while it decodes
+# Options of the text model that its picture model shares when it is another one.
+_SHARED = (
+    "device",
+    "local_files_only",
+    "safetensors_only",
+    "trust_remote_code",
+    "truncate_dim",
+)
+
+
+class MultimodalEmbeddings(CheckedEmbeddings):
+    """A joint model of texts and pictures as LangChain `Embeddings` with `embed_image`.
+
+    ```python
+    embeddings = MultimodalEmbeddings("clip-ViT-B-32")
+    embeddings.embed_query("a red bicycle")
+    embeddings.embed_image(["pictures/cat.png"])
+    ```
+
+    A text is always text: one that looks like a path or an address is never opened. Pictures are
+    read in threads while the model computes, and embedded in batches without gradients. Vectors are
+    float32. May be shared between threads.
+
+    Args:
+        model: Hub name, path of a folder, or a loaded `SentenceTransformer`: CLIP, SigLIP, ...
+        image_model: where pictures have a model of their own in the same space, as for
+            `sentence-transformers/clip-ViT-B-32-multilingual-v1` with `clip-ViT-B-32`.
+        text_fn: in place of `model`: takes a list of texts, gives vectors `(n, d)`.
+        image_fn: with `text_fn`: takes a list of RGB PIL images, gives vectors `(n, d)`.
+        batch_size: texts or pictures encoded at a time.
+        normalize: scale vectors to length 1, as weights between text and picture need.
+        policy: what may be opened as a picture; files and data URIs only, unless it says more.
+        fingerprint: with `text_fn`: a name for the model behind the functions.
+        **options: any other option of `SentenceTransformerEmbeddings`, but for those of ONNX.
+
+    Raises:
+        InvalidArgumentError: neither a model nor both functions, or an option that cannot be used.
+            What only loading can tell (such as a model of texts alone) is raised at first use.
+        MissingDependencyError: at first use, without the extras `local` and `image`.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | SentenceTransformer | None = None,
+        *,
+        image_model: str | os.PathLike[str] | SentenceTransformer | None = None,
+        text_fn: EmbedTexts | None = None,
+        image_fn: Callable[[list[Any]], Any] | None = None,
+        batch_size: int = 32,
+        normalize: bool = True,
+        policy: PicturePolicy | None = None,
+        fingerprint: str | None = None,
+        **options: Any,
+    ) -> None:
+        if options.get("backend", "torch") != "torch":
+            raise InvalidArgumentError.of("backend", options["backend"], "'torch', for pictures")
+        if (model is None) != (text_fn is not None and image_fn is not None):
+            raise InvalidArgumentError.of(
+                "model", model, "a model, or both text_fn and image_fn, and not both ways at once"
+            )
+        self.batch_size, self.normalize = batch_size, normalize
+        self.policy = policy or PicturePolicy()
+        self.text: CheckedEmbeddings
+        self._images: _ModelImages | _FunctionImages
+        if model is None:
+            self.text = FunctionEmbeddings(
+                text_fn,  # type: ignore[arg-type]  # given, as checked above
+                batch_size=batch_size,
+                fingerprint=fingerprint,
+                **options,
+            )
+            self._images = _FunctionImages(image_fn)
+            return
+        self.text = SentenceTransformerEmbeddings(model, batch_size=batch_size, **options)
+        own = {name: options[name] for name in _SHARED if name in options}
+        pictures = (
+            self.text
+            if image_model is None
+            else SentenceTransformerEmbeddings(image_model, batch_size=batch_size, **own)
+        )
+        self._images = _ModelImages(pictures)
+
+    @property
+    def image_source(self) -> str | None:
+        """Name or path of a picture model of its own; None where there is none."""
+        if isinstance(self._images, _ModelImages) and self._images.embeddings is not self.text:
+            return self._images.embeddings.source.name
+        return None
+
+    @property
+    def dimension(self) -> int | None:
+        """Length of the vectors; None before it is known."""
+        return self.text.dimension
+
+    @property
+    def fingerprint(self) -> str | None:
+        """New for a retrained model; loads it. None for functions that were given none."""
+        names = [self.text.fingerprint, self._images.fingerprint]
+        if None in names:
+            return None if names[0] is None else names[0]
+        return hashlib.sha256(f"{names} {self.normalize}".encode()).hexdigest()[:32]
+
+    @property
+    def picture_size(self) -> int | None:
+        """Shorter edge, in pixels, that the model looks at; None when nobody says. Loads it."""
+        return self._images.size
+
+    def image_vectors(self, pictures: Sequence[Picture]) -> Vectors:
+        """Embed pictures, shape `(n, d)`, in the order given.
+
+        Raises:
+            PictureError: one cannot be read; names it.
+            InvalidArgumentError: no list of pictures, or the model knows texts only.
+            EmbeddingError: the model gave something other than one finite vector per picture.
+        """
+        listed = check_pictures(pictures)
+        # Twice what the model looks at leaves its own resampling the last word.
+        enough = None if self.picture_size is None else 2 * self.picture_size
+        found: list[Vectors] = []
+        with ThreadPoolExecutor(_DECODERS, "picture") as pool:
+            for batch in _ahead(
+                pool, lambda one: load(one, self.policy, enough).image, listed, self.batch_size
+            ):
+                found.append(self.encode_images(batch))  # noqa: PERF401 - reads ahead meanwhile
+        return np.concatenate(found)
+
+    def encode_images(self, images: Sequence[Image]) -> Vectors:
+        """Embed RGB PIL images that are upright already, shape `(n, d)`."""
+        got = self._images.encode(list(images), self.batch_size)
+        return self._unit(check_vectors(got, len(images), self.dimension))
+
+    def embed_image(self, uris: Sequence[Picture]) -> list[list[float]]:
+        """`image_vectors` as lists of floats, under the name that Chroma's classes look for."""
+        vectors: list[list[float]] = self.image_vectors(uris).tolist()
+        return vectors
+
+    async def aembed_image(self, uris: Sequence[Picture]) -> list[list[float]]:
+        """`embed_image` without holding up the event loop."""
+        return await asyncio.to_thread(self.embed_image, uris)
+
+    def _encode_documents(self, texts: list[str]) -> Any:
+        return self._unit(self.text.document_vectors(texts))
+
+    def _encode_query(self, text: str) -> Any:
+        return self._unit(self.text.query_vector(text))
+
+    def _unit(self, vectors: Vectors) -> Vectors:
+        if not self.normalize:
+            return vectors
+        lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        scaled: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
+        return scaled
+
+
+class _FunctionImages:
+    """Pictures through a user's function."""
+
+    size: int | None = None
+    fingerprint: str | None = None
+
+    def __init__(self, function: Callable[[list[Any]], Any] | None) -> None:
+        if not callable(function):
+            raise InvalidArgumentError.of("image_fn", function, "a callable")
+        self._function = function
+
+    def encode(self, images: list[Image], batch_size: int) -> Any:
+        parts = [
+            check_vectors(
+                self._function(images[at : at + batch_size]), len(images[at : at + batch_size])
+            )
+            for at in range(0, len(images), batch_size)
+        ]
+        return np.concatenate(parts)
+
+
+class _ModelImages:
+    """Pictures through a Sentence Transformers model."""
+
+    def __init__(self, embeddings: SentenceTransformerEmbeddings) -> None:
+        self.embeddings = embeddings
+        self._lock = threading.Lock()
+        self._model: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        return self.embeddings.fingerprint
+
+    @property
+    def size(self) -> int | None:
+        return _edge(getattr(getattr(self._ready(), "processor", None), "image_processor", None))
+
+    def encode(self, images: list[Image], batch_size: int) -> Any:
+        return self._ready().encode_document(
+            [{"image": image} for image in images],
+            batch_size=batch_size,
+            truncate_dim=self.embeddings.options.truncate_dim,
+            show_progress_bar=False,
+        )
+
+    def _ready(self) -> Any:
+        with self._lock:
+            if self._model is None:
+                model = self.embeddings.model
+                if "image" not in model.modalities:
+                    raise InvalidArgumentError.of(
+                        "model",
+                        self.embeddings.source.name or type(model).__name__,
+                        f"a joint model of texts and pictures, not of {model.modalities} alone",
+                    )
+                self._model = model
+            return self._model
+
+
+def _edge(processor: Any) -> int | None:
+    """The shorter edge that an image processor scales to."""
+    size = getattr(processor, "size", None)
+    if size is None:
+        return None
+    edges = [size.get(name) for name in ("shortest_edge", "height", "width")]
+    return max((int(edge) for edge in edges if edge), default=None)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[Any], Any], items: Sequence[Any], size: int
+) -> Iterator[list[Any]]:
+    """Batches of results in order; the next batch is worked on while the caller has one."""
+    batches = [items[at : at + size] for at in range(0, len(items), size)]
+    waiting = [pool.submit(work, item) for item in batches[0]]
+    for following in [*batches[1:], []]:
+        coming = [pool.submit(work, item) for item in following]
+        yield [future.result() for future in waiting]
+        waiting = coming

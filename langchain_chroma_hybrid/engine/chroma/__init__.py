@@ -1,0 +1,1 @@
+"""All that calls chromadb, and what is read from it."""

@@ -1,0 +1,103 @@
+"""The collection in which processes tell each other of their writes: one record for each."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from chromadb.errors import NotFoundError
+
+from langchain_chroma_hybrid.engine.chroma.calls import translated
+from langchain_chroma_hybrid.engine.chroma.unread import unread
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import chromadb
+    from chromadb.api import ClientAPI
+
+PREFIX = "hybrid-writers-"
+"""With the id of the real collection, the name of this one."""
+
+
+class Announced(NamedTuple):
+    """What one process tells.
+
+    Attributes:
+        name: of the process.
+        token: another one after each write.
+        busy: something is under way.
+        told: all of it.
+    """
+
+    name: str
+    token: str
+    busy: bool
+    told: Mapping[str, Any]
+
+
+class AnnouncedCollection:
+    """Made by the first process that writes. Thread-safe as chromadb's own objects."""
+
+    def __init__(self, client: ClientAPI, uuid: str) -> None:
+        self._client = client
+        self._uuid = uuid
+        self._place = PREFIX + uuid
+        self._known: chromadb.Collection | None = None
+
+    def all(self) -> list[Announced]:
+        """What each process tells."""
+        with translated():
+            return self._read()
+
+    def put(self, name: str, told: Mapping[str, str | bool | float]) -> None:
+        """Tell that; what was told under that name before stays where nothing new is said.
+
+        Raises:
+            CollectionError: the real collection is gone.
+        """
+        record: Any = {"ids": [name], "embeddings": [[1.0]], "metadatas": [dict(told)]}
+        with translated():
+            try:
+                self._made().upsert(**record)
+            except NotFoundError:  # removed since, perhaps with the real one
+                self._known = None
+                self._client.get_collection_by_id(UUID(self._uuid))
+                self._made().upsert(**record)
+
+    def older(self, before: float) -> list[str]:
+        """Names of those who have told nothing since that time, in seconds since 1970."""
+        with translated():
+            where: Any = {"at": {"$lt": before}}
+            return list(self._made().get(where=where, include=[])["ids"])
+
+    def forget(self, names: Collection[str]) -> None:
+        """Remove what these told."""
+        with translated():
+            self._made().delete(ids=list(names))
+
+    def drop(self) -> None:
+        """Remove the collection; one that is not there is no error."""
+        with suppress(NotFoundError):
+            self._client.delete_collection(self._place)
+
+    def _made(self) -> chromadb.Collection:
+        if self._known is None:
+            found = self._client.get_or_create_collection(self._place, embedding_function=None)
+            self._known = unread(found)
+        return self._known
+
+    def _read(self) -> list[Announced]:
+        try:
+            if self._known is None:
+                found = self._client.get_collection(self._place, embedding_function=None)
+                self._known = unread(found)
+            rows = self._known.get(include=["metadatas"])
+        except NotFoundError:
+            self._known = None
+            return []
+        return [
+            Announced(id_, str(told.get("token")), told.get("busy") is True, told)
+            for id_, told in zip(rows["ids"], rows["metadatas"] or (), strict=True)
+        ]

@@ -1,0 +1,70 @@
+"""What goes into Chroma's calls and what comes out of them, errors included."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from chromadb.errors import InvalidArgumentError, NotFoundError
+
+from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError, FilterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from langchain_chroma_hybrid.engine.chroma.rows import Rows
+
+
+def records_of(found: Mapping[str, Any]) -> Iterator[Record]:
+    """Rows of a `get` as records; Chroma gives None for what a row does not have."""
+    rows = zip(found["ids"], found["documents"], found["metadatas"], found["uris"], strict=True)
+    for id_, text, metadata, uri in rows:
+        yield Record(id_, text, metadata or {}, uri)
+
+
+def columns(rows: Rows) -> dict[str, Any]:
+    """`rows` as arguments of a write, without what they do not have."""
+    given = {
+        "ids": list(rows.ids),
+        "embeddings": rows.embeddings,
+        "documents": rows.documents,
+        "metadatas": rows.metadatas,
+        "uris": rows.uris,
+    }
+    return {name: values for name, values in given.items() if values is not None}
+
+
+def row(embedding: Sequence[float]) -> Any:
+    """One vector `(d,)` as a query takes it."""
+    return [np.asarray(embedding, dtype=np.float32)]
+
+
+def pages(ids: Iterable[str], size: int) -> Iterator[list[str]]:
+    """`ids` once each, `size` at a time."""
+    unique = list(dict.fromkeys(ids))
+    for start in range(0, len(unique), size):
+        yield unique[start : start + size]
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Chroma's errors that have a meaning here, as ours; the rest passes as it is."""
+    try:
+        yield
+    except NotFoundError as error:
+        message = f"the Chroma collection is gone: {error}"
+        raise CollectionError(message) from error
+    except InvalidArgumentError as error:
+        if str(error).startswith("Regex"):
+            message = f"where_document: {error}"
+            raise FilterError(message) from error
+        if "expecting embedding with dimension" not in str(error):
+            raise
+        message = f"embedding: {error}"
+        raise EmbeddingError(message) from error
+    except ValueError as error:
+        if "provide an embedding function" not in str(error):
+            raise
+        raise EmbeddingError.of("embedding_function", None, "one that gives vectors") from error

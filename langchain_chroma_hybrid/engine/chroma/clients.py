@@ -1,0 +1,216 @@
+"""Clients and collection objects of Chroma: watching the caller's, opening our own."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import weakref
+from collections.abc import Iterable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import chromadb
+from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
+from chromadb.errors import InternalError, NotFoundError
+from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
+
+from langchain_chroma_hybrid.engine.chroma.rows import is_id
+from langchain_chroma_hybrid.errors import CollectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from contextlib import AbstractContextManager
+    from urllib.parse import SplitResult
+
+    from chromadb.api import ClientAPI
+
+
+_MUTATORS = ("add", "upsert", "update", "delete")
+
+# Embedding functions that never need a network, and those that fetch their model once.
+_LOCAL = ("langchain_chroma_hybrid", "sentence_transformer")
+_FETCHED = ("default", "onnx_mini_lm_l6_v2")
+
+
+def connect(
+    place: Path | SplitResult, *, tenant: str | None = None, database: str | None = None
+) -> ClientAPI:
+    """A client of a data folder, or of the server at an URL."""
+    tenant = tenant or DEFAULT_TENANT
+    database = database or DEFAULT_DATABASE
+    if isinstance(place, Path):
+        return chromadb.PersistentClient(place, tenant=tenant, database=database)
+    secure = place.scheme == "https"
+    return chromadb.HttpClient(
+        place.hostname or "",
+        place.port or (443 if secure else 8000),
+        ssl=secure,
+        tenant=tenant,
+        database=database,
+    )
+
+
+def collection_names(client: ClientAPI) -> list[str]:
+    """Names of all collections, sorted."""
+    return sorted(collection.name for collection in client.list_collections())
+
+
+def function_name(client: ClientAPI, collection: str) -> str | None:
+    """Name of the embedding function that a collection remembers; builds nothing."""
+    found = client.get_collection(collection, embedding_function=None)
+    stored = found.configuration_json.get("embedding_function") or {}
+    name: str | None = stored.get("name")
+    return name
+
+
+def needs_network(function: str) -> bool:
+    """Whether an embedding function of that name may use the network to embed a text."""
+    if function in _FETCHED:
+        model = ONNXMiniLM_L6_V2
+        return not (model.DOWNLOAD_PATH / model.EXTRACTED_FOLDER_NAME / "model.onnx").is_file()
+    return function not in _LOCAL
+
+
+class Observer(Protocol):
+    """Who hears of the changes that go through a collection object."""
+
+    @property
+    def opened(self) -> object | None:
+        """Nothing has to be told as long as this is None."""
+
+    def changing(self, ids: Collection[str]) -> AbstractContextManager[None]:
+        """`ids` change in Chroma inside the block."""
+
+
+def observe(collection: chromadb.Collection, index: Observer) -> None:
+    """Let `index` know which ids are changed through this very object.
+
+    The object keeps its type and behaviour. Only its own attributes are set, to functions that tell
+    the index which ids are concerned and call the method of its class.
+    """
+    for name in _MUTATORS:
+        vars(collection)[name] = _observed(collection, name, weakref.ref(index))
+
+
+def unobserved(collection: chromadb.Collection) -> chromadb.Collection:
+    """The same collection through another object, whose changes nobody hears of."""
+    other = copy.copy(collection)
+    for name in _MUTATORS:
+        vars(other).pop(name, None)
+    return other
+
+
+def close_client(client: ClientAPI) -> None:
+    """Close a client; one in memory stays, since others may share what it holds."""
+    settings = client.get_settings()
+    if settings.is_persistent or settings.chroma_server_host:
+        client.close()  # type: ignore[attr-defined]  # its declared type lacks it
+
+
+def reopened(client: ClientAPI, name: str, uuid: str) -> chromadb.Collection | None:
+    """The collection that now has that name, if its id is another one; else None."""
+    try:
+        new = client.get_collection(name, embedding_function=None)
+    except NotFoundError:
+        return None
+    return None if str(new.id) == uuid else new
+
+
+def _observed(
+    collection: chromadb.Collection, name: str, index: weakref.ref[Observer]
+) -> Callable[..., Any]:
+    # No reference to the collection but a weak one: it would keep itself alive.
+    owner, method = weakref.ref(collection), getattr(type(collection), name)
+
+    @wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        self, told = owner(), index()
+        if told is None or told.opened is None:
+            return method(self, *args, **kwargs)
+        with told.changing(_concerned(self, name, args, kwargs)):
+            return method(self, *args, **kwargs)
+
+    return call
+
+
+def _concerned(collection: Any, name: str, args: tuple[Any, ...], kwargs: Any) -> list[str]:
+    ids = args[0] if args else kwargs.get("ids")
+    if isinstance(ids, str):
+        ids = [ids]
+    if ids is None and name == "delete":
+        names = ("ids", "where", "where_document")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        conditions = {key: given[key] for key in names[1:] if given.get(key) is not None}
+        return list(collection.get(**conditions, include=[])["ids"]) if conditions else []
+    # What Chroma refuses, it refuses itself; nothing of that may be waited for.
+    return [id_ for id_ in ids if is_id(id_)] if isinstance(ids, Iterable) else []
+
+
+class ReaderApart:
+    """A second client on a local folder, as of now.
+
+    Chroma shares what clients of one path have in memory, and what it has there never changes by
+    another process' writes. The same folder under another spelling of its path is read anew.
+    """
+
+    _spellings: set[int] = set()  # noqa: RUF012  # which are in use, over all readers
+    _mutex = threading.Lock()
+
+    def __init__(self, client: ClientAPI, directory: Path, name: str) -> None:
+        with self._mutex:
+            self._spelling = next(n for n in range(1, 1000) if n not in self._spellings)
+            self._spellings.add(self._spelling)
+        settings = Settings(anonymized_telemetry=client.get_settings().anonymized_telemetry)
+        self._client = chromadb.PersistentClient(
+            f"{directory}{'/.' * self._spelling}",
+            settings=settings,
+            tenant=client.tenant,
+            database=client.database,
+        )
+        self._users, self._retired, self._lock = 0, False, threading.Lock()
+        try:
+            self._collection = self._client.get_collection(name, embedding_function=None)
+            self._load()
+        except InternalError:
+            self.retire()
+            raise
+        except NotFoundError as error:
+            self.retire()
+            message = f"the Chroma collection is gone: {error}"
+            raise CollectionError(message) from error
+
+    def _load(self) -> None:
+        """Query once while nobody else does.
+
+        The first queries of a second client, side by side, crash the process (chromadb 1.5.9).
+        """
+        some = self._collection.get(limit=1, include=["embeddings"])["embeddings"]
+        if some is not None and len(some):
+            self._collection.query(query_embeddings=some[:1], n_results=1, include=[])
+
+    def take(self) -> chromadb.Collection:
+        """The collection; the client stays open until everyone has given it back."""
+        with self._lock:
+            self._users += 1
+        return self._collection
+
+    def give_back(self) -> None:
+        """What `take` gave is no longer used."""
+        with self._lock:
+            self._users -= 1
+        self._close_if_done()
+
+    def retire(self) -> None:
+        """Close the client as soon as nobody uses it."""
+        self._retired = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        with self._lock:
+            if self._users or not self._retired or self._spelling == 0:
+                return
+            self._client.close()  # type: ignore[attr-defined]  # its declared type lacks it
+            with self._mutex:
+                self._spellings.discard(self._spelling)
+            self._spelling = 0

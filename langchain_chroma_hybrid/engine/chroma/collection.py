@@ -1,0 +1,376 @@
+"""A Chroma collection for the engine: batching, reading, exact ranking, paging, writing."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import numpy as np
+from chromadb.errors import InternalError, NotFoundError
+
+from langchain_chroma_hybrid.core.filters import Filter, to_chroma
+from langchain_chroma_hybrid.core.values import Record, Scored
+from langchain_chroma_hybrid.engine.chroma.announced import AnnouncedCollection
+from langchain_chroma_hybrid.engine.chroma.calls import (
+    columns,
+    pages,
+    records_of,
+    row,
+    translated,
+)
+from langchain_chroma_hybrid.engine.chroma.change_token import (
+    Sight,
+    Token,
+    lasting_token,
+    only_opened,
+    sight_of,
+)
+from langchain_chroma_hybrid.engine.chroma.clients import unobserved
+from langchain_chroma_hybrid.engine.chroma.distances import Space, distances
+from langchain_chroma_hybrid.engine.chroma.read_ahead import ReadAhead
+from langchain_chroma_hybrid.engine.chroma.rows import is_id
+from langchain_chroma_hybrid.engine.chroma.token_cache import TokenCache
+from langchain_chroma_hybrid.engine.chroma.unread import unread
+from langchain_chroma_hybrid.engine.chroma.vector_reader import PAGE, SharedVectors, VectorReader
+from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    import chromadb
+    from chromadb.api import ClientAPI
+    from chromadb.config import Settings
+
+    from langchain_chroma_hybrid.engine.chroma.rows import Rows
+    from langchain_chroma_hybrid.engine.chroma.vectors import Vector, Vectors
+
+
+# What Chroma's binding can be asked for.
+_MOST_RESULTS = 2**31 - 1
+_NO_SEGMENT = re.compile(r"Missing \w+ segment")
+# What is remembered while nothing changes, of ids that passed filters.
+_MOST_BYTES = 64 * 2**20
+# One query restricted to more ids than this meets SQLite's limit.
+MOST_IDS = 30_000
+# What a query gives of a record, a list for each query.
+_COLUMNS = ("ids", "distances", "documents", "metadatas", "uris")
+# Offsets cost Chroma a scan up to the offset: few large pages. Each takes 1 kB an id meanwhile.
+_SCAN_PAGE = 100_000
+
+
+class Remembered:
+    """What was read of one collection on this machine's disk, for all its stores in this process.
+
+    Nothing is remembered of a server: who may read what is decided there, at each call.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self.answers = TokenCache[Filter, frozenset[str]](_MOST_BYTES, _bytes_of_ids)
+        self.vectors = SharedVectors()
+        self.ahead = ReadAhead(directory)
+
+    def close(self) -> None:
+        """Stop reading and close what was opened; callers' clients stay open."""
+        self.ahead.close()
+        self.vectors.close()
+
+
+class ChromaStore:
+    """One Chroma collection through one caller's client, as the engine needs it.
+
+    Attributes:
+        answered: when Chroma last did what this client asked for, by `time.monotonic`.
+
+    Thread safety: as chromadb's own; reads and writes may come from many threads.
+    """
+
+    def __init__(self, client: ClientAPI, collection: chromadb.Collection) -> None:
+        self._client = client
+        # What the database says of embeddings; who reads it decides what of that may be loaded.
+        self.configuration: Mapping[str, Any] = collection.configuration_json
+        # Writes of the engine are not to be observed as somebody else's, and rebuild nothing.
+        self._collection = unread(unobserved(collection))
+        self.answered = -math.inf
+        self.uuid = str(collection.id)
+        self.name = collection.name
+        self.share(Remembered(self.directory))
+
+    def share(self, remembered: Remembered) -> None:
+        """Remember together with the other stores of the collection."""
+        self._remembered = remembered
+        self.reader = VectorReader(
+            self._client, self._collection, self.directory, remembered.vectors
+        )
+
+    @property
+    def ahead(self) -> ReadAhead:
+        """Which filters have their vectors at hand."""
+        return self._remembered.ahead
+
+    @cached_property
+    def directory(self) -> Path | None:
+        """Folder of a persistent client; None for an ephemeral one and for a server."""
+        settings = self._client.get_settings()
+        return Path(settings.persist_directory).resolve() if settings.is_persistent else None
+
+    @cached_property
+    def location(self) -> str:
+        """Where the data lives: equal for two clients exactly when they see the same data."""
+        settings = self._client.get_settings()
+        if settings.chroma_server_host:
+            return f"{_server(settings)}/{self._client.tenant}/{self._client.database}"
+        return str(self.directory) if self.directory else "memory"
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the client is ephemeral."""
+        return self.location == "memory"
+
+    @property
+    def on_server(self) -> bool:
+        """Whether each call is a request, which the server may refuse."""
+        return self.directory is None and not self.in_memory
+
+    def answered_within(self, seconds: float) -> bool:
+        """Whether a server has let this very client read the collection so lately."""
+        if not self.on_server:
+            return True
+        return self.answered > -math.inf and time.monotonic() - self.answered <= seconds
+
+    @property
+    def place(self) -> str:
+        """Tenant and database: collections of others are not to be seen through this client."""
+        return f"{self._client.tenant}/{self._client.database}"
+
+    @cached_property
+    def space(self) -> Space:
+        """Distance function of the collection."""
+        index = self.configuration.get("hnsw") or self.configuration.get("spann") or {}
+        space: Space = index.get("space") or "l2"
+        return space
+
+    @cached_property
+    def announced(self) -> AnnouncedCollection:
+        """Where processes tell each other what they have written to this collection."""
+        return AnnouncedCollection(self._client, self.uuid)
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Most records that one write may hold."""
+        return self._client.get_max_batch_size()
+
+    # Reading
+
+    def query(
+        self, embedding: Sequence[float], n: int, where: Filter | None, **restriction: Any
+    ) -> list[Scored]:
+        """The `n` nearest records that pass `where`, as `(id, distance)`, nearest first."""
+        found = self._nearest(embedding, n, where, ["distances"], **restriction)
+        return list(map(Scored, found["ids"][0], map(float, (found["distances"] or [[]])[0])))
+
+    def query_records(
+        self, embedding: Sequence[float], n: int, where: Filter | None
+    ) -> tuple[list[Scored], dict[str, Record]]:
+        """The same with the records, in one call and no other."""
+        found = self._nearest(embedding, n, where, ["distances", "documents", "metadatas", "uris"])
+        first = {name: found[name][0] for name in _COLUMNS}
+        records = {record.id: record for record in records_of(first)}
+        return list(map(Scored, first["ids"], map(float, first["distances"]))), records
+
+    def _nearest(
+        self,
+        embedding: Sequence[float],
+        n: int,
+        where: Filter | None,
+        include: list[str],
+        **restriction: Any,
+    ) -> Mapping[str, Any]:
+        conditions, document = to_chroma(where)
+        with self._asking(), self.reader.collection() as collection:
+            return collection.query(
+                query_embeddings=row(embedding),
+                n_results=min(n, _MOST_RESULTS),
+                where=conditions,
+                where_document=document,  # type: ignore[arg-type]  # a plain dict by design
+                include=include,  # type: ignore[arg-type]  # names that Chroma knows
+                **restriction,
+            )
+
+    def query_among(
+        self, embedding: Sequence[float], n: int, ids: Sequence[str]
+    ) -> list[Scored] | None:
+        """The `n` nearest of `ids`, at most `MOST_IDS`; None if Chroma's index lacks one."""
+        try:
+            return self.query(embedding, n, None, ids=list(ids))
+        except InternalError:
+            return None
+
+    def match(self, where: Filter) -> frozenset[str]:
+        """Ids of all records that pass `where`, by Chroma's own filter."""
+        token = self._lasting_token()
+        known = self._remembered.answers.known(token, [where])
+        if where in known:
+            return known[where]
+        conditions, document = to_chroma(where)
+        with self._asking():
+            found = self._collection.get(
+                where=conditions,
+                where_document=document,  # type: ignore[arg-type]  # a plain dict by design
+                include=[],
+            )
+        ids = frozenset(found["ids"])
+        self._remembered.answers.keep(token, {where: ids})
+        return ids
+
+    def get(self, **options: Any) -> dict[str, Any]:
+        """Chroma's own `get`."""
+        with self._asking():
+            return dict(self._collection.get(**options))
+
+    def fetch(self, ids: Iterable[str], where: Filter | None = None) -> dict[str, Record]:
+        """The records among `ids` that exist and pass `where`, by id."""
+        records: dict[str, Record] = {}
+        conditions, document = to_chroma(where)
+        # One id that no record can have must not keep the others from being found.
+        for page in pages(filter(is_id, ids), PAGE):
+            with self._asking():
+                found = self._collection.get(
+                    ids=page,
+                    where=conditions,
+                    where_document=document,  # type: ignore[arg-type]  # a plain dict by design
+                    include=["documents", "metadatas", "uris"],
+                )
+            records.update((record.id, record) for record in records_of(found))
+        return records
+
+    def vectors(self, ids: Iterable[str]) -> Vectors:
+        """Those of the records among the distinct `ids` that exist."""
+        return self.reader.vectors(tuple(ids), self._lasting_token())
+
+    def unread(self, ids: Sequence[str]) -> int:
+        """For how many of `ids` `vectors` would have to ask Chroma."""
+        return self.reader.unread(ids, self._lasting_token())
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what is read once need not be read again until something changes."""
+        return self.directory is not None
+
+    def rank(
+        self, embedding: Sequence[float], ids: Iterable[str], n: int | None = None
+    ) -> list[Scored]:
+        """The `n` nearest of the distinct `ids` that exist, as `(id, distance)`, exactly."""
+        vectors = self.vectors(ids)
+        if not vectors.ids:
+            return []
+        far = self.distances(embedding, vectors)
+        near: Iterable[int] = range(len(far))
+        if n is not None and n < len(far):
+            # With all that are as far as the last: among equals the smaller id comes first.
+            near = np.flatnonzero(far <= np.partition(far, n - 1)[n - 1]).tolist()
+        ranked = sorted((float(far[i]), vectors.ids[i]) for i in near)
+        return [Scored(id_, distance) for distance, id_ in ranked[:n]]
+
+    def distances(self, embedding: Sequence[float], vectors: Vectors) -> Vector:
+        """Chroma's distances `(m,)` of the query `(d,)` to `m` vectors; lower is nearer."""
+        query, dimension = np.asarray(embedding, dtype=np.float32), vectors.block.shape[1]
+        if query.shape != (dimension,):
+            raise EmbeddingError.of("embedding", f"shape {query.shape}", f"({dimension},)")
+        return distances(query, vectors, self.space)
+
+    def count(self) -> int:
+        """Number of records."""
+        with self._asking():
+            return self._collection.count()
+
+    def ids(self) -> set[str]:
+        """All ids. Records that others add or delete meanwhile may be missed."""
+        found: set[str] = set()
+        offset = 0
+        while True:
+            with self._asking():
+                page = self._collection.get(limit=_SCAN_PAGE, offset=offset, include=[])["ids"]
+            found.update(page)
+            if len(page) < _SCAN_PAGE:
+                return found
+            offset += len(page)
+
+    def sight(self) -> Sight:
+        """A look at the change token, which servers and ephemeral clients do not have."""
+        return sight_of(self.directory) if self.directory else Sight()
+
+    def _lasting_token(self) -> Token | None:
+        return lasting_token(self.directory)
+
+    def unchanged(self, noted: Token | None, token: Token | None) -> bool:
+        """Whether nothing but our opening of clients made `token` out of `noted`."""
+        return self.directory is not None and only_opened(self.directory, noted, token)
+
+    def touch(self) -> None:
+        """Let Chroma finish what it does at the first read of a collection."""
+        with self._asking():
+            self._collection.get(limit=1, include=[])
+
+    def siblings(self) -> set[str]:
+        """Ids of all collections in the tenant and database of this client."""
+        return {str(collection.id) for collection in self._client.list_collections()}
+
+    def exists(self, uuid: str) -> bool:
+        """Whether tenant and database of this client have a collection of that id."""
+        try:
+            self._client.get_collection_by_id(UUID(uuid))
+        except NotFoundError:
+            return False
+        return True
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """One call: its errors as ours, and whether it was allowed."""
+        try:
+            with translated():
+                yield
+        except BaseException as error:
+            self.answered = -math.inf
+            # Chroma's words for a collection that is being deleted at this moment.
+            if isinstance(error, InternalError) and _NO_SEGMENT.search(str(error)):
+                raise CollectionError(f"the Chroma collection is gone: {error}") from error
+            raise
+        self.answered = time.monotonic()
+
+    # Writing
+
+    def upsert(self, rows: Rows) -> None:
+        """Add or replace, in one call; at most `batch_size` rows."""
+        with self._asking():
+            self._collection.upsert(**columns(rows))
+
+    def update(self, rows: Rows) -> None:
+        """Change records that exist, in one call; at most `batch_size` rows."""
+        with self._asking():
+            self._collection.update(**columns(rows))
+
+    def delete(self, ids: Collection[str]) -> None:
+        """Remove records; unknown ids are no error."""
+        for page in pages(ids, self.batch_size):
+            with self._asking():
+                self._collection.delete(ids=page)
+
+
+def _bytes_of_ids(ids: Collection[str]) -> int:
+    return sum(map(len, ids)) + 100 * len(ids)
+
+
+def _server(settings: Settings) -> str:
+    """The server's address, without what a URL may say of the user."""
+    host = str(settings.chroma_server_host)
+    url = urlsplit(host if "//" in host else f"//{host}")
+    scheme = url.scheme or ("https" if settings.chroma_server_ssl_enabled else "http")
+    port = url.port or settings.chroma_server_http_port
+    return f"{scheme}://{url.hostname}:{port}{url.path.rstrip('/')}"

@@ -1,0 +1,239 @@
+"""Reading vectors, also those that another process has written meanwhile.
+
+Documents and metadata are read from SQLite and always current; vectors come from an index in this
+process' memory, which never hears of what another process has written. Then a client of our own is
+opened anew, which spares the caller's.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from chromadb.errors import InternalError
+
+from langchain_chroma_hybrid.engine.chroma.calls import pages, translated
+from langchain_chroma_hybrid.engine.chroma.change_token import Token, opening
+from langchain_chroma_hybrid.engine.chroma.clients import ReaderApart
+from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, VectorCache, Vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import chromadb
+    from chromadb.api import ClientAPI
+
+# One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
+PAGE = 2_000
+# How often a second client is opened whose index Chroma fails to load.
+_ATTEMPTS = 5
+# What is remembered while nothing changes: Chroma gives vectors as boxed numbers, which takes
+# longer than to compare them with a thousand queries, and the same filters ask for them again.
+MOST_BYTES = 64 * 2**20
+
+_log = logging.getLogger(__name__)
+
+
+class SharedVectors:
+    """What the readers of one local collection share: vectors at hand, and a second client.
+
+    Attributes:
+        outdated: something was written that the second client may not show.
+        closed: no second client is opened any more.
+    """
+
+    def __init__(self) -> None:
+        self.known = VectorCache(MOST_BYTES)
+        self.apart: ReaderApart | None = None
+        self.outdated = self.closed = False
+        self.lock, self.opening = threading.Lock(), threading.RLock()
+
+    def close(self) -> None:
+        """Close the second client; callers' clients stay open."""
+        with self.lock:
+            self.closed = True
+            old, self.apart = self.apart, None
+        if old is not None:
+            old.retire()
+
+
+class VectorReader:
+    """Vectors of one collection, as one client sees it. Thread-safe.
+
+    Args:
+        client, collection: the caller's, not observed.
+        directory: the data folder; None for a server and for a client in memory, where everybody's
+            writes are seen at once.
+        shared: what other readers of the collection in this process have read.
+    """
+
+    def __init__(
+        self,
+        client: ClientAPI,
+        collection: chromadb.Collection,
+        directory: Path | None,
+        shared: SharedVectors,
+    ) -> None:
+        self._client = client
+        self._collection = collection
+        self._directory = directory
+        self._shared = shared
+
+    def vectors(self, ids: Sequence[str], token: Token | None) -> Vectors:
+        """Those of the records among `ids` that exist, remembered under `token` if there is one."""
+        # Bound first: what comes from a reader that is being replaced goes with its cache.
+        cache = self._shared.known
+        known = cache.known(token, ids)
+        if len(known.ids) == len(ids):
+            return known
+        there = set(known.ids)
+        new = self._read([id_ for id_ in ids if id_ not in there])
+        cache.keep(token, new)
+        both = cache.known(token, ids)
+        return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
+
+    def _read(self, ids: Sequence[str]) -> Vectors:
+        used = self._shared.apart
+        try:
+            return self._read_pages(ids)
+        except InternalError:  # the index in this process' memory lacks one of them
+            if self._directory is None:
+                raise
+        with self._shared.opening:
+            if self._shared.apart is used:  # else another thread was here first
+                self.read_apart()
+        return self._read_pages(ids)
+
+    def _read_pages(self, ids: Sequence[str]) -> Vectors:
+        read = NO_VECTORS
+        for page in pages(ids, PAGE):
+            with translated(), self.collection() as collection:
+                found = collection.get(ids=page, include=["embeddings"])
+            if found["ids"]:
+                rows = np.asarray(found["embeddings"], dtype=np.float32)
+                read = read.and_(Vectors.of(found["ids"], rows))
+        return read
+
+    def unread(self, ids: Sequence[str], token: Token | None) -> int:
+        """For how many of `ids` Chroma would have to be asked."""
+        return self._shared.known.unknown(token, ids)
+
+    def shows(self, came: Sequence[str], went: Sequence[str], changed: Sequence[str]) -> bool:
+        """Whether vector queries know `came` and `changed` as they are, and `went` no more."""
+        if self._directory is None:
+            return True
+        with self.collection() as collection:
+            try:
+                if came:
+                    collection.get(ids=list(came), include=["embeddings"])
+            except InternalError:
+                return False
+            if went and _still_finds(collection, went):
+                return False
+            if not changed:
+                return True
+            with self._anew() as now:
+                return _same_vectors(collection, now, changed)
+
+    def replay(self) -> None:
+        """Let Chroma finish the last write of a killed process, which only a new client does."""
+        if self._directory is not None:
+            with self._anew() as collection:
+                collection.get(limit=1, include=[])
+
+    def read_apart(self) -> None:
+        """From now on read vectors through a client of our own, which shows what is written by now.
+
+        For what another process writes: an open client never shows vectors of that.
+        """
+        with self._shared.opening:
+            if self._shared.apart is None:
+                _log.warning(
+                    "another process writes to %s, whose vectors an open Chroma client does not "
+                    "show: they are read through a second client, reopened after every write. "
+                    "For several processes, start `chroma run` and use its HTTP client",
+                    self._directory,
+                )
+            self._reopen()
+
+    def outdate(self) -> None:
+        """Something was written through the caller's client, which one of ours may not show."""
+        self._shared.outdated = True
+
+    def catch_up(self) -> None:
+        """Show what is written since, where vectors are read through a client of our own."""
+        if self._shared.outdated and self._shared.apart is not None:
+            with self._shared.opening:
+                if self._shared.outdated:
+                    self._reopen()
+
+    def _reopen(self) -> None:
+        with self._shared.opening:
+            self._shared.outdated = False  # first: what is written from here on may not be shown
+            with opening(str(self._directory)):
+                reader = self._opened(_ATTEMPTS)
+            old: ReaderApart | None = reader
+            with self._shared.lock:
+                if not self._shared.closed:
+                    old, self._shared.apart = self._shared.apart, reader
+                    # The old one holds what the reader before saw.
+                    self._shared.known = VectorCache(MOST_BYTES)
+        if old is not None:
+            old.retire()
+
+    @contextmanager
+    def _anew(self) -> Iterator[chromadb.Collection]:
+        """The collection as a client sees it that is opened for this block."""
+        reader = self._opened(_ATTEMPTS)
+        try:
+            yield reader.take()
+        finally:
+            reader.give_back()
+            reader.retire()
+
+    def _opened(self, attempts: int) -> ReaderApart:
+        assert self._directory is not None  # noqa: S101  # elsewhere everybody's writes are seen
+        try:
+            return ReaderApart(self._client, self._directory, self._collection.name)
+        except InternalError:  # its index could not be loaded while this process was writing
+            if attempts == 1:
+                raise
+            return self._opened(attempts - 1)
+
+    @contextmanager
+    def collection(self) -> Iterator[chromadb.Collection]:
+        """The collection object that shows what is written."""
+        with self._shared.lock:
+            apart = self._shared.apart
+            collection = self._collection if apart is None else apart.take()
+        try:
+            yield collection
+        finally:
+            if apart is not None:
+                apart.give_back()
+
+
+def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:
+    some = collection.get(limit=1, include=["embeddings"])["embeddings"]
+    if some is None or len(some) == 0:
+        return True
+    try:
+        return bool(collection.query(query_embeddings=some[:1], ids=list(went), n_results=1)["ids"])
+    except InternalError:
+        return False
+
+
+def _same_vectors(one: chromadb.Collection, other: chromadb.Collection, ids: Sequence[str]) -> bool:
+    for page in pages(ids, PAGE):
+        try:
+            a, b = (each.get(ids=page, include=["embeddings"]) for each in (one, other))
+        except InternalError:
+            return False
+        rows = np.asarray(a["embeddings"]), np.asarray(b["embeddings"])
+        if a["ids"] != b["ids"] or not np.array_equal(*rows, equal_nan=True):
+            return False
+    return True

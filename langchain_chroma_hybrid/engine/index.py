@@ -1,0 +1,327 @@
+"""One collection with both halves: search over them, write through them, keep them in step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from langchain_chroma_hybrid.core.search import SearchRequest, SearchResult
+from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
+from langchain_chroma_hybrid.engine.query.execute import Query, awaited, given, started
+from langchain_chroma_hybrid.engine.query.plan import make_plan, needs_lexical
+from langchain_chroma_hybrid.engine.registry import leave_half, open_half
+from langchain_chroma_hybrid.engine.threads import in_thread
+from langchain_chroma_hybrid.errors import (
+    CollectionError,
+    InvalidArgumentError,
+    LexicalIndexError,
+    SearchError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+    from langchain_chroma_hybrid.engine.chroma.rows import Rows
+    from langchain_chroma_hybrid.engine.half import LexicalHalf
+    from langchain_chroma_hybrid.engine.query.execute import Step
+    from langchain_chroma_hybrid.engine.query.filtered_search import Route
+    from langchain_chroma_hybrid.engine.query.legs import Embed, Outcome, Vector
+    from langchain_chroma_hybrid.engine.registry import LexicalConfig
+    from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
+    from langchain_chroma_hybrid.engine.sync.writer import AsyncEmbedMany, EmbedMany
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+
+# How often a query begins anew because somebody makes the index anew meanwhile.
+_TRIES = 20
+
+Trace: TypeAlias = Callable[[str, "Step"], "Outcome"]
+AsyncEmbed: TypeAlias = Callable[[str], Awaitable["Vector"]]
+
+
+def _untraced(_name: str, step: Step) -> Outcome:
+    return step()
+
+
+class HybridIndex:
+    """Search and write over a Chroma collection and its lexical index, with one caller's client.
+
+    Thread safety: searches run side by side; writes may come from many threads. A write that has
+    returned is seen by every search that starts later in this process.
+    """
+
+    def __init__(self, store: ChromaStore, config: LexicalConfig) -> None:
+        """Opens nothing: the lexical half is opened at the first use."""
+        self.store = store
+        self._config = config
+        self._half: LexicalHalf | None = None
+
+    @property
+    def half(self) -> LexicalHalf:
+        """The lexical half, opened if it is not open.
+
+        Raises:
+            CollectionError: it was open, and the collection is gone.
+            LexicalIndexError: it cannot be opened.
+        """
+        half = self.opened
+        if half is None:
+            if self._half is not None:
+                self.store.touch()  # says so when the collection has gone, and its folder with it
+            half = self._half = open_half(self.store, self._config)
+        return half
+
+    @property
+    def opened(self) -> LexicalHalf | None:
+        """The lexical half, if it is open."""
+        half = self._half
+        return half if half is not None and half.usable else None
+
+    @property
+    def lexical(self) -> LexicalIndex:
+        """The lexical index; errors as for `half`."""
+        return self.half.lexical
+
+    # Searching
+
+    def search(
+        self,
+        request: SearchRequest,
+        embed: Embed,
+        *,
+        trace: Trace | None = None,
+        route: Route = "auto",
+    ) -> SearchResult:
+        """Answer one query; the legs run side by side.
+
+        Args:
+            request: the query.
+            embed: text to query vector; called only when a leg needs it and none is given.
+            trace: called as `trace(name, step)` for each leg and has to return `step()`.
+            route: `chroma` lets Chroma answer the whole filter; the results are the same.
+
+        Raises:
+            InvalidArgumentError: a value of the request cannot be used.
+            SearchError: `on_leg_error="degrade"` and no leg answered.
+        """
+        query = self._begun(request, route, time.perf_counter())
+        while True:
+            answer = self._ended(query, self._outcomes(query, embed, trace or _untraced))
+            if isinstance(answer, SearchResult):
+                return answer
+            query = answer
+
+    def _outcomes(self, query: Query, embed: Embed, trace: Trace) -> list[Outcome]:
+        request, steps = query.plan.request, query.plan.steps
+        text, vector = request.text or "", request.embedding
+        further = {name: leg for name, leg in request.further.items() if name in steps}
+
+        def step(name: str, value: Callable[[], Any]) -> Callable[[], Outcome]:
+            return partial(trace, name, query.step(name, value))
+
+        apart = started(
+            step(name, partial(leg.search, text, query.plan.fetch)) for name, leg in further.items()
+        )
+        own = [name for name in steps if name not in further]
+        # In this thread: models, their caches and event loops may belong to it.
+        found = given(lambda: embed(text) if vector is None and VECTOR in own else vector)
+        # What Chroma does needs the interpreter least: it goes to another thread.
+        aside = started(step(name, found) for name in own[1:])
+        here = [step(name, found)() for name in own[:1]]
+        return [*here, *(other.result() for other in (*aside, *apart))]
+
+    async def asearch(
+        self, request: SearchRequest, embed: AsyncEmbed, *, trace: Trace | None = None
+    ) -> SearchResult:
+        """The same without ever blocking the event loop.
+
+        Cancelling the task stops the waiting at once and begins no further step; a request that is
+        under way ends in its thread, and its answer is dropped.
+        """
+        begun = partial(self._begun, request, "auto", time.perf_counter())
+        query = await in_thread(begun)
+
+        async def given(name: str) -> Callable[[], Any]:
+            leg = request.further.get(name)
+            text, vector = request.text or "", query.plan.request.embedding
+            if leg is not None:
+                return await awaited(leg.asearch(text, query.plan.fetch))
+            if name == LEXICAL or vector is not None:
+                return lambda: vector
+            return await awaited(embed(text))
+
+        async def run(name: str) -> Outcome:
+            step = query.step(name, await given(name))
+            return await in_thread(partial(trace, name, step) if trace else step)
+
+        while True:
+            outcomes = await asyncio.gather(*(run(name) for name in query.plan.steps))
+            answer = await in_thread(partial(self._ended, query, outcomes))
+            if isinstance(answer, SearchResult):
+                return answer
+            query = answer
+
+    def _begun(self, request: SearchRequest, route: Route, start: float, tried: int = 0) -> Query:
+        """The query over both halves or, where it may do without the index, over vectors alone."""
+        if tried > _TRIES:
+            note = "vectors only: the lexical index was made anew again and again"
+            return self._without(request, route, start, note)
+        try:
+            half = self.half
+            rebuilds = half.keeper.rebuilds
+            missing = half.keeper.prepare(self.store, self._config.upkeep)
+            half.check.wake(self.store)
+            if missing is None:
+                chroma = half.filters_by_chroma(self.store)
+                plan = make_plan(
+                    request, self.store, half.lexical, route="chroma" if chroma else route
+                )
+                notes = _notes(half.lexical) if LEXICAL in plan.weights else ()
+                known = half, rebuilds, notes, tried
+                return Query(plan, self.store, request, route, start, *known)
+        except (CollectionError, InvalidArgumentError):
+            raise
+        except Exception as error:  # noqa: BLE001  # what may keep an index from being used is many things
+            missing = self._note(request, error)
+        return self._without(request, route, start, missing)
+
+    def _without(self, request: SearchRequest, route: Route, start: float, note: str) -> Query:
+        """The query over vectors alone."""
+        plan = make_plan(replace(request, mode="vector"), self.store, None)
+        return Query(plan, self.store, request, route, start, notes=(note,))
+
+    def _note(self, request: SearchRequest, error: Exception) -> str:
+        """What a query that does without the index says; raises for one that cannot.
+
+        Raises:
+            CollectionError: the collection is gone, and the index with it.
+            Exception: the error.
+        """
+        broken = isinstance(error, LexicalIndexError)
+        if request.on_leg_error == "degrade" or (broken and not needs_lexical(request)):
+            return f"vectors only: {error}" if broken else f"vectors only: {_named(error)}"
+        if broken:
+            self.store.touch()
+        raise error
+
+    def _ended(self, query: Query, outcomes: Sequence[Outcome]) -> SearchResult | Query:
+        """The answer, or the query to run in its place.
+
+        Raises:
+            SearchError: `on_leg_error="degrade"` and no leg answered.
+            Exception: with `raise`, the first failure of a leg.
+        """
+        try:
+            answer = query.finish(outcomes)
+        except (CollectionError, InvalidArgumentError):
+            raise
+        except Exception as error:
+            if not query.outlived(self.opened):
+                # Legs that failed are settled; else the records could not be read, which come
+                # along where vectors alone are asked for.
+                settled = isinstance(error, LexicalIndexError | SearchError)
+                cause = _for_want_of_the_index(outcomes) if settled else error
+                if query.half is None or cause is None:
+                    raise
+                note = self._note(query.asked, cause)
+                return self._without(query.asked, query.route, query.start, note)
+        else:
+            if not query.outlived(self.opened):
+                return answer
+        # The index was made anew meanwhile: it may have been asked when it was empty.
+        return self._begun(query.asked, query.route, query.start, query.tried + 1)
+
+    # Writing
+
+    def upsert(
+        self, rows: Rows, embed: EmbedMany | None = None, *, batch_size: int | None = None
+    ) -> None:
+        """Add or replace records in both halves, in batches that Chroma takes.
+
+        Args:
+            rows: with vectors, or with documents for `embed`.
+            embed: texts to vectors, one batch before it is written; None leaves it to Chroma.
+            batch_size: most records in a batch; None means as many as Chroma takes.
+
+        Raises:
+            InvalidArgumentError: `batch_size` is no whole number >= 1.
+            EmbeddingError: not one finite vector per text; the batch is not written.
+            WriteError: stopped half-way; `written` has the ids that are in.
+        """
+        self.half.writer.upsert(self.store, rows, embed, batch_size)
+
+    def update(self, rows: Rows, embed: EmbedMany | None = None) -> None:
+        """Change records that exist; unknown ids are passed over, as Chroma does."""
+        self.half.writer.update(self.store, rows, embed)
+
+    def delete(self, ids: Iterable[str]) -> None:
+        """Remove records from both halves; unknown ids are no error.
+
+        Raises:
+            InvalidArgumentError: names the first that is no id; nothing is deleted.
+        """
+        self.half.writer.delete(self.store, ids)
+
+    async def aupsert(
+        self, rows: Rows, embed: AsyncEmbedMany | None = None, *, batch_size: int | None = None
+    ) -> None:
+        """`upsert` in small steps between which the event loop goes on."""
+        half = await in_thread(lambda: self.half)
+        await half.writer.aupsert(self.store, rows, embed, batch_size)
+
+    @contextmanager
+    def changing(self, ids: Collection[str]) -> Iterator[None]:
+        """Whatever happens to `ids` in Chroma inside the block is found by the next query."""
+        with self.half.writer.changing(self.store, ids, wait=True):
+            yield
+
+    def flush(self) -> None:
+        """Bring writes that wait for a query into the lexical index now."""
+        self.half.writer.flush(self.store)
+
+    # Staying in step
+
+    def sync(self, *, deep: bool = False, progress: Progress | None = None) -> SyncReport:
+        """Mend what the lexical index lacks, has too much, or (`deep`) has in an old state.
+
+        Without `deep` the cost is a scan of the ids; with it every record is read.
+        """
+        return self.half.keeper.sync(self.store, deep=deep, progress=progress)
+
+    def verify(self, *, fix: bool = False) -> VerifyReport:
+        """Compare both halves record by record; `fix` mends what is reported."""
+        return self.half.keeper.verify(self.store, fix=fix)
+
+    def close(self) -> None:
+        """Close the lexical half for all its users, who open it anew; may be called twice."""
+        if self.opened is not None:
+            self.opened.close(self.store)
+
+    def leave(self) -> None:
+        """Let go of the lexical half, which the last one closes; may be called twice."""
+        half, self._half = self.opened, None
+        if half is not None:
+            leave_half(self.store, half)
+
+
+def _for_want_of_the_index(outcomes: Sequence[Outcome]) -> LexicalIndexError | None:
+    """What kept the vector leg, too, from answering, if that was the lexical index."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    broken = [error for error in errors if isinstance(error, LexicalIndexError)]
+    vector = next((o.error for o in outcomes if o.name == VECTOR), None)
+    return broken[0] if broken and (vector is None or vector in broken) else None
+
+
+def _notes(lexical: LexicalIndex) -> tuple[str, ...]:
+    """What whoever chose the settings of the index should know."""
+    unused = [repr(name) for name in lexical.unused_fields()]
+    return (f"lexical_fields: no record has {', '.join(unused)}",) if unused else ()
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""One query, from the request to the hits."""

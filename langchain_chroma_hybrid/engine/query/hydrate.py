@@ -1,0 +1,130 @@
+"""From fused ids to results: read the final records from Chroma, and only those."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.core.filters import matches
+from langchain_chroma_hybrid.core.search import Hit, LegHit
+from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Record
+from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from langchain_chroma_hybrid.core.fusion import Fused
+    from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+    from langchain_chroma_hybrid.engine.query.legs import Vector
+    from langchain_chroma_hybrid.engine.query.plan import Plan
+    from langchain_chroma_hybrid.engine.query.rank import Ranking
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+
+
+def hydrate(
+    plan: Plan,
+    ranking: Ranking,
+    embedding: Vector | None,
+    store: ChromaStore,
+    lexical: LexicalIndex | None,
+    known: Mapping[str, Record] | None = None,
+) -> tuple[Hit, ...]:
+    """The best `k` results as Chroma holds them now; `known` are records that came with the hits.
+
+    What Chroma no longer has, or what no longer passes the filter there, is left out and the next
+    ones move up: a lexical index that lags behind can cost a result, never leak one.
+    """
+    found: list[tuple[Fused, Record]] = []
+    filters = plan.filter
+    for chunk in _chunks(_above_threshold(plan, ranking), plan.request.k):
+        # Text and metadata as they are now, not as the legs saw them: read and checked at once.
+        records = known or store.fetch((hit.id for hit in chunk), filters.beyond)
+        new = [(hit, records[hit.id]) for hit in chunk if hit.id in records]
+        checked = known is not None or filters.beyond is not None
+        found += [pair for pair in new if checked or matches(filters.asked, pair[1])]
+        found = _limited(found, plan.request.dedupe_key, 1)
+        found = _limited(found, plan.request.group_by, plan.request.group_limit)
+        if len(found) >= plan.request.k:
+            break
+    best = found[: plan.request.k]
+    vectors = _vectors(plan, ranking, [hit.id for hit, _ in best], store)
+    distances = _distances(ranking, embedding, vectors, store)
+    # Copies: these go to the caller, who may write to his own.
+    own = (
+        {i: row.copy() for i, row in vectors.by_id().items()} if plan.request.with_embedding else {}
+    )
+    return tuple(
+        Hit(
+            record,
+            hit.score,
+            distance=distances.get(hit.id),
+            legs=_legs(plan, ranking, hit, record, lexical),
+            embedding=own.get(hit.id),
+        )
+        for hit, record in best
+    )
+
+
+def _above_threshold(plan: Plan, ranking: Ranking) -> Sequence[Fused]:
+    threshold = plan.request.score_threshold
+    if threshold is None:
+        return ranking.fused
+    return [hit for hit in ranking.fused if hit.score >= threshold]
+
+
+def _chunks(fused: Sequence[Fused], size: int) -> Iterator[Sequence[Fused]]:
+    """First exactly what is wanted, then ever more, for the rare case that some fall out."""
+    start = 0
+    while start < len(fused):
+        yield fused[start : start + size]
+        start, size = start + size, size * 2
+
+
+def _limited(
+    found: list[tuple[Fused, Record]], key: str | None, limit: int
+) -> list[tuple[Fused, Record]]:
+    """The best `limit` of each value under `key`; records without the key all stay."""
+    if key is None:
+        return found
+    seen: Counter[object] = Counter()
+    kept = []
+    for hit, record in found:
+        value = record.metadata.get(key)
+        # With its type, as in filters: `True` is not 1.
+        kind = type(value), tuple(value) if isinstance(value, list) else value
+        seen[kind] += 1
+        if value is None or seen[kind] <= limit:
+            kept.append((hit, record))
+    return kept
+
+
+def _vectors(plan: Plan, ranking: Ranking, ids: Sequence[str], store: ChromaStore) -> Vectors:
+    """Vectors that were asked for, or that a missing distance needs."""
+    request = plan.request
+    known = ranking.raw.get(VECTOR, {})
+    missing = [id_ for id_ in ids if request.with_embedding or id_ not in known]
+    if not missing or not (request.with_embedding or request.with_distance):
+        return NO_VECTORS
+    return store.vectors(missing)
+
+
+def _distances(
+    ranking: Ranking, embedding: Vector | None, vectors: Vectors, store: ChromaStore
+) -> dict[str, float]:
+    known = dict(ranking.raw.get(VECTOR, {}))
+    if embedding is None or not vectors.ids:
+        return known
+    return dict(zip(vectors.ids, store.distances(embedding, vectors).tolist(), strict=True)) | known
+
+
+def _legs(
+    plan: Plan, ranking: Ranking, hit: Fused, record: Record, lexical: LexicalIndex | None
+) -> tuple[LegHit, ...]:
+    legs = []
+    views = zip(ranking.weights.items(), hit.ranks, hit.normalized, strict=True)
+    for (name, weight), rank, normalized in views:
+        terms: tuple[str, ...] = ()
+        if plan.request.explain and name == LEXICAL and plan.request.text and lexical:
+            terms = lexical.matched_terms(plan.request.text, record)
+        legs.append(LegHit(name, weight, rank, ranking.raw[name].get(hit.id), normalized, terms))
+    return tuple(legs)

@@ -1,0 +1,137 @@
+"""What came from the legs as one ranking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.core.confidence import weigh
+from langchain_chroma_hybrid.core.fusion import Fused, RankedList, fuse
+from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Scored
+from langchain_chroma_hybrid.engine.chroma.distances import (
+    SIMILARITY_CEILING,
+    SIMILARITY_FLOOR,
+    relevance,
+    similarity,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+    from langchain_chroma_hybrid.engine.query.legs import Outcome, Vector
+    from langchain_chroma_hybrid.engine.query.plan import Plan
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+
+# Where an engine knows no highest score: what counts as half of everything, a usual score of BM25.
+_HALF = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Fused ids, best first; by leg its share in the score and its own scores by id."""
+
+    fused: Sequence[Fused]
+    weights: Mapping[str, float]
+    raw: Mapping[str, Mapping[str, float]]
+
+
+def rank(
+    plan: Plan, outcomes: Sequence[Outcome], store: ChromaStore, lexical: LexicalIndex | None
+) -> Ranking:
+    """Put the legs together."""
+    by_name = {outcome.name: outcome for outcome in outcomes}
+    embedding = by_name[VECTOR].embedding if VECTOR in by_name else None
+    if plan.request.mode == "two_step" and embedding is not None:
+        return _two_step(by_name[LEXICAL].hits, plan.depth, embedding, store)
+    legs = [by_name[name] for name in plan.weights]
+    raw = {leg.name: {hit.id: hit.score for hit in leg.hits} for leg in legs}
+    if len(legs) == 1:
+        return Ranking(_single(plan, legs[0], store, lexical), plan.weights, raw)
+    lists = [_ranked(plan, leg, store) for leg in legs]
+    # Weights that were asked for hold for every query.
+    if plan.request.fusion == "adaptive" and plan.request.weights is None:
+        lists = weigh(_bounded(plan, legs, lists, store, lexical), plan.depth)
+    weights = {leg.name: ranked.weight for leg, ranked in zip(legs, lists, strict=True)}
+    fused = fuse(lists, plan.request.fusion, c=plan.request.c, depth=plan.depth)
+    return Ranking(fused, weights, raw)
+
+
+def _ranked(plan: Plan, leg: Outcome, store: ChromaStore) -> RankedList:
+    ids, weight = [hit.id for hit in leg.hits], plan.weights[leg.name]
+    if leg.name == VECTOR:
+        scores = [similarity(hit.score, store.space) for hit in leg.hits]
+        return RankedList(ids, scores, weight, SIMILARITY_FLOOR[store.space])
+    scores = [hit.score for hit in leg.hits]
+    # Okapi in RankBM25Index goes below 0.
+    return RankedList(ids, scores, weight, min([0.0, *scores]), background=0.0)
+
+
+def _bounded(
+    plan: Plan,
+    legs: Sequence[Outcome],
+    lists: Sequence[RankedList],
+    store: ChromaStore,
+    lexical: LexicalIndex | None,
+) -> list[RankedList]:
+    """`lists` with the highest score that each leg could have given for this query."""
+
+    def ceiling(leg: Outcome) -> float | None:
+        if leg.name == VECTOR:
+            return SIMILARITY_CEILING[store.space]
+        return _most(plan, lexical) if leg.name == LEXICAL else None
+
+    return [
+        replace(ranked, ceiling=ceiling(leg)) if leg.hits else ranked
+        for leg, ranked in zip(legs, lists, strict=True)
+    ]
+
+
+def _two_step(
+    candidates: Sequence[Scored], depth: int, embedding: Vector, store: ChromaStore
+) -> Ranking:
+    """The first `depth` lexical candidates in order of their exact distance, then the others."""
+    ranked = store.rank(embedding, [hit.id for hit in candidates[:depth]])
+    places = {hit.id: place for place, hit in enumerate(candidates, 1)}
+    fused = []
+    for place, hit in enumerate(ranked, 1):
+        score = relevance(hit.score, store.space)
+        fused.append(Fused(hit.id, score, (places[hit.id], place), (0.0, score)))
+    floor = fused[-1].score if fused else 0.0
+    for place, hit in enumerate(candidates[depth:], depth + 1):
+        fused.append(Fused(hit.id, floor * depth / place, (place, None), (0.0, 0.0)))
+    raw = {
+        LEXICAL: {hit.id: hit.score for hit in candidates},
+        VECTOR: {hit.id: hit.score for hit in ranked},
+    }
+    return Ranking(fused, {LEXICAL: 0.0, VECTOR: 1.0}, raw)
+
+
+def _most(plan: Plan, lexical: LexicalIndex | None) -> float | None:
+    """A BM25 score that no record exceeds for this query; None where the index cannot tell."""
+    request = plan.request
+    if lexical is None:
+        return None
+    return lexical.max_score(request.text or "", syntax=request.query_syntax)
+
+
+def _single(
+    plan: Plan, leg: Outcome, store: ChromaStore, lexical: LexicalIndex | None
+) -> list[Fused]:
+    """One leg needs no fusion: its own score, on a scale that does not depend on the other hits."""
+    if leg.name == VECTOR:
+        scores = [relevance(hit.score, store.space) for hit in leg.hits]
+    else:
+        most = _most(plan, lexical) if leg.name == LEXICAL else 1.0
+        scores = [_share(max(0.0, hit.score), most) for hit in leg.hits]
+    return [
+        Fused(hit.id, score, (place,), (score,))
+        for place, (hit, score) in enumerate(zip(leg.hits, scores, strict=True), 1)
+    ]
+
+
+def _share(score: float, most: float | None) -> float:
+    """A score >= 0 as a share of the highest possible; if nobody knows that, on a bent scale."""
+    if most is None:
+        return score / (score + _HALF)
+    return min(1.0, score / most) if most > 0.0 else 0.0

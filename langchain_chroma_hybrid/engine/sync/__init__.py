@@ -1,0 +1,1 @@
+"""Writing both halves, and bringing the lexical index in step."""

@@ -1,0 +1,144 @@
+"""What one process tells the next about an index: whether it is complete, and as of when."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from langchain_chroma_hybrid._files import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from langchain_chroma_hybrid.engine.chroma.change_token import Sight
+
+_FILE = "state.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What an earlier process left.
+
+    Attributes:
+        known: there is a note at all.
+        ready: the index was complete.
+        token: Chroma's change token when both halves were known to be in step, but for what the
+            journals name.
+        sure: any write since then has changed the token; else a count is to be looked at.
+        place: tenant and database of the collection.
+        announced: what each process had last told of its writes, when both halves were in step.
+    """
+
+    known: bool = False
+    ready: bool = False
+    token: tuple[int, ...] | None = None
+    sure: bool = False
+    place: str = ""
+    announced: Mapping[str, str] | None = None
+
+
+class Marks:
+    """The note beside an index, and its present state in memory.
+
+    Losing it costs a comparison of ids, never a record; so it is written now and then.
+    """
+
+    def __init__(self, folder: Path | None, place: str) -> None:
+        """`folder` None keeps it in memory."""
+        self._folder = folder
+        self._place = place
+        self._mutex = threading.Lock()
+        self._saved: Noted | None = None
+        self._now = Noted(known=True, place=place)
+        self._told = False
+        self._over = False
+        self.announced: Mapping[str, str] | None = None
+
+    @property
+    def token(self) -> tuple[int, ...] | None:
+        """Chroma's change token when both halves were last known to be in step."""
+        return self._now.token
+
+    @property
+    def sure(self) -> bool:
+        """Whether a write since then would have changed it."""
+        return self._now.sure
+
+    def load(self) -> Noted:
+        """What an earlier process left; nothing if it cannot be read."""
+        if self._folder is None:
+            return Noted()
+        self._saved = read(self._folder)
+        return self._saved
+
+    def set(self, *, ready: bool, sight: Sight) -> None:
+        """Note in memory; a change of `ready` is written at once."""
+        self._now = Noted(True, ready, sight.token, sight.settled, self._place, self.announced)
+        self._told = True
+        if self._saved is None or not self._saved.known or self._saved.ready != ready:
+            self.save()
+
+    def save(self) -> None:
+        """Write the note, if it says anything new."""
+        with self._mutex:
+            if self._folder is None or self._over or self._saved == self._now:
+                return
+            # Who only looked knows nothing better than what an earlier process noted.
+            if not self._told and read(self._folder).known:
+                return
+            content = {
+                "format": _FORMAT,
+                "ready": self._now.ready,
+                "token": self._now.token,
+                "sure": self._now.sure,
+                "place": self._place,
+                "announced": self._now.announced,
+            }
+            with suppress(OSError):
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                write_json(self._folder / _FILE, content)
+                self._saved = self._now
+
+    def drop(self) -> None:
+        """Write nothing more: the index is gone."""
+        with self._mutex:
+            self._over = True
+
+
+def read(folder: Path) -> Noted:
+    """The note in `folder`; an empty one if there is none that this version can read."""
+    with suppress(OSError, ValueError, RecursionError):
+        content = json.loads((folder / _FILE).read_text("utf-8"))
+        if isinstance(content, dict) and content.get("format") == _FORMAT and _is_whole(content):
+            token = content["token"]
+            return Noted(
+                known=True,
+                ready=content["ready"],
+                token=None if token is None else tuple(token),
+                sure=content.get("sure", False),
+                place=content["place"],
+                announced=content.get("announced"),
+            )
+    return Noted()
+
+
+def _is_whole(content: dict[str, Any]) -> bool:
+    token = content.get("token", ...)
+    return (
+        isinstance(content.get("ready"), bool)
+        and isinstance(content.get("sure", False), bool)
+        and isinstance(content.get("place"), str)
+        and _is_texts(content.get("announced"))
+        and (token is None or (isinstance(token, list) and {*map(type, token)} <= {int}))
+    )
+
+
+def _is_texts(content: object) -> bool:
+    if not isinstance(content, dict):
+        return content is None
+    return all(isinstance(value, str) for value in content.values())

@@ -1,0 +1,120 @@
+"""What the engine asks of a lexical index. Tokens go in, ids and scores come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+    from langchain_chroma_hybrid.core.filters import Filter, Leaf
+    from langchain_chroma_hybrid.core.values import Record, Scored
+
+QuerySyntax: TypeAlias = Literal["plain", "simple"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an index can do; ask this, not `isinstance`.
+
+    Attributes:
+        durable: what `apply` wrote is there after a crash and in the next process.
+        syntax: `query_syntax="simple"` is understood (phrases, prefixes, fuzzy, must, not).
+    """
+
+    durable: bool
+    syntax: bool
+
+
+@runtime_checkable
+class LexicalIndex(Protocol):
+    """A BM25 index over analysed text, which also answers metadata filters.
+
+    Thread safety: reads may run side by side with each other and with one writer; `apply`, `clear`
+    and `close` are called by one thread at a time.
+    """
+
+    analyzer: Analyzer
+    capabilities: Capabilities
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep every other writer out, of this and of other processes; may be nested.
+
+        Raises:
+            IndexLockedError: another writer kept the lock for longer than the settable wait.
+        """
+
+    def apply(self, upserts: Sequence[Record], deletes: Collection[str] = ()) -> None:
+        """Make `upserts` the content of their ids and remove `deletes`, in one commit.
+
+        On return the change is visible to every later read of this object, and durable if the
+        index is. Of several upserts of one id the last counts; an id in both is upserted; deleting
+        an unknown id is no error. All or nothing: if it raises, the index is as it was.
+
+        Raises:
+            InvalidArgumentError: a record that Chroma could not hold either.
+        """
+
+    def search(
+        self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
+    ) -> list[Scored]:
+        """The best `k` records that contain a query term and pass `where`.
+
+        Scores are BM25, higher is better; ordered by score, then by id, so that the best `k` are
+        the beginning of the best `2 k`. No text raises, whatever `syntax`; an index whose
+        capabilities lack `syntax` reads it as plain words.
+
+        Raises:
+            InvalidArgumentError: `where` holds a leaf that `supports` denies.
+        """
+
+    def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float | None:
+        """A score that no record of this index exceeds for `query`; 0 if nothing can match.
+
+        None where the engine knows no such bound.
+        """
+
+    def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
+        """The analysed terms of `query` that occur in the record's indexed fields."""
+
+    def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
+        """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
+
+    def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
+        """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
+
+    def match_count(self, where: Filter | None) -> int:
+        """How many records pass `where`."""
+
+    def supports(self, leaf: Leaf) -> bool:
+        """Whether `leaf` can be answered here with exactly Chroma's meaning."""
+
+    def count(self) -> int:
+        """Number of records."""
+
+    def ids(self) -> Iterable[str]:
+        """All ids, in no order."""
+
+    def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
+        """`core.values.digest` of records as they were when indexed, by id.
+
+        Of those among `ids` that the index holds; None means all.
+        """
+
+    def unused_fields(self) -> Collection[str]:
+        """Names among the fields that are searched under which no record has anything."""
+
+    def foreign_commits(self) -> int:
+        """A number that grows when other objects are found to have committed, of whichever process.
+
+        0 for ever where none can. Commits of this object never count.
+        """
+
+    def clear(self) -> None:
+        """Remove all records at once, whatever state the index is in."""
+
+    def close(self) -> None:
+        """Release files and locks. Reading afterwards is an error."""

@@ -1,0 +1,1 @@
+"""The index on tantivy, in a folder or in memory."""

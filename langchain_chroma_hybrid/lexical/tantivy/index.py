@@ -1,0 +1,377 @@
+"""The embedded default: tantivy on disk or in RAM."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tantivy import FieldType, Index, Occur, Query
+
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.filters import Ids
+from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError
+from langchain_chroma_hybrid.lexical.protocol import Capabilities
+from langchain_chroma_hybrid.lexical.tantivy import folder
+from langchain_chroma_hybrid.lexical.tantivy.filters import ID, FilterCompiler, id_term, supports
+from langchain_chroma_hybrid.lexical.tantivy.folder import Format, IndexFolder
+from langchain_chroma_hybrid.lexical.tantivy.hits import ROUNDING, best, count, record_id
+from langchain_chroma_hybrid.lexical.tantivy.query import QueryCompiler
+from langchain_chroma_hybrid.lexical.tantivy.schema import STAMP, Layout
+from langchain_chroma_hybrid.lexical.tantivy.view import View
+from langchain_chroma_hybrid.lexical.texts import (
+    PAGE_CONTENT,
+    checked,
+    checked_fields,
+    matched_terms,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from tantivy import DocAddress, IndexWriter, Schema, Searcher
+
+    from langchain_chroma_hybrid.core.filters import Filter, Leaf
+    from langchain_chroma_hybrid.core.values import Record, Scored
+    from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
+    from langchain_chroma_hybrid.lexical.tantivy.folder import Stamp
+    from langchain_chroma_hybrid.lexical.tantivy.query import Part
+
+_SMALL_HEAP, _LARGE_HEAP = 15_000_000, 100_000_000
+_LARGE_APPLY = 2_000
+_PART = 50_000
+
+
+class TantivyIndex:
+    """A `LexicalIndex` in a folder, or in RAM. BM25 with k1 = 1.2 and b = 0.75.
+
+    Reads see what any process has committed. Writers of all processes wait for each other. Reads
+    may run in any thread, `apply` and `clear` too (they queue). Not for network file systems.
+
+    Args:
+        path: folder of the index, made when it is not there; None keeps it in RAM.
+        analyzer: turns texts and queries into terms; English by default.
+        lexical_fields: what is searched, with boosts > 0: `page_content` is the record's text,
+            other names are metadata keys whose strings, numbers and lists are read as text.
+            `{"page_content": 1.0}` by default. Boosts may differ from one opening to the next.
+        lock_timeout: seconds to wait for another writer.
+
+    Raises:
+        IndexFormatError: the folder is damaged, incomplete, or of a newer version.
+        AnalyzerMismatchError: it was built with another analyzer or other fields.
+        LexicalIndexError: it cannot be made, read or written.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        analyzer: Analyzer | None = None,
+        lexical_fields: Mapping[str, float] | None = None,
+        lock_timeout: float = 30.0,
+    ) -> None:
+        self.analyzer = analyzer or Analyzer()
+        self.path = None if path is None else Path(path)
+        self.lexical_fields = checked_fields(lexical_fields)
+        self.capabilities = Capabilities(durable=path is not None, syntax=True)
+        self._layout = Layout(self.analyzer, self.lexical_fields)
+        self._keys = [name for name in self.lexical_fields if name != PAGE_CONTENT]
+        self._writing = threading.RLock()
+        self._refreshing = threading.Lock()
+        self._folder: IndexFolder | None = None
+        if self.path is not None:
+            expected = Format(self.analyzer.fingerprint, tuple(sorted(self.lexical_fields)))
+            self._folder = IndexFolder(self.path, expected, lock_timeout)
+        self._seen: Stamp | None = None
+        self._committing, self._foreign = False, 0
+        schema = self._layout.schema
+        index = self._folder.open(schema) if self._folder else _in_ram(schema)
+        self._index: Index | None = index
+        with self._explained("opened"):
+            self._filters = FilterCompiler(index, schema)
+            self._view = View(index.searcher())
+            self._refresh()
+
+    @staticmethod
+    def destroy(path: Path, *, lock_timeout: float = 30.0) -> None:
+        """Remove the index at `path`, whatever its state; one that is not there is no error.
+
+        Raises:
+            IndexLockedError: another process is writing.
+            LexicalIndexError: the folder holds other files too (nothing is removed then), or cannot
+                be removed.
+        """
+        folder.destroy(Path(path), lock_timeout)
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Keep every other writer out, of this and of other processes; may be nested.
+
+        Raises:
+            IndexLockedError: another writer kept the lock for longer than `lock_timeout`.
+        """
+        return self._folder.locked() if self._folder else _held(self._writing)
+
+    def apply(self, upserts: Sequence[Record], deletes: Collection[str] = ()) -> None:
+        """Make `upserts` the content of their ids and remove `deletes`, in one commit.
+
+        Of several records with one id the last counts; an id in both is upserted. All or nothing:
+        a record that cannot be indexed leaves the index as it was.
+
+        Raises:
+            InvalidArgumentError: a record that Chroma could not hold either.
+            IndexLockedError: another process kept the writer lock too long.
+        """
+        stamps = checked(upserts)
+        latest = {record.id: record for record in upserts}
+        if not latest and not deletes:
+            return
+        with self._writer(_LARGE_HEAP if len(latest) > _LARGE_APPLY else _SMALL_HEAP) as writer:
+            if self._view.searcher.num_docs:
+                for old in {*latest, *deletes}:
+                    with contextlib.suppress(UnicodeEncodeError):  # such an id was never indexed
+                        writer.delete_documents_by_term(ID, id_term(old))
+            for record in latest.values():
+                writer.add_document(self._layout.document(record, stamps[record.id]))
+
+    def search(
+        self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
+    ) -> list[Scored]:
+        """The best `k` records that contain a query term and pass `where`.
+
+        Scores are > 0, higher is better, to four significant digits, so that equal records tie
+        whatever way tantivy adds up; ties are in the order of ids.
+
+        Raises:
+            InvalidArgumentError: `where` holds a leaf that `supports` denies.
+        """
+        view = self._latest()
+        part = self._compiled(view, query, syntax)
+        if part is None or k < 1:
+            return []
+        wanted = part.query
+        if where is not None:
+            passing = Query.const_score_query(self._filters.compile(where), 0.0)
+            wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
+        with self._explained("read"):
+            return best(view.searcher, wanted, k)
+
+    def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
+        """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""
+        part = self._compiled(self._latest(), query, syntax)
+        return 0.0 if part is None else part.bound * (1.0 + ROUNDING)
+
+    def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
+        """The analysed terms of `query` that occur in the record's indexed fields."""
+        return matched_terms(self.analyzer, query, record, self.lexical_fields)
+
+    def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
+        """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
+        return self.analyzer.highlight(query, text)
+
+    def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
+        """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
+        view = self._latest()
+
+        def find(node: Filter | None) -> list[str]:
+            with self._explained("read"):
+                addresses = self._addresses(view.searcher, node, limit)
+                return [record_id(view.searcher, at) for at in addresses]
+
+        return find(where) if where is None or limit is not None else view.ids(where, find)
+
+    def match_count(self, where: Filter | None) -> int:
+        """How many records pass `where`."""
+        view = self._latest()
+        if where is None:
+            return int(view.searcher.num_docs)
+        with self._explained("read"):
+            return view.count(where, lambda: count(view.searcher, self._filters.compile(where)))
+
+    def supports(self, leaf: Leaf) -> bool:
+        """Everything but conditions on the document and on Chroma's own rows."""
+        return supports(leaf)
+
+    def count(self) -> int:
+        """Number of records."""
+        return int(self._latest().searcher.num_docs)
+
+    def ids(self) -> Iterable[str]:
+        """All ids, in no order."""
+        return self._ids(self._latest().searcher)
+
+    def _ids(self, searcher: Searcher) -> Iterator[str]:
+        with self._explained("read"):
+            for part in self._parts(searcher):
+                yield from (record_id(searcher, at) for at in part)
+
+    def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
+        """`core.values.digest` of records as they were when indexed, by id; None means all."""
+        searcher = self._latest().searcher
+        wanted = None if ids is None else Ids(frozenset(ids))
+        with self._explained("read"):
+            parts = self._parts(searcher) if wanted is None else [self._addresses(searcher, wanted)]
+            return {
+                record_id(searcher, at): f"{stamp:016x}"
+                for part in parts
+                for at, stamp in zip(part, searcher.fast_field_values(STAMP, part), strict=True)
+            }
+
+    def unused_fields(self) -> Collection[str]:
+        """Names among `lexical_fields`, but for the text, under which no record has a term."""
+        view = self._latest()
+        if view.unused is None:
+            with self._explained("read"):
+                view.unused = tuple(filter(partial(self._is_unused, view.searcher), self._keys))
+        return view.unused
+
+    def _is_unused(self, searcher: Searcher, name: str) -> bool:
+        anything = Query.regex_query(self._layout.schema, self._layout.field(name), ".+")
+        return searcher.num_docs > 0 and not searcher.search(anything, 1, count=False).hits
+
+    def foreign_commits(self) -> int:
+        """A number that grows when others are found to have committed; 0 in RAM."""
+        self._latest()
+        return self._foreign
+
+    def clear(self) -> None:
+        """Remove all records at once; a folder is made anew, whatever state it is in."""
+        self._opened()
+        if self._folder is None:
+            with self._writer(_SMALL_HEAP) as writer:
+                writer.delete_all_documents()
+            return
+        with self._explained("made anew"):
+            self._folder.make()
+        with self._folder.held(), self._refreshing:
+            # Readers that find the files gone wait for these locks, then see the new index.
+            self._index = self._folder.recreate(self._layout.schema)
+            self._filters = FilterCompiler(self._index, self._layout.schema)
+            self._view = View(self._index.searcher())
+            self._seen = self._folder.stamp()
+
+    def close(self) -> None:
+        """Release the files; reading afterwards raises LexicalIndexError. May be called twice."""
+        self._index = None
+
+    def _opened(self) -> Index:
+        if self._index is None:
+            raise LexicalIndexError("the lexical index is closed")
+        return self._index
+
+    def _latest(self) -> View:
+        self._opened()
+        if self._folder is not None and not self._folder.is_at(self._seen):
+            try:
+                self._refresh()
+            except IndexFormatError:
+                if not self._folder.path.is_dir():
+                    raise
+                with self._folder.held():  # until now by somebody who was making it anew, perhaps
+                    self._refresh()
+        return self._view
+
+    def _refresh(self) -> None:
+        """Look at the latest commit, of whichever process."""
+        with self._refreshing:
+            index = self._opened()
+            if self._folder is None:
+                index.reload()
+                self._view = View(index.searcher())
+                return
+            own = self._committing
+            with self._folder.explained("read"):
+                self._folder.check()
+                stamp = self._folder.stamp()
+                index.reload()
+                self._view = View(index.searcher())
+            # Asked again: a commit of ours that has begun meanwhile is not over before this.
+            if self._seen not in (None, stamp) and not (own or self._committing):
+                self._foreign += 1
+            self._seen = stamp
+
+    @contextlib.contextmanager
+    def _writer(self, heap: int) -> Iterator[IndexWriter]:
+        """A writer that commits when the block ends, and takes everything back if it raises."""
+        with self.locked():
+            with self._explained("written"):
+                if self._folder is not None:
+                    self._folder.sweep()
+                self._latest()
+                writer = self._opened().writer(heap, 1)
+                # A killed commit leaves files whose names the next one would take again.
+                writer.garbage_collect_files()
+            self._committing = True
+            try:
+                with self._committed(writer):
+                    yield writer
+            finally:
+                # After a failure too, which may have come when all was written.
+                try:
+                    self._refresh()
+                finally:
+                    self._committing = False
+
+    @contextlib.contextmanager
+    def _committed(self, writer: IndexWriter) -> Iterator[None]:
+        try:
+            with self._explained("written"):
+                yield
+                writer.commit()
+        except BaseException:
+            with contextlib.suppress(Exception):
+                writer.rollback()
+            raise
+        finally:
+            # Without the wait small commits leave a segment each.
+            with self._explained("written"):
+                writer.wait_merging_threads()
+
+    def _explained(self, done: str) -> contextlib.AbstractContextManager[None]:
+        return self._folder.explained(done) if self._folder else contextlib.nullcontext()
+
+    def _compiled(self, view: View, query: str, syntax: QuerySyntax) -> Part | None:
+        # `max_score` is asked for the query that `search` has just run.
+        asked, known = (query, syntax), view.query
+        if known is None or known[0] != asked:
+            compiler = QueryCompiler(self.analyzer, self._layout, view.searcher)
+            with self._explained("read"):
+                known = view.query = asked, compiler.compile(query, syntax)
+        return known[1]
+
+    def _parts(self, searcher: Searcher) -> Iterator[list[DocAddress]]:
+        """Where all records are, in parts of some `_PART`: a million hits at once take 200 MB."""
+        most = int(searcher.num_docs)
+        if most < 1:
+            return
+        count = 1 + most // _PART
+        bounds = [part * 2**64 // count for part in range(count + 1)]
+        for low, high in pairwise(bounds):  # stamps are digests: they spread evenly
+            stamped = Query.range_query(
+                self._layout.schema, STAMP, FieldType.Unsigned, low, high - 1
+            )
+            query = Query.const_score_query(stamped, 0.0)
+            yield [at for _, at in searcher.search(query, most, count=False).hits]
+
+    def _addresses(
+        self, searcher: Searcher, where: Filter | None, limit: int | None = None
+    ) -> list[DocAddress]:
+        most = searcher.num_docs if limit is None else min(limit, searcher.num_docs)
+        if most < 1:
+            return []
+        query = Query.const_score_query(self._filters.compile(where), 0.0)
+        return [at for _, at in searcher.search(query, most, count=False).hits]
+
+
+def _in_ram(schema: Schema) -> Index:
+    index = Index(schema)
+    index.config_reader("manual")
+    return index
+
+
+@contextlib.contextmanager
+def _held(lock: threading.RLock) -> Iterator[None]:
+    with lock:
+        yield

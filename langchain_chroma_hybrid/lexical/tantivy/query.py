@@ -1,0 +1,216 @@
+"""What a user typed, as a tantivy query with a known upper bound of its scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from tantivy import Occur, Query, Searcher
+
+from langchain_chroma_hybrid.core.analysis.query_syntax import (
+    Clause,
+    Fuzzy,
+    Phrase,
+    Prefix,
+    Words,
+    parse_query,
+)
+from langchain_chroma_hybrid.lexical.scoring import (
+    MAX_EXPANSIONS,
+    MAX_PHRASE_TERMS,
+    MAX_QUERY_CHARS,
+    MAX_TERMS,
+    ceiling,
+    idf,
+)
+from langchain_chroma_hybrid.lexical.tantivy.filters import EVERY, TERMS
+from langchain_chroma_hybrid.lexical.tantivy.hits import count
+from langchain_chroma_hybrid.lexical.tantivy.schema import SURFACE, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, QueryTerm
+    from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A query and the score that no record can exceed with it."""
+
+    query: Query
+    bound: float
+
+
+_Build: TypeAlias = "Callable[[str], Iterator[Part]]"
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A query under construction."""
+
+    words: list[str] = field(default_factory=list)
+    should: list[Part] = field(default_factory=list)
+    must: list[Part] = field(default_factory=list)
+    excluded: list[Query] = field(default_factory=list)
+
+
+class QueryCompiler:
+    """Turns query text into tantivy queries under the statistics of one searcher.
+
+    Plain words are searched for by the analyzer's terms, any of which counts, in every field. A
+    word behind `+` or `-` is matched as a phrase of its parts: `-R123-78` spares records that hold
+    `78`. A prefix is ranked by the `MAX_EXPANSIONS` most frequent words that begin so, a fuzzy word
+    by one constant as if all its spellings were one word. Both are compared with unstemmed words.
+    """
+
+    def __init__(self, analyzer: Analyzer, layout: Layout, searcher: Searcher) -> None:
+        self._analyzer = analyzer
+        self._layout = layout
+        self._schema = layout.schema
+        self._searcher = searcher
+        self._documents = searcher.doc_freq(TERMS, EVERY)
+
+    def compile(self, text: str, syntax: QuerySyntax) -> Part | None:
+        """The query, or None when nothing can match."""
+        text = text[:MAX_QUERY_CHARS]
+        if syntax == "plain":
+            return self._assemble(_Draft(words=[text]))
+        draft = _Draft()
+        for clause in parse_query(text):
+            self._add(draft, clause)
+        return self._assemble(draft)
+
+    def _assemble(self, draft: _Draft) -> Part | None:
+        should = [*draft.should, *self._term_parts(self._analyzer.query(" ".join(draft.words)))]
+        if not should and not draft.must:
+            return None
+        clauses = [(Occur.Should, part.query) for part in should]
+        clauses += [(Occur.Must, part.query) for part in draft.must]
+        clauses += [(Occur.MustNot, query) for query in draft.excluded]
+        bound = sum(part.bound for part in (*should, *draft.must))
+        return Part(Query.boolean_query(clauses), bound)
+
+    def _add(self, draft: _Draft, clause: Clause) -> None:
+        node = clause.node
+        if isinstance(node, Words) and clause.occur != "not":
+            draft.words.append(node.text)
+            if clause.occur == "must":
+                draft.must += [_silent(part) for part in self._phrase(node.text)]
+            return
+        parts = list(self._node(node))
+        if clause.occur == "not":
+            draft.excluded += [part.query for part in parts]
+        elif clause.occur == "must":
+            draft.must += parts
+        else:
+            draft.should += parts
+
+    def _node(self, node: Words | Phrase | Prefix | Fuzzy) -> Iterator[Part]:
+        match node:
+            case Words(text) | Phrase(text):
+                yield from self._phrase(text)
+            case Prefix(text):
+                yield from self._by_form(text, self._expanded)
+            case Fuzzy(text, distance):
+                yield from self._by_form(text, lambda form: self._fuzzy(form, distance))
+
+    def _term_parts(self, terms: list[QueryTerm]) -> list[Part]:
+        """One part per term and field that has it, of the rarest terms."""
+        found: list[tuple[int, list[Part]]] = []
+        for term in terms:
+            frequencies = {name: self._frequency(name, term.text) for name in self._layout.fields}
+            parts = [
+                self._term(name, term.text, frequency, boost=term.boost * self._layout.fields[name])
+                for name, frequency in frequencies.items()
+                if frequency
+            ]
+            if parts:
+                found.append((sum(frequencies.values()), parts))
+        if len(found) > MAX_TERMS:
+            found = sorted(found, key=lambda entry: entry[0])[:MAX_TERMS]
+        return [part for _, parts in found for part in parts]
+
+    def _term(self, name: str, term: str, frequency: int, *, boost: float) -> Part:
+        option = "basic" if name == SURFACE else "freq"
+        query = Query.term_query(self._schema, name, term, option)
+        return _boosted(Part(query, ceiling(frequency, self._documents)), boost)
+
+    def _phrase(self, text: str) -> Iterator[Part]:
+        """A part that matches where `text` stands in a field; none if it holds no word."""
+        terms = self._analyzer.phrase(text)[:MAX_PHRASE_TERMS]
+        if not terms:
+            return
+        parts: list[Part] = []
+        for name, boost in self._layout.fields.items():
+            frequencies = [self._frequency(name, term) for term in terms]
+            if len(terms) == 1:
+                part = self._term(name, terms[0], frequencies[0], boost=boost)
+            else:
+                bound = sum(ceiling(frequency, self._documents) for frequency in frequencies)
+                query = Query.phrase_query(self._schema, name, list(terms))
+                part = _boosted(Part(query, bound), boost)
+            parts.append(part)
+        yield _any(parts)
+
+    def _by_form(self, text: str, build: _Build) -> Iterator[Part]:
+        forms = self._forms(text)
+        if not forms:
+            yield from self._phrase(text)
+            return
+        parts = [part for form in forms for part in build(form)]
+        yield _best(parts)
+
+    def _forms(self, text: str) -> list[str]:
+        """Unstemmed terms that stand for the whole of `text`; none if it is several words."""
+        tokens = self._layout.unstemmed.tokens(text)
+        if not tokens:
+            return []
+        start, end = min(t.start for t in tokens), max(t.end for t in tokens)
+        whole = [t.terms for t in tokens if (t.start, t.end) == (start, end)]
+        return list(dict.fromkeys(term for terms in whole for term in terms))
+
+    def _fields(self) -> Iterable[tuple[str, float]]:
+        return [*self._layout.fields.items(), (SURFACE, 1.0)]
+
+    def _expanded(self, prefix: str) -> Iterator[Part]:
+        for name, boost in self._fields():
+            words = self._searcher.terms_with_prefix(name, prefix, limit=MAX_EXPANSIONS)
+            for word, frequency in words:
+                yield self._term(name, word, frequency, boost=boost)
+            if len(words) == MAX_EXPANSIONS:
+                rest = Query.fuzzy_term_query(self._schema, name, prefix, 0, True, True)
+                yield self._constant(rest, boost)
+
+    def _fuzzy(self, word: str, distance: int) -> Iterator[Part]:
+        for name, boost in self._fields():
+            query = Query.fuzzy_term_query(self._schema, name, word, distance, True, False)
+            yield self._constant(query, boost)
+
+    def _constant(self, query: Query, boost: float) -> Part:
+        """Everything that `query` matches, as if it were one word of average weight."""
+        score = boost * idf(count(self._searcher, query), self._documents)
+        return Part(Query.const_score_query(query, score), score)
+
+    def _frequency(self, name: str, term: str) -> int:
+        return self._searcher.doc_freq(name, term)
+
+
+def _boosted(part: Part, boost: float) -> Part:
+    return Part(Query.boost_query(part.query, boost), part.bound * boost)
+
+
+def _any(parts: list[Part]) -> Part:
+    query = Query.boolean_query([(Occur.Should, part.query) for part in parts])
+    return Part(query, sum(part.bound for part in parts))
+
+
+def _best(parts: list[Part]) -> Part:
+    if not parts:
+        return Part(Query.empty_query(), 0.0)
+    query = Query.disjunction_max_query([part.query for part in parts])
+    return Part(query, max(part.bound for part in parts))
+
+
+def _silent(part: Part) -> Part:
+    return Part(Query.const_score_query(part.query, 0.0), 0.0)

@@ -1,0 +1,131 @@
+"""What a record looks like inside a tantivy index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from tantivy import Document, Schema, SchemaBuilder
+
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.lexical.tantivy.filters import (
+    HASHED_ID,
+    ID,
+    NUMBERS,
+    TERMS,
+    filter_terms,
+    id_term,
+    numbers,
+)
+from langchain_chroma_hybrid.lexical.texts import field_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_chroma_hybrid.core.values import Record
+
+_REMEMBERED, _SHORT = 1 << 16, 64
+LONG_ID, STAMP, SURFACE = "long_id", "stamp", "surface"
+
+
+class _Chunk(NamedTuple):
+    """Terms of one chunk of text, joined by spaces: main sequence, extras, surface."""
+
+    main: str
+    extras: str
+    changed: str
+
+
+class Layout:
+    """The fields of an index and how records are written into them. Immutable.
+
+    Beside one field of terms per lexical field there is `surface`: the words that a stemmer
+    changed, folded but unstemmed, which prefixes and fuzzy words are compared with.
+
+    Attributes:
+        fields: boost of each tantivy field.
+    """
+
+    def __init__(self, analyzer: Analyzer, lexical_fields: Mapping[str, float]) -> None:
+        self._analyzer = analyzer
+        self.unstemmed = unstemmed(analyzer)
+        self._chunks: dict[str, _Chunk] = {}
+        self._names = {f"f{n}": name for n, name in enumerate(sorted(lexical_fields))}
+        self.fields = {field: lexical_fields[name] for field, name in self._names.items()}
+        self.schema = self._schema()
+
+    def field(self, name: str) -> str:
+        """The tantivy field of a lexical field."""
+        return next(field for field, of in self._names.items() if of == name)
+
+    def document(self, record: Record, digest: str) -> Document:
+        """The record as tantivy takes it; `digest` is its own, see `core.values.digest`."""
+        document = Document()
+        term = id_term(record.id)
+        document.add_text(ID, term)
+        if term != record.id:
+            document.add_bytes(LONG_ID, record.id.encode())
+        document.add_unsigned(STAMP, int(digest, 16))
+        for filter_term in filter_terms(record.metadata):
+            document.add_text(TERMS, filter_term)
+        if columns := numbers(record.metadata):
+            document.add_json(NUMBERS, columns)
+        for field, name in self._names.items():
+            for text in field_texts(record, name):
+                self._add_text(document, field, text)
+        return document
+
+    def _add_text(self, document: Document, field: str, text: str) -> None:
+        if self.unstemmed is self._analyzer:
+            document.add_text(field, " ".join(self._analyzer.document(text)))
+            return
+        known = self._chunks.get
+        chunks = [known(c) or self._analyzed(c) for c in self._analyzer.chunks(text)]
+        # Columns and C functions: this runs for every word of every record.
+        main, extras, changed = zip(*chunks, strict=True) if chunks else ((), (), ())
+        document.add_text(field, " ".join([*main, *filter(None, extras)]))
+        document.add_text(SURFACE, " ".join(filter(None, set(changed))))
+
+    def _analyzed(self, chunk: str) -> _Chunk:
+        main, extras = self._analyzer.terms(chunk)
+        unchanged = {*main, *extras}
+        changed = [word for word in self._surface(chunk) if word not in unchanged]
+        found = _Chunk(" ".join(main), " ".join(extras), " ".join(changed))
+        if len(chunk) <= _SHORT:
+            if len(self._chunks) >= _REMEMBERED:
+                self._chunks.clear()
+            self._chunks[chunk] = found
+        return found
+
+    def _surface(self, chunk: str) -> list[str]:
+        """The words of `chunk` as they are before the stemmer."""
+        lower = chunk.lower()
+        if lower.isascii() and lower.isalpha() and chunk[1:] == lower[1:] and len(chunk) <= _SHORT:
+            return [lower]  # as the analyzer would have it, in a tenth of the time
+        return self.unstemmed.document(chunk)
+
+    def _schema(self) -> Schema:
+        builder = SchemaBuilder()
+        builder.add_text_field(ID, stored=True, tokenizer_name="raw", index_option="basic")
+        builder.add_bytes_field(LONG_ID, stored=True)
+        builder.add_unsigned_field(STAMP, fast=True)
+        builder.add_text_field(TERMS, tokenizer_name="raw", index_option="basic")
+        builder.add_json_field(NUMBERS, fast=True, tokenizer_name="raw", index_option="basic")
+        for field in self.fields:
+            builder.add_text_field(field, tokenizer_name="whitespace")
+        builder.add_text_field(SURFACE, tokenizer_name="whitespace", index_option="basic")
+        return builder.build()
+
+
+def stored_id(document: Document) -> str:
+    """The id of a document that a searcher gave back."""
+    term = cast("str", document.get_first(ID))
+    if not term.startswith(HASHED_ID):
+        return term
+    return bytes(document[LONG_ID][0]).decode()
+
+
+def unstemmed(analyzer: Analyzer) -> Analyzer:
+    """`analyzer` without its stemmer: itself where it has none."""
+    if analyzer.language is None or analyzer.preprocess_func is not None:
+        return analyzer
+    return Analyzer(None)

@@ -1,0 +1,99 @@
+"""What one commit of an index has answered before, and may be asked again."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.core.filters import AllOf, Among, Filter, Ids, all_of, leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tantivy import Searcher
+
+    from langchain_chroma_hybrid.lexical.tantivy.query import Part
+
+# Ids that a view remembers, those in filters too: some 10 MB.
+_MOST_IDS = 100_000
+# Every filter weighs as much as so many ids.
+_FILTER = 10
+# To find all ids that pass costs as much as some looks at candidates, if they are not too many.
+_LOOKS, _MANY = 3, 30_000
+
+
+class View:
+    """A searcher and what it has answered before, for as long as it is the latest.
+
+    A tenant's filter comes with each of its queries. Thread-safe.
+
+    Attributes:
+        searcher: sees one commit, whatever comes after.
+        query: the last query that was compiled, as text and syntax, and what came of it.
+        unused: lexical fields in which there is nothing, once somebody has looked.
+    """
+
+    def __init__(self, searcher: Searcher) -> None:
+        self.searcher = searcher
+        self.query: tuple[tuple[str, str], Part | None] | None = None
+        self.unused: tuple[str, ...] | None = None
+        self._lock = threading.Lock()
+        self._forget()
+
+    def count(self, where: Filter, find: Callable[[], int]) -> int:
+        """`find()`, or what it gave before for this filter."""
+        known = self._counts.get(where)
+        if known is None:
+            known = find()
+            with self._lock:
+                self._make_room(_weight(where))
+                self._counts[where] = known
+        return known
+
+    def ids(self, where: Filter, find: Callable[[Filter], list[str]]) -> list[str]:
+        """The same for the ids of all records that pass, or of those among some candidates."""
+        rest, candidates = _apart(where)
+        if rest is None:
+            return find(where)
+        known = self._ids.get(rest)
+        if known is None:
+            if candidates is not None and not self._pays(rest):
+                return find(where)
+            known = frozenset(find(rest))
+            with self._lock:
+                self._make_room(_weight(rest) + len(known))
+                self._ids[rest] = known
+        return list(known if candidates is None else known & candidates)
+
+    def _pays(self, where: Filter) -> bool:
+        """Whether to find all ids that pass: not for a filter that is rare, or passes many."""
+        with self._lock:
+            self._make_room(_weight(where))
+            self._looks[where] += 1
+            return self._looks[where] > _LOOKS and self._counts.get(where, _MANY) < _MANY
+
+    def _make_room(self, weight: int) -> None:
+        if self._held + weight > _MOST_IDS:
+            self._forget()
+        self._held += weight
+
+    def _forget(self) -> None:
+        self._counts: dict[Filter, int] = {}
+        self._ids: dict[Filter, frozenset[str]] = {}
+        self._looks: Counter[Filter] = Counter()
+        self._held = 0
+
+
+def _weight(where: Filter) -> int:
+    sizes = (leaf.ids if isinstance(leaf, Ids) else leaf.values for leaf in leaves(where)
+             if isinstance(leaf, Ids | Among))  # fmt: skip
+    return _FILTER + sum(map(len, sizes))
+
+
+def _apart(where: Filter) -> tuple[Filter | None, frozenset[str] | None]:
+    """A filter without the candidates that it is AND-ed with, and these."""
+    parts = where.parts if isinstance(where, AllOf) else (where,)
+    given = [part for part in parts if isinstance(part, Ids) and not part.negated]
+    rest = all_of(*(part for part in parts if part not in given))
+    return rest, frozenset.intersection(*(part.ids for part in given)) if given else None
