@@ -41,7 +41,7 @@ def disk_full(folder: Path, patch: pytest.MonkeyPatch) -> None:
     def full(target: Path, _: Any) -> None:
         raise OSError(28, "No space left on device", str(target))
 
-    patch.setattr(folder, "write_json", full)
+    patch.setattr(index_folder, "write_json", full)
 
 
 def no_home(_: Path, patch: pytest.MonkeyPatch) -> None:
