@@ -12,6 +12,7 @@ from langchain_core.documents import Document
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
 from langchain_chroma_hybrid.engine import registry
 from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError, WriteError
+from langchain_chroma_hybrid.lexical.tantivy import folder as index_folder
 from langchain_chroma_hybrid.lexical.tantivy import index
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import CORPUS, documents, filled, ids_of, plain_chroma
