@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableSerializable
 
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
-    from langchain_chroma_hybrid.engine.index import HybridIndex, Trace
+    from langchain_chroma_hybrid.engine.query.execute import Trace
     from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncPolicy, Writers
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
@@ -282,18 +282,10 @@ class ChromaHybridRetriever(BaseRetriever):
         return await choice.amade(documents, result, request, run_manager.get_child("reranker"))
 
     def _found(self, request: SearchRequest, trace: Trace | None = None) -> SearchResult:
-        def run(index: HybridIndex) -> SearchResult:
-            embed = bridge.embed_by(self.vectorstore, index)
-            return index.search(request, embed, trace=trace)
-
-        return self._handle.run(run)
+        return self._handle.run(lambda index: index.search(request, trace=trace))
 
     async def _afound(self, request: SearchRequest, trace: Trace | None = None) -> SearchResult:
-        def run(index: HybridIndex) -> Awaitable[SearchResult]:
-            embed = bridge.aembed_by(self.vectorstore, index)
-            return index.asearch(request, embed, trace=trace)
-
-        return await self._handle.arun(run)
+        return await self._handle.arun(lambda index: index.asearch(request, trace=trace))
 
     def close(self) -> None:
         """Bring in writes that wait, give the index back; may be called twice.

@@ -18,12 +18,11 @@ from langchain_chroma_hybrid.engine.sync.policy import check_progress
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from chromadb.api.types import WhereDocument
     from langchain_core.embeddings import Embeddings
 
-    from langchain_chroma_hybrid.engine.index import HybridIndex
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
 
 _ADD_OPTIONS = ("texts", "metadatas", "ids", "batch_size")
@@ -82,12 +81,7 @@ class HybridChroma(HybridSearch):
         """
         reject_unknown("add_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
-
-        def run(index: HybridIndex) -> None:
-            embed = bridge.embed_documents_by(self, index)
-            index.upsert(rows, embed, batch_size=batch_size)
-
-        self._handle.run(run)
+        self._handle.run(lambda index: index.upsert(rows, batch_size=batch_size))
         return list(rows.ids)
 
     async def aadd_texts(
@@ -102,12 +96,7 @@ class HybridChroma(HybridSearch):
         """`add_texts` in small steps between which the event loop goes on."""
         reject_unknown("aadd_texts", kwargs, _ADD_OPTIONS)
         rows = rows_of(texts, metadatas, ids)
-
-        def run(index: HybridIndex) -> Awaitable[None]:
-            embed = bridge.aembed_documents_by(self, index)
-            return index.aupsert(rows, embed, batch_size=batch_size)
-
-        await self._handle.arun(run)
+        await self._handle.arun(lambda index: index.aupsert(rows, batch_size=batch_size))
         return list(rows.ids)
 
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
@@ -132,7 +121,7 @@ class HybridChroma(HybridSearch):
         embed = getattr(self._embedding_function, "embed_image", None)
         vectors = embed(uris=places) if embed else None
         complete = with_vectors(rows, vectors)
-        self._handle.run(lambda index: index.upsert(complete))
+        self._handle.run(lambda index: index.upsert(complete, embed=False))
         return list(rows.ids)
 
     def update_documents(self, ids: list[str], documents: list[Document]) -> None:
@@ -145,8 +134,7 @@ class HybridChroma(HybridSearch):
             raise InvalidArgumentError.of("embedding_function", None, "one, to update documents")
         texts, metadatas, _ = _columns(documents)
         rows = rows_of(texts, metadatas, checked_ids(ids))
-        embed = self._embedding_function.embed_documents
-        self._handle.run(lambda index: index.update(rows, embed))
+        self._handle.run(lambda index: index.update(rows))
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> None:
         """Delete the records that pass all that is given.
@@ -170,7 +158,7 @@ class HybridChroma(HybridSearch):
                 raise InvalidArgumentError.of("limit", limit, "`where` or `where_document` with it")
         doomed = [ids] if isinstance(ids, str) else checked_ids(() if ids is None else ids)
         if passing is not None:
-            found = self._handle.run(lambda index: index.store.match(passing))
+            found = self._handle.run(lambda index: index.match(passing))
             among = set(found if ids is None else doomed)
             doomed = [id_ for id_ in found if id_ in among][:limit]
         if doomed:
@@ -194,7 +182,7 @@ class HybridChroma(HybridSearch):
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents among `ids` that exist, in that order; reads nothing but Chroma."""
         wanted = checked_ids(ids)
-        records = self._handle.run(lambda index: index.store.fetch(wanted))
+        records = self._handle.run(lambda index: index.fetch(wanted))
         return [bridge.document_of(records[id_]) for id_ in wanted if id_ in records]
 
     def get(
@@ -216,7 +204,7 @@ class HybridChroma(HybridSearch):
         }
         if include is not None:
             options["include"] = include
-        return self._handle.run(lambda index: index.store.get(**options))
+        return self._handle.run(lambda index: index.get(**options))
 
     # Keeping both halves in step
 

@@ -9,27 +9,23 @@ from weakref import WeakKeyDictionary, ref
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
-from langchain_chroma_hybrid.embeddings.chroma.stored import stored_function
+from langchain_chroma_hybrid.embeddings.chroma.stored import StoredEmbeddings
 from langchain_chroma_hybrid.embeddings.chroma.trust import NOBODY
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
-from langchain_chroma_hybrid.engine.threads import in_thread
-from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError, InvalidArgumentError
+from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from chromadb.api.types import EmbeddingFunction
     from langchain_chroma import Chroma
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
     from langchain_core.retrievers import BaseRetriever
 
-    from langchain_chroma_hybrid.core.search import Hit, SearchResult
+    from langchain_chroma_hybrid.core.search import Embedder, Hit, SearchResult
     from langchain_chroma_hybrid.core.values import Record
-    from langchain_chroma_hybrid.engine.index import AsyncEmbed, HybridIndex, Trace
-    from langchain_chroma_hybrid.engine.query.execute import Step
-    from langchain_chroma_hybrid.engine.query.legs import Embed, Outcome, Vector
-    from langchain_chroma_hybrid.engine.sync.writer import AsyncEmbedMany, EmbedMany
+    from langchain_chroma_hybrid.engine.query.execute import Step, Trace
+    from langchain_chroma_hybrid.engine.query.values import Outcome
 
 # Under this key `explain=True` puts each leg's view into a copy of the metadata.
 EXPLAIN_KEY = "retrieval"
@@ -68,9 +64,10 @@ def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> Colle
         raise CollectionError("the collection was deleted: make another store over a new one")
     client, handle = vectorstore._client, _handles.get(vectorstore)  # noqa: SLF001  # nor to the client
     own = config or getattr(vectorstore, "lexical_config", None)
-    if handle is None or not handle.serves(client, own):
+    if handle is None or not (handle.serves(client, own) and _embeds_as(vectorstore, handle)):
         follow = _follower(vectorstore)
-        handle = CollectionHandle(client, collection, own or LexicalConfig(), follow)
+        config, embedder = own or LexicalConfig(), _embedder(vectorstore)
+        handle = CollectionHandle(client, collection, config, embedder, follow)
         _handles[vectorstore] = handle
     handle.move_to(collection)
     return handle
@@ -115,55 +112,24 @@ def close(vectorstore: Chroma) -> None:
         handle.close()
 
 
-def own_function(vectorstore: Chroma, index: HybridIndex) -> EmbeddingFunction[Any]:
-    """What the collection remembers of its embeddings, for a store that was given none.
-
-    Raises:
-        EmbeddingError: nothing, or something that nobody but the database names.
-    """
-    trusted = getattr(vectorstore, "trusted_models", NOBODY)
-    function = stored_function(index.store.configuration, trusted)
-    if function is None:
-        raise EmbeddingError.of("embedding_function", None, 'one, or `mode="lexical"`')
-    return function
+def _embeds_as(vectorstore: Chroma, handle: CollectionHandle) -> bool:
+    """Whether the store still has the embedding function that the handle was made with."""
+    if vectorstore.embeddings is None:
+        return isinstance(handle.embeddings, StoredEmbeddings)
+    return handle.embeddings is vectorstore.embeddings
 
 
-def embed_by(vectorstore: Chroma, index: HybridIndex) -> Embed:
-    """How a query becomes a vector; what the caller gave always comes before the database."""
-    embeddings = vectorstore.embeddings
-
-    def own(text: str) -> Vector:
-        vectors = own_function(vectorstore, index).embed_query([_encodable(text)])
-        return [float(number) for number in vectors[0]]
-
-    if embeddings is None:
-        return own
-    return lambda text: embeddings.embed_query(_encodable(text))
-
-
-def aembed_by(vectorstore: Chroma, index: HybridIndex) -> AsyncEmbed:
-    """The same, without blocking the event loop."""
-    embeddings = vectorstore.embeddings
-    if embeddings is None:
-        own = embed_by(vectorstore, index)
-        return lambda text: in_thread(lambda: own(text))
-    return lambda text: embeddings.aembed_query(_encodable(text))
-
-
-def embed_documents_by(vectorstore: Chroma, index: HybridIndex) -> EmbedMany:
-    """How documents become vectors."""
+def _embedder(vectorstore: Chroma) -> Embedder:
+    """What the caller gave, which always comes before what the collection remembers."""
     if vectorstore.embeddings is not None:
-        return vectorstore.embeddings.embed_documents
-    function = own_function(vectorstore, index)
-    return lambda texts: [[float(number) for number in vector] for vector in function(texts)]
+        return vectorstore.embeddings
+    reference, trusted = ref(vectorstore), getattr(vectorstore, "trusted_models", NOBODY)
 
+    def configuration() -> Mapping[str, Any]:
+        collection = getattr(reference(), "_chroma_collection", None)
+        return {} if collection is None else collection.configuration_json
 
-def aembed_documents_by(vectorstore: Chroma, index: HybridIndex) -> AsyncEmbedMany:
-    """The same, without blocking the event loop."""
-    if vectorstore.embeddings is not None:
-        return vectorstore.embeddings.aembed_documents
-    own = embed_documents_by(vectorstore, index)
-    return lambda texts: in_thread(lambda: own(texts))
+    return StoredEmbeddings(configuration, trusted)
 
 
 def document_of(record: Record) -> Document:
@@ -221,8 +187,3 @@ def trace_into(run_manager: CallbackManagerForRetrieverRun, query: str) -> Trace
         return outcome
 
     return trace
-
-
-def _encodable(text: str) -> str:
-    """Tokenizers written in Rust refuse lone surrogates, which no query should die of."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
@@ -404,16 +404,10 @@ class HybridSearch(Chroma):
         return choice.made(_documents(result), result, request, None)
 
     def _search(self, request: SearchRequest) -> SearchResult:
-        def run(index: HybridIndex) -> SearchResult:
-            return index.search(request, bridge.embed_by(self, index))
-
-        return self._handle.run(run)
+        return self._handle.run(lambda index: index.search(request))
 
     async def _asearch(self, request: SearchRequest) -> SearchResult:
-        def run(index: HybridIndex) -> Awaitable[SearchResult]:
-            return index.asearch(request, bridge.aembed_by(self, index))
-
-        return await self._handle.arun(run)
+        return await self._handle.arun(lambda index: index.asearch(request))
 
     def _embed_image(self, uri: str) -> list[float]:
         embed = getattr(self._embedding_function, "embed_image", None)

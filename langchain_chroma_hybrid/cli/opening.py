@@ -89,7 +89,7 @@ def words_only(store: HybridChroma, model: Model) -> str | None:
             "--network, or name a model with --embeddings"
         )
     try:
-        bridge.embed_by(store, bridge.handle_of(store).index())("words")
+        bridge.handle_of(store).embeddings.embed_query("words")
     except Exception as error:  # noqa: BLE001  # whatever a model raises: words can still be found
         return f"the collection's embedding function fails: {error}. Here: --embeddings MODEL"
     return None

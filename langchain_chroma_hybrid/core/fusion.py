@@ -167,6 +167,8 @@ def _contributions(lists: Sequence[RankedList], fusion: str, c: float) -> list[l
 def _fuse_heads(
     lists: Sequence[RankedList], contributions: Sequence[Sequence[float]]
 ) -> list[Fused]:
+    if not lists:
+        return []
     weights = [ranked.weight for ranked in lists]
     total = math.fsum(weights) or 1.0
     # Column by column and with C functions: this runs for every hit of every query.
@@ -178,7 +180,10 @@ def _fuse_heads(
     shares = [[w * value for value in column] for w, column in zip(weights, columns, strict=True)]
     minus = [-sum_ / total for sum_ in map(math.fsum, zip(*shares, strict=True))]
     normalized = zip(*columns, strict=True)
-    order = sorted(zip(minus, map(_best, ranks), ids, ranks, normalized, strict=True))
+    # The best place in any list.
+    far = repeat(math.inf)
+    best = map(min, far, *[map(place.get, ids, far) for place in places])
+    order = sorted(zip(minus, best, ids, ranks, normalized, strict=True))
     return [Fused(id_, -score, where, row) for score, _, id_, where, row in order]
 
 
@@ -200,10 +205,6 @@ def _tail(lists: Sequence[RankedList], depth: int, pool: Sequence[Fused]) -> lis
         )
         for id_, (rank, column) in sorted(best.items(), key=lambda item: (item[1][0], item[0]))
     ]
-
-
-def _best(ranks: Sequence[int | None]) -> int:
-    return min(filter(None, ranks))
 
 
 def rescale(scores: Sequence[float], low: float, high: float) -> list[float]:

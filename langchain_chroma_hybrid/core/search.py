@@ -82,6 +82,22 @@ class LegReport:
     error: str | None = None
 
 
+class Embedder(Protocol):
+    """What makes vectors `(d,)` of texts: LangChain's `Embeddings`, or anything like them."""
+
+    def embed_query(self, text: str) -> Sequence[float]:
+        """The vector of a query."""
+
+    def embed_documents(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        """The vectors of documents, in their order."""
+
+    async def aembed_query(self, text: str) -> Sequence[float]:
+        """`embed_query` without blocking the event loop."""
+
+    async def aembed_documents(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        """`embed_documents` without blocking the event loop."""
+
+
 class FurtherLeg(Protocol):
     """A leg beside the lexical and the vector one: anything that ranks ids for a text."""
 
@@ -115,7 +131,8 @@ class SearchRequest:
 
     Attributes:
         text: what the user typed; None when only a vector is given.
-        embedding: the query vector, shape `(d,)`; None lets the engine embed `text` if needed.
+        embedding: the query vector `(d,)`, a sequence or an array; None lets the engine embed
+            `text` if needed.
         k: number of results wanted, >= 1.
         fetch_k: depth of each leg; None means the engine's default.
         weights: share of each leg by name; missing names keep the default.
@@ -134,7 +151,7 @@ class SearchRequest:
     """
 
     text: str | None
-    embedding: Sequence[float] | None = None
+    embedding: Sequence[float] | Any = None
     k: int = 4
     fetch_k: int | None = None
     mode: Mode = "hybrid"

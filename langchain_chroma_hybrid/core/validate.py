@@ -14,6 +14,8 @@ from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
 
 LEGS = (LEXICAL, VECTOR)
+_MODES, _ON_LEG_ERROR = get_args(Mode), get_args(OnLegError)
+_SYNTAXES = ("plain", "simple")
 
 # What every call of both faces may change, with the names of `SearchRequest`.
 CALL_OPTIONS = (
@@ -32,10 +34,10 @@ def check(request: SearchRequest) -> None:
     positive("k", request.k)
     if request.fetch_k is not None:
         positive("fetch_k", request.fetch_k)
-    one_of("mode", request.mode, get_args(Mode))
+    one_of("mode", request.mode, _MODES)
     one_of("fusion", request.fusion, FUSIONS)
-    one_of("query_syntax", request.query_syntax, ("plain", "simple"))
-    one_of("on_leg_error", request.on_leg_error, get_args(OnLegError))
+    one_of("query_syntax", request.query_syntax, _SYNTAXES)
+    one_of("on_leg_error", request.on_leg_error, _ON_LEG_ERROR)
     number("c", request.c, 0.0, math.inf)
     if taken := [name for name in request.further if name in LEGS]:
         raise InvalidArgumentError.of("extra_retrievers", taken, "names other than these")

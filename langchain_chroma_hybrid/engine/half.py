@@ -64,6 +64,11 @@ class LexicalHalf:
         """Neither closed nor inherited from the process that this one was forked from."""
         return not self._closed and self._owner == os.getpid()
 
+    @property
+    def version(self) -> object:
+        """Another one when the index is made anew, in place or altogether."""
+        return self, self.keeper.rebuilds
+
     def filters_by_chroma(self, store: ChromaStore) -> bool:
         """Whether a filtered vector leg must ask Chroma: others may have changed metadata."""
         return store.on_server and self.upkeep.writers == "any"

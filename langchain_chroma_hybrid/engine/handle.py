@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import chromadb
     from chromadb.api import ClientAPI
 
+    from langchain_chroma_hybrid.core.search import Embedder
     from langchain_chroma_hybrid.engine.registry import LexicalConfig
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport
 
@@ -33,6 +34,7 @@ class CollectionHandle:
     Args:
         client, collection: the caller's.
         config: how the lexical half is built.
+        embeddings: makes vectors of texts.
         follow: told of the collection that has taken the place of one that was deleted.
 
     Thread safety: may be used from many threads.
@@ -43,10 +45,12 @@ class CollectionHandle:
         client: ClientAPI,
         collection: chromadb.Collection,
         config: LexicalConfig,
+        embeddings: Embedder,
         follow: Callable[[chromadb.Collection], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._config = config
+        self.embeddings = embeddings
         self._follow = follow
         self._lock = threading.Lock()
         self._collection = collection
@@ -78,7 +82,7 @@ class CollectionHandle:
         with self._lock:
             if self._index is None:
                 store = ChromaStore(self._client, self._collection)
-                self._index = HybridIndex(store, self._config)
+                self._index = HybridIndex(store, self._config, self.embeddings)
                 # What is written straight through this very object is found at the next query.
                 observe(self._collection, self._index)
             return self._index

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.core.search import SearchRequest, SearchResult
+from langchain_chroma_hybrid.core.search import SearchResult
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
-from langchain_chroma_hybrid.engine.query.execute import Query, awaited, given, started
+from langchain_chroma_hybrid.engine.query.execute import Query
 from langchain_chroma_hybrid.engine.query.plan import make_plan, needs_lexical
 from langchain_chroma_hybrid.engine.registry import leave_half, open_half
 from langchain_chroma_hybrid.engine.threads import in_thread
@@ -26,26 +24,21 @@ from langchain_chroma_hybrid.errors import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from langchain_chroma_hybrid.core.filters import Filter
+    from langchain_chroma_hybrid.core.search import Embedder, SearchRequest
+    from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
+    from langchain_chroma_hybrid.engine.chroma.vectors import Vector
     from langchain_chroma_hybrid.engine.half import LexicalHalf
-    from langchain_chroma_hybrid.engine.query.execute import Step
-    from langchain_chroma_hybrid.engine.query.filtered_search import Route
-    from langchain_chroma_hybrid.engine.query.legs import Embed, Outcome, Vector
+    from langchain_chroma_hybrid.engine.query.execute import Trace
+    from langchain_chroma_hybrid.engine.query.values import Outcome, Route
     from langchain_chroma_hybrid.engine.registry import LexicalConfig
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
-    from langchain_chroma_hybrid.engine.sync.writer import AsyncEmbedMany, EmbedMany
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 # How often a query begins anew because somebody makes the index anew meanwhile.
 _TRIES = 20
-
-Trace: TypeAlias = Callable[[str, "Step"], "Outcome"]
-AsyncEmbed: TypeAlias = Callable[[str], Awaitable["Vector"]]
-
-
-def _untraced(_name: str, step: Step) -> Outcome:
-    return step()
 
 
 class HybridIndex:
@@ -55,9 +48,10 @@ class HybridIndex:
     returned is seen by every search that starts later in this process.
     """
 
-    def __init__(self, store: ChromaStore, config: LexicalConfig) -> None:
+    def __init__(self, store: ChromaStore, config: LexicalConfig, embeddings: Embedder) -> None:
         """Opens nothing: the lexical half is opened at the first use."""
         self.store = store
+        self.embeddings = embeddings
         self._config = config
         self._half: LexicalHalf | None = None
 
@@ -90,18 +84,13 @@ class HybridIndex:
     # Searching
 
     def search(
-        self,
-        request: SearchRequest,
-        embed: Embed,
-        *,
-        trace: Trace | None = None,
-        route: Route = "auto",
+        self, request: SearchRequest, *, trace: Trace | None = None, route: Route = "auto"
     ) -> SearchResult:
         """Answer one query; the legs run side by side.
 
         Args:
-            request: the query.
-            embed: text to query vector; called only when a leg needs it and none is given.
+            request: the query; its text is embedded only when a leg needs that and no vector is
+                given.
             trace: called as `trace(name, step)` for each leg and has to return `step()`.
             route: `chroma` lets Chroma answer the whole filter; the results are the same.
 
@@ -111,56 +100,20 @@ class HybridIndex:
         """
         query = self._begun(request, route, time.perf_counter())
         while True:
-            answer = self._ended(query, self._outcomes(query, embed, trace or _untraced))
+            answer = self._ended(query, query.run(self.embeddings, trace))
             if isinstance(answer, SearchResult):
                 return answer
             query = answer
 
-    def _outcomes(self, query: Query, embed: Embed, trace: Trace) -> list[Outcome]:
-        request, steps = query.plan.request, query.plan.steps
-        text, vector = request.text or "", request.embedding
-        further = {name: leg for name, leg in request.further.items() if name in steps}
-
-        def step(name: str, value: Callable[[], Any]) -> Callable[[], Outcome]:
-            return partial(trace, name, query.step(name, value))
-
-        apart = started(
-            step(name, partial(leg.search, text, query.plan.fetch)) for name, leg in further.items()
-        )
-        own = [name for name in steps if name not in further]
-        # In this thread: models, their caches and event loops may belong to it.
-        found = given(lambda: embed(text) if vector is None and VECTOR in own else vector)
-        # What Chroma does needs the interpreter least: it goes to another thread.
-        aside = started(step(name, found) for name in own[1:])
-        here = [step(name, found)() for name in own[:1]]
-        return [*here, *(other.result() for other in (*aside, *apart))]
-
-    async def asearch(
-        self, request: SearchRequest, embed: AsyncEmbed, *, trace: Trace | None = None
-    ) -> SearchResult:
+    async def asearch(self, request: SearchRequest, *, trace: Trace | None = None) -> SearchResult:
         """The same without ever blocking the event loop.
 
         Cancelling the task stops the waiting at once and begins no further step; a request that is
         under way ends in its thread, and its answer is dropped.
         """
-        begun = partial(self._begun, request, "auto", time.perf_counter())
-        query = await in_thread(begun)
-
-        async def given(name: str) -> Callable[[], Any]:
-            leg = request.further.get(name)
-            text, vector = request.text or "", query.plan.request.embedding
-            if leg is not None:
-                return await awaited(leg.asearch(text, query.plan.fetch))
-            if name == LEXICAL or vector is not None:
-                return lambda: vector
-            return await awaited(embed(text))
-
-        async def run(name: str) -> Outcome:
-            step = query.step(name, await given(name))
-            return await in_thread(partial(trace, name, step) if trace else step)
-
+        query = await in_thread(partial(self._begun, request, "auto", time.perf_counter()))
         while True:
-            outcomes = await asyncio.gather(*(run(name) for name in query.plan.steps))
+            outcomes = await query.arun(self.embeddings, trace)
             answer = await in_thread(partial(self._ended, query, outcomes))
             if isinstance(answer, SearchResult):
                 return answer
@@ -173,16 +126,15 @@ class HybridIndex:
             return self._without(request, route, start, note)
         try:
             half = self.half
-            rebuilds = half.keeper.rebuilds
+            version = half.version
             missing = half.keeper.prepare(self.store, self._config.upkeep)
             half.check.wake(self.store)
             if missing is None:
-                chroma = half.filters_by_chroma(self.store)
-                plan = make_plan(
-                    request, self.store, half.lexical, route="chroma" if chroma else route
-                )
+                route = "chroma" if half.filters_by_chroma(self.store) else route
+                token = self.store.lasting_token()
+                plan = make_plan(request, self.store, half.lexical, token, route=route)
                 notes = _notes(half.lexical) if LEXICAL in plan.weights else ()
-                known = half, rebuilds, notes, tried
+                known = half.lexical, version, notes, tried
                 return Query(plan, self.store, request, route, start, *known)
         except (CollectionError, InvalidArgumentError):
             raise
@@ -221,31 +173,54 @@ class HybridIndex:
         except (CollectionError, InvalidArgumentError):
             raise
         except Exception as error:
-            if not query.outlived(self.opened):
+            if not self._outlived(query):
                 # Legs that failed are settled; else the records could not be read, which come
                 # along where vectors alone are asked for.
                 settled = isinstance(error, LexicalIndexError | SearchError)
                 cause = _for_want_of_the_index(outcomes) if settled else error
-                if query.half is None or cause is None:
+                if query.lexical is None or cause is None:
                     raise
                 note = self._note(query.asked, cause)
                 return self._without(query.asked, query.route, query.start, note)
         else:
-            if not query.outlived(self.opened):
+            if not self._outlived(query):
                 return answer
         # The index was made anew meanwhile: it may have been asked when it was empty.
         return self._begun(query.asked, query.route, query.start, query.tried + 1)
 
+    def _outlived(self, query: Query) -> bool:
+        """Whether the index was made anew, or is another one, since the query began."""
+        half = self.opened
+        return query.version is not None and (half is None or half.version != query.version)
+
+    # Reading
+
+    def get(self, **options: Any) -> dict[str, Any]:
+        """Chroma's own `get`, which needs no index."""
+        return self.store.get(**options)
+
+    def fetch(self, ids: Iterable[str]) -> dict[str, Record]:
+        """The records among `ids` that exist, by id; needs no index."""
+        return self.store.fetch(ids)
+
+    def vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
+        """The vectors `(d,)` of those among the distinct `ids` that exist; needs no index."""
+        return self.store.vectors(ids).by_id()
+
+    def match(self, where: Filter) -> frozenset[str]:
+        """Ids of all records that pass, by Chroma's own filter; needs no index."""
+        return self.store.match(where)
+
     # Writing
 
     def upsert(
-        self, rows: Rows, embed: EmbedMany | None = None, *, batch_size: int | None = None
+        self, rows: Rows, *, embed: bool = True, batch_size: int | None = None
     ) -> None:
         """Add or replace records in both halves, in batches that Chroma takes.
 
         Args:
-            rows: with vectors, or with documents for `embed`.
-            embed: texts to vectors, one batch before it is written; None leaves it to Chroma.
+            rows: with vectors, or with documents.
+            embed: whether rows without vectors are embedded, one batch before it is written.
             batch_size: most records in a batch; None means as many as Chroma takes.
 
         Raises:
@@ -253,11 +228,12 @@ class HybridIndex:
             EmbeddingError: not one finite vector per text; the batch is not written.
             WriteError: stopped half-way; `written` has the ids that are in.
         """
-        self.half.writer.upsert(self.store, rows, embed, batch_size)
+        needed = self.embeddings.embed_documents if embed and rows.embeddings is None else None
+        self.half.writer.upsert(self.store, rows, needed, batch_size)
 
-    def update(self, rows: Rows, embed: EmbedMany | None = None) -> None:
+    def update(self, rows: Rows) -> None:
         """Change records that exist; unknown ids are passed over, as Chroma does."""
-        self.half.writer.update(self.store, rows, embed)
+        self.half.writer.update(self.store, rows, self.embeddings.embed_documents)
 
     def delete(self, ids: Iterable[str]) -> None:
         """Remove records from both halves; unknown ids are no error.
@@ -267,12 +243,10 @@ class HybridIndex:
         """
         self.half.writer.delete(self.store, ids)
 
-    async def aupsert(
-        self, rows: Rows, embed: AsyncEmbedMany | None = None, *, batch_size: int | None = None
-    ) -> None:
-        """`upsert` in small steps between which the event loop goes on."""
+    async def aupsert(self, rows: Rows, *, batch_size: int | None = None) -> None:
+        """`upsert` of rows without vectors, in steps between which the event loop goes on."""
         half = await in_thread(lambda: self.half)
-        await half.writer.aupsert(self.store, rows, embed, batch_size)
+        await half.writer.aupsert(self.store, rows, self.embeddings.aembed_documents, batch_size)
 
     @contextmanager
     def changing(self, ids: Collection[str]) -> Iterator[None]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma import Chroma
 
-from langchain_chroma_hybrid._langchain.bridge import embed_by
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.settings import KNOWN
 from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from langchain_chroma_hybrid.core.search import SearchRequest, SearchResult
     from langchain_chroma_hybrid.engine.index import HybridIndex
@@ -40,7 +40,7 @@ class Runner:
             raise InvalidArgumentError.of("target", target, expected)
         self.retriever = target
         self.queries = dict(queries)
-        self._embed = _Remembering(target.vectorstore)
+        self._embedded: dict[str, Any] = {}
 
     @property
     def options(self) -> dict[str, Any]:
@@ -59,7 +59,11 @@ class Runner:
         found = {}
         for query, text in self.queries.items():
             request = self.retriever._request(text, {**options, "k": k})  # noqa: SLF001  # as above
-            result = handle.run(partial(_search, request=request, embed=self._embed))
+            known = self._embedded.get(text)
+            asked = replace(request, embedding=known, with_embedding=known is None)
+            result = handle.run(partial(_search, request=asked))
+            if result.embedding is not None:
+                self._embedded[text] = result.embedding
             found[query] = [hit.id for hit in result.hits]
         return found
 
@@ -82,18 +86,5 @@ def judged(queries: Mapping[str, str], qrels: Qrels) -> dict[str, str]:
     return kept
 
 
-def _search(index: HybridIndex, request: SearchRequest, embed: _Remembering) -> SearchResult:
-    return index.search(request, lambda text: embed(text, index))
-
-
-class _Remembering:
-    """Embeds each query once."""
-
-    def __init__(self, vectorstore: Chroma) -> None:
-        self._vectorstore = vectorstore
-        self._known: dict[str, Sequence[float]] = {}
-
-    def __call__(self, text: str, index: HybridIndex) -> Sequence[float]:
-        if text not in self._known:
-            self._known[text] = embed_by(self._vectorstore, index)(text)
-        return self._known[text]
+def _search(index: HybridIndex, request: SearchRequest) -> SearchResult:
+    return index.search(request)

@@ -272,7 +272,7 @@ class ImageCollection:
         self._roots.add(root)
 
         def run(index: HybridIndex) -> ImageReport:
-            before = index.store.match(parse({"root": str(root)})) if prune else []  # type: ignore[arg-type]  # a filter was given
+            before = index.match(parse({"root": str(root)})) if prune else []  # type: ignore[arg-type]  # a filter was given
             if not files and not before:
                 raise InvalidArgumentError.of("folder", str(root), "a folder with pictures in it")
             listed, failures = items.of_files(root, files, *described)
@@ -292,7 +292,7 @@ class ImageCollection:
         force: bool,
         progress: Progress | None,
     ) -> ImageReport:
-        known = index.store.fetch([item.id for item in listed if item.id is not None])
+        known = index.fetch([item.id for item in listed if item.id is not None])
         fresh = [item for item in listed if force or not items.unchanged(item, known)]
         passed = {id(item) for item in fresh}
         run = Run(index, self.embeddings, known, force=force)

@@ -44,14 +44,14 @@ class Run:
         """Embed what is new, keep the vectors of what is not, write both."""
         once = {each.id: each for each in batch}
         # Those whose id comes from their content could not be looked up before.
-        self._known |= self._index.store.fetch([e.id for e in batch if e.item.id is None])
+        self._known |= self._index.fetch([e.id for e in batch if e.item.id is None])
         same = [each for each in once.values() if self._same(each)]
         new = [each for each in once.values() if not self._same(each)]
         if new:
             vectors = self._embeddings.encode_images([each.loaded.image for each in new])
             self._upsert(rows(new, vectors))
         if same:
-            kept = self._index.store.vectors([each.id for each in same]).by_id()
+            kept = self._index.vectors([each.id for each in same])
             self._upsert(rows(same, [kept[each.id] for each in same]))
         self.described += [each.id for each in same]
         for each in new:

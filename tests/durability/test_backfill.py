@@ -64,8 +64,7 @@ def close(store: HybridChroma) -> None:
 
 
 def query(store: HybridChroma, text: str = "number", **options: Any) -> Any:
-    embed = store._embedding_function.embed_query
-    return store._index.search(SearchRequest(text, **{"k": 3, **options}), embed)
+    return store._index.search(SearchRequest(text, **{"k": 3, **options}))
 
 
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:

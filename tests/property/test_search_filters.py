@@ -92,7 +92,7 @@ class Filled:
         request = SearchRequest(
             QUERY, k=self.k, mode=mode, where=where, where_document=where_document
         )
-        result = self.store._index.search(request, EMBEDDINGS.embed_query, route="chroma")
+        result = self.store._index.search(request, route="chroma")
         assert {leg.filtered_by for leg in result.legs} <= {"none", "chroma", "lexical"}
         return [hit.id for hit in result.hits]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from langchain_chroma_hybrid.core.filters import evaluate, leaves, matches, pars
 from langchain_chroma_hybrid.core.filters.tree import Among, AnyOf
 from langchain_chroma_hybrid.core.filters.write import MOST_PARTS, MOST_VALUES
 from langchain_chroma_hybrid.core.values import Record
-from langchain_chroma_hybrid.engine.query import filtered_search
+from langchain_chroma_hybrid.engine.query import filter_plan, filtered_search
+from langchain_chroma_hybrid.engine.query.cost import Cost
 from langchain_chroma_hybrid.errors import FilterError
 from tests.helpers import filled, ids_of
 
@@ -79,9 +81,10 @@ def test_what_the_index_can_answer_has_no_limit_on_disk_or_in_memory(folder: Any
     where = {"tenant": {"$in": ["a", "b"]}}
     expected = ids_of(store.similarity_search("pump", k=8, mode="vector", filter=where))
     # As with more records that pass than Chroma can be given, by more values than it can be asked.
-    monkeypatch.setattr(filtered_search, "_EXACT_AT_MOST", 0)
-    monkeypatch.setattr(filtered_search, "MOST_IDS", 0)
-    monkeypatch.setattr(filtered_search, "_overfetched", lambda *_: None)
+    for module in (filter_plan, filtered_search):
+        monkeypatch.setattr(module, "EXACT_AT_MOST", 0)
+    monkeypatch.setattr(filter_plan, "MOST_IDS", 0)
+    monkeypatch.setattr(Cost, "neighbours", staticmethod(lambda _: math.inf))
     monkeypatch.setattr(write, "MOST_VALUES", 1)
     assert ids_of(store.similarity_search("pump", k=8, mode="vector", filter=where)) == expected
 

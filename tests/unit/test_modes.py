@@ -259,9 +259,9 @@ def test_mmr_of_a_blank_query_finds_and_embeds_nothing(blank):
 def test_what_is_deleted_while_a_query_runs_has_no_vector(store, monkeypatch):
     read = ChromaStore.vectors
 
-    def vectors(self, ids):
+    def vectors(self, ids, token):
         store._collection.delete(ids=["pump"])
-        return read(self, ids)
+        return read(self, ids, token)
 
     retriever = ChromaHybridRetriever(vectorstore=store, lambda_mult=0.5)
     searches = [

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
 
 from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.engine.query import filtered_search
+from langchain_chroma_hybrid.core.search import SearchRequest
+from langchain_chroma_hybrid.engine.query import filter_plan, filtered_search
 from langchain_chroma_hybrid.engine.query.cost import Cost
-from langchain_chroma_hybrid.engine.query.filtered_search import nearest, plan_filter
 from tests.helpers import COSINE, fresh_name
 
 N, DIMENSION = 1200, 16
@@ -57,6 +58,15 @@ def index(points):
     return store._index
 
 
+def search(index, query, where, **options):
+    """Hits as pairs of id and distance, and the way that the filter went."""
+    request = SearchRequest(
+        None, embedding=query.tolist(), k=10, fetch_k=10, mode="vector", where=where
+    )
+    result = index.search(request, **options)
+    return [(hit.id, hit.distance) for hit in result.hits], result.legs[0].filtered_by
+
+
 @pytest.fixture(params=["as estimated", "exact", "overfetch", "ids", "chroma"])
 def favoured(request, monkeypatch):
     """Make one way look cheap and the others dear."""
@@ -69,23 +79,22 @@ def favoured(request, monkeypatch):
     elif request.param in ("ids", "chroma"):
         monkeypatch.setattr(Cost, "exact", dear)
         monkeypatch.setattr(Cost, request.param, free)
-        monkeypatch.setattr(filtered_search, "MOST_IDS", 10**6 if request.param == "ids" else 0)
+        monkeypatch.setattr(filter_plan, "MOST_IDS", 10**6 if request.param == "ids" else 0)
         monkeypatch.setattr(Cost, "neighbours", dear)
     return request.param
 
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_every_way_finds_the_nearest_that_pass(index, points, favoured, name):
-    asked = parse(FILTERS[name])
-    passing = set(index.store.match(asked))
+    passing = set(index.match(parse(FILTERS[name])))
     for query in points.queries:
-        exact = {hit.id for hit in index.store.rank(query.tolist(), passing)[:10]}
-        plan = plan_filter(asked, index.store, index.lexical, fetch=10)
-        hits, way = nearest(plan, query.tolist(), 10, index.store, index.lexical)
-        assert {hit.id for hit in hits} <= passing
+        exact = {hit.id for hit in index.store.rank(query, passing)[:10]}
+        hits, way = search(index, query, FILTERS[name])
+        assert {id_ for id_, _ in hits} <= passing
         assert len(hits) <= 10
-        assert len({hit.id for hit in hits[:10]} & exact) >= 0.8 * len(exact)
-        assert [hit.score for hit in hits] == sorted(hit.score for hit in hits)
+        assert len({id_ for id_, _ in hits} & exact) >= 0.8 * len(exact)
+        distances = [distance for _, distance in hits]
+        assert distances == sorted(distances)
         if name == "none":
             assert way == "lexical"
         elif favoured in ("ids", "chroma") and len(passing) > 10:
@@ -98,14 +107,13 @@ def test_overfetching_reaches_filters_that_pass_often(index, points, monkeypatch
     monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_, **__: 1e6))
     monkeypatch.setattr(Cost, "chroma", staticmethod(lambda *_, **__: 200.0))
     monkeypatch.setattr(Cost, "ids", staticmethod(lambda *_, **__: 200.0))
-    plan = plan_filter(parse(FILTERS["half"]), index.store, index.lexical, fetch=10)
-    _, way = nearest(plan, points.queries[0].tolist(), 10, index.store, index.lexical)
+    _, way = search(index, points.queries[0], FILTERS["half"])
     assert way == "overfetch"
 
 
 def test_overfetching_gives_up_within_half_of_chromas_own_cost(index, points, monkeypatch):
     monkeypatch.setattr(filtered_search, "_LOOK", 20)
-    monkeypatch.setattr(filtered_search, "MOST_IDS", 0)
+    monkeypatch.setattr(filter_plan, "MOST_IDS", 0)
     monkeypatch.setattr(Cost, "exact", staticmethod(lambda *_, **__: 1e6))
     monkeypatch.setattr(Cost, "ids", staticmethod(lambda *_, **__: math.inf))
     monkeypatch.setattr(Cost, "chroma", staticmethod(lambda *_, **__: 30.0))
@@ -115,8 +123,7 @@ def test_overfetching_gives_up_within_half_of_chromas_own_cost(index, points, mo
     monkeypatch.setattr(
         index.store, "query", lambda e, n, where: asked.append((n, where)) or query(e, n, where)
     )
-    plan = plan_filter(parse(FILTERS["far"]), index.store, index.lexical, fetch=10)
-    hits, way = nearest(plan, points.queries[0].tolist(), 10, index.store, index.lexical)
+    hits, way = search(index, points.queries[0], FILTERS["far"])
     assert way == "chroma"
     assert len(hits) == 10
     assert sum(0.1 * n for n, where in asked if where is None) <= 15.0
@@ -124,8 +131,7 @@ def test_overfetching_gives_up_within_half_of_chromas_own_cost(index, points, mo
 
 
 def test_chromas_route_is_taken_when_forced(index, points):
-    plan = plan_filter(parse({"bucket": 7}), index.store, index.lexical, fetch=10, route="chroma")
-    hits, way = nearest(plan, points.queries[0].tolist(), 10, index.store, index.lexical)
+    hits, way = search(index, points.queries[0], {"bucket": 7}, route="chroma")
     assert way == "chroma"
     assert len(hits) == 10
 
@@ -137,24 +143,55 @@ def test_a_lexical_index_that_lags_behind_leaves_it_to_chroma(points, monkeypatc
     ids = [f"p{i}" for i in range(50)]
     store._collection.add(ids=ids, embeddings=points.vectors[:50], metadatas=[{"n": 1}] * 50)
     store.sync()
-    index, asked, query = store._index, parse({"n": 1}), points.queries[0].tolist()
-    plan = plan_filter(asked, index.store, index.lexical, fetch=10)
-    assert nearest(plan, query, 10, index.store, index.lexical)[1] == "ids"
+    assert search(store._index, points.queries[0], {"n": 1})[1] == "ids"
     store._client.get_collection(store._collection.name).delete(ids=["p0"])
-    hits, way = nearest(plan, query, 10, index.store, index.lexical)
+    hits, way = search(store._index, points.queries[0], {"n": 1})
     assert way == "chroma"
     assert len(hits) == 10
-    assert "p0" not in {hit.id for hit in hits}
+    assert "p0" not in {id_ for id_, _ in hits}
 
 
 def test_among_equals_the_smaller_id_comes_first(tmp_path):
     store = HybridChroma("equals", None, str(tmp_path), collection_configuration=COSINE)
     ids = list("dbeca")
     store._collection.add(ids=ids, embeddings=[[1.0, 0.0]] * 4 + [[0.0, 1.0]])
-    rank = store._index.store.rank
-    assert [hit.id for hit in rank([1.0, 0.0], ids, 2)] == ["b", "c"]
-    assert [hit.id for hit in rank([1.0, 0.0], ids)] == ["b", "c", "d", "e", "a"]
-    assert [hit.id for hit in rank([1.0, 0.0], [*ids, "gone"], 9)] == ["b", "c", "d", "e", "a"]
+    rank, east = store._index.store.rank, np.array([1.0, 0.0], dtype=np.float32)
+    assert [hit.id for hit in rank(east, ids, 2)] == ["b", "c"]
+    assert [hit.id for hit in rank(east, ids)] == ["b", "c", "d", "e", "a"]
+    assert [hit.id for hit in rank(east, [*ids, "gone"], 9)] == ["b", "c", "d", "e", "a"]
+
+
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_a_tie_at_the_end_of_the_list_is_broken_by_id(place, tmp_path):
+    where = str(tmp_path) if place == "disk" else None
+    store = HybridChroma(fresh_name(), None, where, collection_configuration=COSINE)
+    ids = [f"{n * 7 % 40:02}" for n in range(40)]
+    store._collection.add(ids=ids, embeddings=[[1.0, 0.0]] * 40)
+    for _ in range(2):
+        for k in (1, 2, 3, 20, 39, 40, 50):
+            found = store.similarity_search_by_vector([1.0, 0.0], k=k)
+            assert [document.id for document in found] == sorted(ids)[:k]
+        time.sleep(0.1)  # longer than a tick: from here on what was seen is trusted
+
+
+def test_a_vector_query_is_one_call_once_chromas_index_is_known(tmp_path, points, monkeypatch):
+    store = HybridChroma("points", None, str(tmp_path), collection_configuration=COSINE)
+    ids = [f"p{i}" for i in range(500)]
+    store._collection.add(ids=ids, embeddings=points.vectors[:500], documents=ids)
+    store.sync()
+    time.sleep(0.1)
+    query = points.queries[0].tolist()
+    before = {k: store.similarity_search_by_vector(query, k=k) for k in (3, 10, 98)}
+    calls, collection = [], store._index.store._collection
+    for name in ("get", "query", "count"):
+        method = getattr(collection, name)
+        monkeypatch.setattr(
+            collection, name, lambda *a, n=name, m=method, **o: calls.append(n) or m(*a, **o),
+            raising=False,
+        )  # fmt: skip
+    for k, found in before.items():
+        assert store.similarity_search_by_vector(query, k=k) == found
+    assert calls == ["query"] * len(before)
 
 
 @pytest.mark.parametrize("filter", [None, {"even": True}])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +13,13 @@ import pytest
 
 from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.filters import parse
+from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.engine.chroma import read_ahead
 from langchain_chroma_hybrid.engine.chroma.vectors import VectorCache, Vectors, room
-from langchain_chroma_hybrid.engine.query import filtered_search
+from langchain_chroma_hybrid.engine.query import filter_plan, filtered_search
 from langchain_chroma_hybrid.engine.query.cost import Cost
-from langchain_chroma_hybrid.engine.query.filtered_search import nearest, plan_filter
+from langchain_chroma_hybrid.engine.query.legs import VectorLeg
+from langchain_chroma_hybrid.engine.query.plan import make_plan
 from tests.helpers import COSINE
 
 if TYPE_CHECKING:
@@ -25,7 +29,10 @@ if TYPE_CHECKING:
 
 N, DIMENSION = 600, 8
 TENANT = parse({"tenant": 1})
-QUERY = np.eye(DIMENSION)[0].tolist()
+QUERY = np.eye(DIMENSION, dtype=np.float32)[0]
+REQUEST = SearchRequest(
+    None, embedding=QUERY.tolist(), k=10, fetch_k=10, mode="vector", where={"tenant": 1}
+)
 
 
 def no_gift(*_: Any, **__: Any) -> float:
@@ -35,7 +42,8 @@ def no_gift(*_: Any, **__: Any) -> float:
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HybridIndex:
     """Reading takes three queries to pay, and more than ten records are never read in a query."""
-    monkeypatch.setattr(filtered_search, "_EXACT_AT_MOST", 10)
+    for module in (filter_plan, filtered_search):
+        monkeypatch.setattr(module, "EXACT_AT_MOST", 10)
     monkeypatch.setattr(Cost, "exact", staticmethod(no_gift))
     monkeypatch.setattr(read_ahead, "_PAGE", 50)
     store = HybridChroma("points", None, str(tmp_path), collection_configuration=COSINE, max_age=0)
@@ -48,9 +56,8 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HybridIndex:
 
 
 def ask(index: HybridIndex) -> tuple[list[str], str]:
-    plan = plan_filter(TENANT, index.store, index.lexical, fetch=10)
-    hits, way = nearest(plan, QUERY, 10, index.store, index.lexical)
-    return [hit.id for hit in hits], way
+    result = index.search(REQUEST)
+    return [hit.id for hit in result.hits], result.legs[0].filtered_by
 
 
 def wait_for_reading() -> None:
@@ -61,17 +68,18 @@ def wait_for_reading() -> None:
 
 def ask_until_read(index: HybridIndex, monkeypatch: pytest.MonkeyPatch, queries: int = 1) -> None:
     """The price is what so many queries lose."""
-    took, clock = iter(range(10**6)), time.perf_counter
-    monkeypatch.setattr(Cost, "reading", staticmethod(lambda _: 1e3 * queries))
-    monkeypatch.setattr(filtered_search.time, "perf_counter", lambda: float(next(took)))
-    for _ in range(queries):
-        assert ask(index)[1] != "exact"
-    monkeypatch.setattr(filtered_search.time, "perf_counter", clock)
+    seconds = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: float(next(seconds)))
+    with monkeypatch.context() as slow:
+        slow.setattr(filtered_search, "time", clock)
+        index.store.ahead._rate = 1e3 * (queries - 0.5) / (N // 3)
+        for _ in range(queries):
+            assert ask(index)[1] != "exact"
     wait_for_reading()
 
 
 def test_it_is_read_when_the_queries_have_lost_what_it_costs(index, monkeypatch):
-    exact = [hit.id for hit in index.store.rank(QUERY, index.store.match(TENANT), 10)]
+    exact = [hit.id for hit in index.store.rank(QUERY, index.match(TENANT), 10)]
     ask_until_read(index, monkeypatch, queries=3)
     assert ask(index) == (exact, "exact")
 
@@ -85,7 +93,7 @@ def test_what_was_read_is_used_whatever_the_estimates_say(index, monkeypatch):
 def test_a_write_starts_it_anew(index, monkeypatch):
     ask_until_read(index, monkeypatch)
     assert ask(index)[1] == "exact"
-    index.store._client.get_collection("points").update(["p1"], [QUERY])
+    index.store._client.get_collection("points").update(["p1"], [QUERY.tolist()])
     ids, way = ask(index)
     assert way != "exact"
     assert ids[0] == "p1"
@@ -115,19 +123,34 @@ def test_vectors_that_made_room_for_others_are_not_read_in_a_query(index, monkey
     ask_until_read(index, monkeypatch)
     assert ask(index)[1] == "exact"
     index.store.reader._shared.known = VectorCache(0)
-    monkeypatch.setattr(filtered_search, "_EXACT_AT_MOST", at_most)
+    for module in (filter_plan, filtered_search):
+        monkeypatch.setattr(module, "EXACT_AT_MOST", at_most)
     monkeypatch.setattr(Cost, "exact", staticmethod(lambda _, unread, **__: 1e6 * unread))
     assert [ask(index)[1] == "exact" for _ in range(2)] == [False, False]
 
 
-def test_what_is_written_between_plan_and_ranking_is_not_read_in_the_query(index, monkeypatch):
+def test_what_loses_its_room_between_plan_and_ranking_is_not_read_in_the_query(index, monkeypatch):
     ask_until_read(index, monkeypatch)
-    plan = plan_filter(TENANT, index.store, index.lexical, fetch=10)
-    assert plan.ids is not None
-    index.store._client.get_collection("points").update(["p1"], [QUERY])
-    hits, way = nearest(plan, QUERY, 10, index.store, index.lexical)
-    assert way != "exact"
-    assert hits[0].id == "p1"
+    plan = make_plan(REQUEST, index.store, index.lexical, index.store.lasting_token())
+    assert plan.filter.strategy == "exact"
+    index.store.reader._shared.known = VectorCache(0)
+    outcome = VectorLeg(index.store, index.lexical, QUERY).run(plan)
+    assert outcome.filtered_by != "exact"
+    assert [hit.id for hit in outcome.hits[:10]] == ask(index)[0]
+
+
+def test_the_first_query_reads_a_page_to_learn_what_that_takes(index, monkeypatch):
+    read: list[int] = []
+    vectors = index.store.reader.vectors
+
+    def watched(ids: list[str], token: Any) -> Vectors:
+        read.append(len(ids))
+        return vectors(ids, token)
+
+    monkeypatch.setattr(index.store.reader, "vectors", watched)
+    assert ask(index)[1] != "exact"
+    wait_for_reading()
+    assert read == [50]
 
 
 def test_a_machine_without_room_for_a_thread(index, monkeypatch):

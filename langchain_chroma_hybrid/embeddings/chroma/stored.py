@@ -6,11 +6,12 @@ a service at any address that is sent any of our environment's keys.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chromadb.api.types import Documents, EmbeddingFunction
 from chromadb.utils.embedding_functions import known_embedding_functions
+from langchain_core.embeddings import Embeddings
 
 from langchain_chroma_hybrid.embeddings.chroma.bridge import NAME, ChromaHybridEmbeddingFunction
 from langchain_chroma_hybrid.embeddings.chroma.config import load_stored
@@ -61,6 +62,39 @@ def stored_function(
             "embeddings of your own, such as from_chroma(function)"
         )
     return known.build_from_config(config)  # type: ignore[no-any-return]
+
+
+class StoredEmbeddings(Embeddings):
+    """LangChain `Embeddings` by what a collection remembers, as far as somebody trusts it.
+
+    Args:
+        configuration: gives the collection's `configuration_json`, as it is at each call.
+        trusted: what may be loaded, beside what `trust_stored_models` was told.
+    """
+
+    def __init__(
+        self, configuration: Callable[[], Mapping[str, Any]], trusted: TrustedModels = NOBODY
+    ) -> None:
+        self._configuration = configuration
+        self._trusted = trusted
+
+    def embed_query(self, text: str) -> list[float]:
+        """One vector `(d,)`.
+
+        Raises:
+            EmbeddingError: the collection remembers nothing, or nothing that anybody trusts.
+        """
+        return [float(number) for number in self._function().embed_query([text])[0]]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Vectors `(n, d)`; errors as for `embed_query`."""
+        return [[float(number) for number in vector] for vector in self._function()(texts)]
+
+    def _function(self) -> EmbeddingFunction[Any]:
+        function = stored_function(self._configuration(), self._trusted)
+        if function is None:
+            raise EmbeddingError.of("embedding_function", None, 'one, or `mode="lexical"`')
+        return function
 
 
 class _StoredModel(EmbeddingFunction[Documents]):

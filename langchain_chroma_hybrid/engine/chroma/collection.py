@@ -22,7 +22,6 @@ from langchain_chroma_hybrid.engine.chroma.calls import (
     columns,
     pages,
     records_of,
-    row,
     translated,
 )
 from langchain_chroma_hybrid.engine.chroma.change_token import (
@@ -75,6 +74,9 @@ class Remembered:
         self.answers = TokenCache[Filter, frozenset[str]](_MOST_BYTES, _bytes_of_ids)
         self.vectors = SharedVectors()
         self.ahead = ReadAhead(directory)
+
+        # The change token under which Chroma's index was seen to find all that it holds.
+        self.found_all: Token | None = None
 
     def close(self) -> None:
         """Stop reading and close what was opened; callers' clients stay open."""
@@ -157,6 +159,14 @@ class ChromaStore:
         return space
 
     @cached_property
+    def search_depth(self) -> int:
+        """Candidates of every search of Chroma's index: fewer neighbours are the first of these.
+
+        hnswlib looks for `max(ef_search, n)` and gives the first `n`; 0 where nobody knows.
+        """
+        return int((self.configuration.get("hnsw") or {}).get("ef_search") or 0)
+
+    @cached_property
     def announced(self) -> AnnouncedCollection:
         """Where processes tell each other what they have written to this collection."""
         return AnnouncedCollection(self._client, self.uuid)
@@ -169,24 +179,28 @@ class ChromaStore:
     # Reading
 
     def query(
-        self, embedding: Sequence[float], n: int, where: Filter | None, **restriction: Any
+        self, embedding: Vector, n: int, where: Filter | None, **restriction: Any
     ) -> list[Scored]:
         """The `n` nearest records that pass `where`, as `(id, distance)`, nearest first."""
         found = self._nearest(embedding, n, where, ["distances"], **restriction)
         return list(map(Scored, found["ids"][0], map(float, (found["distances"] or [[]])[0])))
 
     def query_records(
-        self, embedding: Sequence[float], n: int, where: Filter | None
+        self, embedding: Vector, n: int, where: Filter | None
     ) -> tuple[list[Scored], dict[str, Record]]:
         """The same with the records, in one call and no other."""
         found = self._nearest(embedding, n, where, ["distances", "documents", "metadatas", "uris"])
         first = {name: found[name][0] for name in _COLUMNS}
         records = {record.id: record for record in records_of(first)}
+        # What another process has deleted comes without anything, as what never had anything does.
+        if empty := [id_ for id_, r in records.items() if r == Record(id_, None)]:
+            there = self.fetch(empty)
+            records = {id_: r for id_, r in records.items() if id_ not in empty or id_ in there}
         return list(map(Scored, first["ids"], map(float, first["distances"]))), records
 
     def _nearest(
         self,
-        embedding: Sequence[float],
+        embedding: Vector,
         n: int,
         where: Filter | None,
         include: list[str],
@@ -195,7 +209,7 @@ class ChromaStore:
         conditions, document = to_chroma(where)
         with self._asking(), self.reader.collection() as collection:
             return collection.query(
-                query_embeddings=row(embedding),
+                query_embeddings=[embedding],  # type: ignore[arg-type]  # one array is all it needs
                 n_results=min(n, _MOST_RESULTS),
                 where=conditions,
                 where_document=document,  # type: ignore[arg-type]  # a plain dict by design
@@ -203,8 +217,19 @@ class ChromaStore:
                 **restriction,
             )
 
+    def finds_all(self, token: Token | None) -> bool:
+        """Whether Chroma's index is known to miss no record by itself; a server's is trusted.
+
+        An HNSW graph can have islands that no search reaches, after deletions or with few links.
+        """
+        return self.on_server or (token is not None and self._remembered.found_all == token)
+
+    def note_found_all(self, token: Token | None) -> None:
+        """A query found as many records as it could."""
+        self._remembered.found_all = token
+
     def query_among(
-        self, embedding: Sequence[float], n: int, ids: Sequence[str]
+        self, embedding: Vector, n: int, ids: Sequence[str]
     ) -> list[Scored] | None:
         """The `n` nearest of `ids`, at most `MOST_IDS`; None if Chroma's index lacks one."""
         try:
@@ -212,9 +237,8 @@ class ChromaStore:
         except InternalError:
             return None
 
-    def match(self, where: Filter) -> frozenset[str]:
-        """Ids of all records that pass `where`, by Chroma's own filter."""
-        token = self._lasting_token()
+    def match(self, where: Filter, token: Token | None = None) -> frozenset[str]:
+        """Ids of all records that pass, by Chroma's own filter; remembered under `token`."""
         known = self._remembered.answers.known(token, [where])
         if where in known:
             return known[where]
@@ -250,13 +274,13 @@ class ChromaStore:
             records.update((record.id, record) for record in records_of(found))
         return records
 
-    def vectors(self, ids: Iterable[str]) -> Vectors:
-        """Those of the records among the distinct `ids` that exist."""
-        return self.reader.vectors(tuple(ids), self._lasting_token())
+    def vectors(self, ids: Iterable[str], token: Token | None = None) -> Vectors:
+        """Those of the records among the distinct `ids` that exist; remembered under `token`."""
+        return self.reader.vectors(tuple(ids), token)
 
-    def unread(self, ids: Sequence[str]) -> int:
+    def unread(self, ids: Sequence[str], token: Token | None) -> int:
         """For how many of `ids` `vectors` would have to ask Chroma."""
-        return self.reader.unread(ids, self._lasting_token())
+        return self.reader.unread(ids, token)
 
     @property
     def remembers(self) -> bool:
@@ -264,10 +288,14 @@ class ChromaStore:
         return self.directory is not None
 
     def rank(
-        self, embedding: Sequence[float], ids: Iterable[str], n: int | None = None
+        self,
+        embedding: Vector,
+        ids: Iterable[str],
+        n: int | None = None,
+        token: Token | None = None,
     ) -> list[Scored]:
         """The `n` nearest of the distinct `ids` that exist, as `(id, distance)`, exactly."""
-        vectors = self.vectors(ids)
+        vectors = self.vectors(ids, token)
         if not vectors.ids:
             return []
         far = self.distances(embedding, vectors)
@@ -278,12 +306,12 @@ class ChromaStore:
         ranked = sorted((float(far[i]), vectors.ids[i]) for i in near)
         return [Scored(id_, distance) for distance, id_ in ranked[:n]]
 
-    def distances(self, embedding: Sequence[float], vectors: Vectors) -> Vector:
+    def distances(self, embedding: Vector, vectors: Vectors) -> Vector:
         """Chroma's distances `(m,)` of the query `(d,)` to `m` vectors; lower is nearer."""
-        query, dimension = np.asarray(embedding, dtype=np.float32), vectors.block.shape[1]
-        if query.shape != (dimension,):
-            raise EmbeddingError.of("embedding", f"shape {query.shape}", f"({dimension},)")
-        return distances(query, vectors, self.space)
+        dimension = vectors.block.shape[1]
+        if embedding.shape != (dimension,):
+            raise EmbeddingError.of("embedding", f"shape {embedding.shape}", f"({dimension},)")
+        return distances(embedding, vectors, self.space)
 
     def count(self) -> int:
         """Number of records."""
@@ -306,7 +334,8 @@ class ChromaStore:
         """A look at the change token, which servers and ephemeral clients do not have."""
         return sight_of(self.directory) if self.directory else Sight()
 
-    def _lasting_token(self) -> Token | None:
+    def lasting_token(self) -> Token | None:
+        """The change token, if every later write is sure to give another one."""
         return lasting_token(self.directory)
 
     def unchanged(self, noted: Token | None, token: Token | None) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector, Vectors
 
@@ -33,12 +33,13 @@ def relevance(distance: float, space: Space) -> float:
     return float(1.0 / (1.0 + np.exp(np.clip(distance - 1.0, -60.0, 60.0))))
 
 
-def similarity(distance: float, space: Space) -> float:
-    """A distance turned round, higher is better, in proportion, for fusions."""
-    return -distance if space == "l2" else 1.0 - distance
+def similarities(distances: Iterable[float], space: Space) -> list[float]:
+    """Distances turned round, higher is better, in proportion, for fusions."""
+    top = 0.0 if space == "l2" else 1.0
+    return [top - distance for distance in distances]
 
 
-# The lowest value of `similarity`; unbounded for l2 and ip.
+# The lowest similarity; unbounded for l2 and ip.
 SIMILARITY_FLOOR: Mapping[Space, float | None] = {"cosine": -1.0, "l2": None, "ip": None}
 # The highest: that of a record whose vector is the query's; unbounded for ip.
 SIMILARITY_CEILING: Mapping[Space, float | None] = {"cosine": 1.0, "l2": 0.0, "ip": None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_chroma_hybrid.engine.chroma.change_token import lasting_token
 from langchain_chroma_hybrid.engine.chroma.token_cache import TokenCache
@@ -28,94 +28,87 @@ THREAD = "chroma-hybrid-read-ahead"
 _log = logging.getLogger(__name__)
 
 
+class Wanted(NamedTuple):
+    """The vectors of what passes a filter: how many, of which ids, and who reads them."""
+
+    where: Filter | None
+    passing: int
+    ids: Callable[[], Sequence[str]]
+    reader: VectorReader
+
+
 class ReadAhead:
     """Which filters have their vectors at hand, and which would be better off. Thread-safe.
 
-    A query that has to do without them says how much longer it took. When that adds up to the price
-    of reading, they are read in a thread of their own: in all, no filter costs more than twice what
-    the better way would have cost (the ski rental problem; Karlin, Manasse, Rudolph, Sleator:
-    Competitive Snoopy Caching, 1988). A change of the data folder starts it all anew.
+    A query that has to do without them says how long it took. When that adds up to what reading
+    them takes on this machine, which the first pages tell, they are read in a thread of their own:
+    in all, no filter costs much more than twice what the better way would have cost (the ski rental
+    problem; Karlin, Manasse, Rudolph, Sleator: Competitive Snoopy Caching, 1988). A change of the
+    data folder starts it all anew.
     """
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._lost: TokenCache[Filter, float] = TokenCache(_MOST_BYTES, lambda _: 0)
+        self._spent: TokenCache[Filter, float] = TokenCache(_MOST_BYTES, lambda _: 0)
         self._read: TokenCache[Filter, bool] = TokenCache(_MOST_BYTES, lambda _: 0)
-        self._busy = False
-        self._closed = False
+        self._busy = self._closed = False
+        # Milliseconds for a vector, once some were read.
+        self._rate: float | None = None
 
-    def has_read(self, where: Filter) -> bool:
-        """Whether all that passed `where` was read, since when nothing has changed."""
-        return self._read.known(self._token(), [where]).get(where, False)
+    def has_read(self, where: Filter, token: Token | None) -> bool:
+        """Whether all that passed `where` was read under `token`."""
+        return self._read.known(token, [where]).get(where, False)
 
-    def forget(self, where: Filter) -> None:
+    def forget(self, where: Filter, token: Token | None) -> None:
         """What was read is not remembered any more."""
-        self._read.keep(self._token(), {where: False})
+        self._read.keep(token, {where: False})
 
-    def lose(
-        self,
-        where: Filter,
-        milliseconds: float,
-        price: float,
-        ids: Callable[[], Sequence[str]],
-        reader: VectorReader,
-    ) -> None:
-        """A query took so much longer without the vectors of `ids`, which cost `price` to read."""
-        token = self._token()
-        if token is None:
+    def went_without(self, wanted: Wanted, milliseconds: float, token: Token | None) -> None:
+        """A query took so long without the vectors that are `wanted`."""
+        where = wanted.where
+        if token is None or where is None:
             return
         with self._lock:
-            lost = self._lost.known(token, [where]).get(where, 0.0) + milliseconds
-            start = lost >= price and not (self._busy or self._closed)
-            self._lost.keep(token, {where: 0.0 if start else max(0.0, lost)})
+            spent = self._spent.known(token, [where]).get(where, 0.0) + milliseconds
+            pays = self._rate is None or spent >= self._rate * wanted.passing
+            start = pays and not (self._busy or self._closed)
+            self._spent.keep(token, {where: 0.0 if start and self._rate else spent})
             self._busy = self._busy or start
         if start:
-            self._start(where, ids, token, reader)
+            try:
+                threading.Thread(target=self._work, args=(wanted, token), name=THREAD).start()
+            except RuntimeError:  # the machine has no room for another thread
+                self._busy = False
 
     def close(self) -> None:
         """Read no further."""
         self._closed = True
 
-    def _token(self) -> Token | None:
-        return lasting_token(self._directory)
-
-    def _start(
-        self,
-        where: Filter,
-        ids: Callable[[], Sequence[str]],
-        token: Token,
-        reader: VectorReader,
-    ) -> None:
-        given = where, ids, token, reader
-        work = threading.Thread(target=self._work, args=given, name=THREAD)
+    def _work(self, wanted: Wanted, token: Token) -> None:
+        """Read all of them; the very first time only some, to learn what it takes."""
+        learned = self._rate is not None
         try:
-            work.start()
-        except RuntimeError:  # the machine has no room for another thread
-            self._busy = False
-
-    def _work(
-        self,
-        where: Filter,
-        ids: Callable[[], Sequence[str]],
-        token: Token,
-        reader: VectorReader,
-    ) -> None:
-        try:
-            if self._read_all(ids(), token, reader):
-                self._read.keep(token, {where: True})
+            ids = wanted.ids()
+            done = self._read_pages(ids if learned else ids[:_PAGE], wanted.reader, token)
+            if wanted.where is not None and done and (learned or len(ids) <= _PAGE):
+                self._read.keep(token, {wanted.where: True})
         except Exception as error:  # noqa: BLE001  # nobody waits for it; the next query says what fails
             _log.debug("reading vectors ahead failed: %s", error)
         finally:
             self._busy = False
 
-    def _read_all(self, ids: Sequence[str], token: Token, reader: VectorReader) -> bool:
+    def _read_pages(self, ids: Sequence[str], reader: VectorReader, token: Token) -> bool:
         for start in range(0, len(ids), _PAGE):
             # The program may have ended, and waits for its threads.
             if self._closed or not threading.main_thread().is_alive():
                 return False
-            reader.vectors(ids[start : start + _PAGE], token)
-            if self._token() != token:
+            page = ids[start : start + _PAGE]
+            unread, begun = reader.unread(page, token), time.perf_counter()
+            reader.vectors(page, token)
+            if unread:
+                self._rate = (time.perf_counter() - begun) * 1e3 / unread
+            if lasting_token(self._directory) != token:
                 return False
             time.sleep(_PAUSE)
         return True

@@ -1,40 +1,41 @@
-"""One query under way: its plan, what it reads from, and its legs side by side."""
+"""One query under way: its legs side by side, and what comes of them."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid.core.search import SearchResult
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.query.hydrate import hydrate
 from langchain_chroma_hybrid.engine.query.legs import (
-    further_outcome,
-    run_lexical,
-    run_vector,
+    FailedLeg,
+    FurtherLeg,
+    LexicalLeg,
+    VectorLeg,
+    run_leg,
     settle,
-    timed,
 )
 from langchain_chroma_hybrid.engine.query.plan import deeper
 from langchain_chroma_hybrid.engine.query.rank import rank
-from langchain_chroma_hybrid.engine.threads import submit
+from langchain_chroma_hybrid.engine.query.values import Outcome
+from langchain_chroma_hybrid.engine.threads import in_thread, submit
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from collections.abc import Sequence
 
-    from langchain_chroma_hybrid.core.search import SearchRequest
+    from langchain_chroma_hybrid.core.search import Embedder, SearchRequest
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-    from langchain_chroma_hybrid.engine.half import LexicalHalf
-    from langchain_chroma_hybrid.engine.query.filtered_search import Route
-    from langchain_chroma_hybrid.engine.query.legs import Outcome
-    from langchain_chroma_hybrid.engine.query.plan import Plan
+    from langchain_chroma_hybrid.engine.query.legs import Leg
+    from langchain_chroma_hybrid.engine.query.values import Plan, Route
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
-T = TypeVar("T")
-Step: TypeAlias = Callable[[], "Outcome"]
+Step: TypeAlias = Callable[[], Outcome]
+Trace: TypeAlias = Callable[[str, Step], Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Query:
     Attributes:
         asked: the request as it came, and by which `route`.
         start: when it was asked, by `time.perf_counter`.
-        half: the lexical half; None when the query does without.
-        rebuilds: how often that had been made anew when the query began.
+        lexical: the lexical index; None when the query does without.
+        version: of the index, another one when it is made anew; None without an index.
         notes: what the query has to do without, in words.
         tried: how often it was begun before, in vain.
     """
@@ -55,34 +56,72 @@ class Query:
     asked: SearchRequest
     route: Route
     start: float
-    half: LexicalHalf | None = None
-    rebuilds: int = 0
+    lexical: LexicalIndex | None = None
+    version: object = None
     notes: tuple[str, ...] = ()
     tried: int = 0
 
-    @property
-    def lexical(self) -> LexicalIndex | None:
-        """The lexical index; None when the query does without."""
-        return None if self.half is None else self.half.lexical
+    def run(self, embeddings: Embedder, trace: Trace | None) -> list[Outcome]:
+        """What each leg returned; the legs run side by side.
 
-    def outlived(self, now: LexicalHalf | None) -> bool:
-        """Whether the index was made anew, or is another one, since the query began."""
-        if self.half is None:
-            return False
-        return now is not self.half or now.keeper.rebuilds != self.rebuilds
+        The query is embedded here, in the caller's thread: models, their caches and event loops may
+        belong to it.
+        """
+        steps, others = self.plan.steps, self.asked.further
+        make = partial(self._step, embeddings=embeddings, trace=trace)
+        further = [submit(make(name)) for name in steps if name in others]
+        own = [make(name) for name in steps if name not in others]
+        # What Chroma does needs the interpreter least: it goes to another thread.
+        aside = [submit(step) for step in own[1:]]
+        here = [step() for step in own[:1]]
+        return [*here, *(each.result() for each in (*aside, *further))]
 
-    def step(self, name: str, given: Callable[[], Any]) -> Step:
-        """The leg `name`; `given` brings the query's vector, or the ids of a further leg."""
-        plan, store, lexical = self.plan, self.store, self.lexical
+    async def arun(self, embeddings: Embedder, trace: Trace | None) -> list[Outcome]:
+        """The same without blocking the event loop."""
 
-        def run() -> Outcome:
-            if name == LEXICAL:
-                return run_lexical(plan, lexical)
-            if name == VECTOR:
-                return run_vector(plan, store, lexical, given())
-            return further_outcome(name, given(), plan, lexical)
+        async def run(name: str) -> Outcome:
+            leg = await self._aleg(name, embeddings)
+            return await in_thread(self._traced(leg, trace))
 
-        return lambda: timed(name, run)
+        return await asyncio.gather(*map(run, self.plan.steps))
+
+    def _step(self, name: str, embeddings: Embedder, trace: Trace | None) -> Step:
+        return self._traced(self._leg(name, embeddings), trace)
+
+    def _traced(self, leg: Leg, trace: Trace | None) -> Step:
+        step = partial(run_leg, leg, self.plan)
+        return step if trace is None else partial(trace, leg.name, step)
+
+    def _leg(self, name: str, embeddings: Embedder) -> Leg:
+        """The leg with what it needs: the query's vector is made here."""
+        request = self.plan.request
+        if name == LEXICAL:
+            return LexicalLeg(self.lexical)
+        if name != VECTOR:
+            ask = partial(self.asked.further[name].search, request.text or "", self.plan.fetch)
+            return FurtherLeg(name, self.lexical, ask)
+        try:
+            vector = request.embedding
+            if vector is None:
+                vector = embeddings.embed_query(_encodable(request.text or ""))
+        except Exception as error:  # noqa: BLE001  # settled with the failures of the other legs
+            return FailedLeg(name, error)
+        return VectorLeg(self.store, self.lexical, vector)
+
+    async def _aleg(self, name: str, embeddings: Embedder) -> Leg:
+        """The same, where what has to be waited for is awaited."""
+        request = self.plan.request
+        text = request.text or ""
+        try:
+            if name in self.asked.further:
+                ids = await self.asked.further[name].asearch(text, self.plan.fetch)
+                return FurtherLeg(name, self.lexical, lambda: ids)
+            if name == VECTOR and request.embedding is None:
+                vector = await embeddings.aembed_query(_encodable(text))
+                return VectorLeg(self.store, self.lexical, vector)
+        except Exception as error:  # noqa: BLE001  # settled with the failures of the other legs
+            return FailedLeg(name, error)
+        return self._leg(name, embeddings)
 
     def finish(self, outcomes: Sequence[Outcome]) -> SearchResult | Query:
         """The result, or the query to run instead when it has too few for want of depth.
@@ -93,43 +132,22 @@ class Query:
         """
         settle(self.plan, outcomes)
         ranking = rank(self.plan, outcomes, self.store, self.lexical)
-        embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
-        known = next((o.records for o in outcomes if o.records is not None), None)
-        hits = hydrate(self.plan, ranking, embedding, self.store, self.lexical, known)
+        near = next((o for o in outcomes if o.embedding is not None), Outcome(VECTOR))
+        hits = hydrate(
+            self.plan, ranking, near.embedding, self.store, self.lexical, near.records
+        )
         plan = deeper(self.plan, outcomes, ranking, len(hits))
         if plan is not None:
             return replace(self, plan=plan)
         return SearchResult(
             hits,
-            tuple(outcome.report() for outcome in outcomes),
+            tuple([outcome.report() for outcome in outcomes]),
             (time.perf_counter() - self.start) * 1e3,
             self.notes,
-            embedding if self.plan.request.with_embedding else None,
+            near.embedding if self.plan.request.with_embedding else None,
         )
 
 
-def started(steps: Iterable[Callable[[], Outcome]]) -> list[Future[Outcome]]:
-    """Run steps in threads, in the caller's context."""
-    return [submit(step) for step in steps]
-
-
-def given(work: Callable[[], T]) -> Callable[[], T]:
-    """What `work` gives, here and now, or its failure, for the step that needs it."""
-    try:
-        result = work()
-    except Exception as error:  # noqa: BLE001  # raised again in the step, where failures are settled
-        return partial(_fail, error)
-    return lambda: result
-
-
-def _fail(error: Exception) -> Any:
-    raise error
-
-
-async def awaited(work: Awaitable[T]) -> Callable[[], T]:
-    """The same for what is awaited."""
-    try:
-        result = await work
-    except Exception as error:  # noqa: BLE001  # raised again in the step, where failures are settled
-        return partial(_fail, error)
-    return lambda: result
+def _encodable(text: str) -> str:
+    """Tokenizers written in Rust refuse lone surrogates, which no query should die of."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.filters import matches
+from langchain_chroma_hybrid.core.filters import evaluable, leaves, matches
 from langchain_chroma_hybrid.core.search import Hit, LegHit
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Record
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.fusion import Fused
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-    from langchain_chroma_hybrid.engine.query.legs import Vector
-    from langchain_chroma_hybrid.engine.query.plan import Plan
-    from langchain_chroma_hybrid.engine.query.rank import Ranking
+    from langchain_chroma_hybrid.engine.chroma.vectors import Vector
+    from langchain_chroma_hybrid.engine.query.values import Plan, Ranking
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 
@@ -34,25 +33,21 @@ def hydrate(
     What Chroma no longer has, or what no longer passes the filter there, is left out and the next
     ones move up: a lexical index that lags behind can cost a result, never leak one.
     """
+    request = plan.request
     found: list[tuple[Fused, Record]] = []
-    filters = plan.filter
-    for chunk in _chunks(_above_threshold(plan, ranking), plan.request.k):
-        # Text and metadata as they are now, not as the legs saw them: read and checked at once.
-        records = known or store.fetch((hit.id for hit in chunk), filters.beyond)
-        new = [(hit, records[hit.id]) for hit in chunk if hit.id in records]
-        checked = known is not None or filters.beyond is not None
-        found += [pair for pair in new if checked or matches(filters.asked, pair[1])]
-        found = _limited(found, plan.request.dedupe_key, 1)
-        found = _limited(found, plan.request.group_by, plan.request.group_limit)
-        if len(found) >= plan.request.k:
+    for chunk in _chunks(_above_threshold(plan, ranking), request.k):
+        found += _read(plan, chunk, store) if known is None else _known(chunk, known)
+        if request.dedupe_key is not None:
+            found = _limited(found, request.dedupe_key, 1)
+        if request.group_by is not None:
+            found = _limited(found, request.group_by, request.group_limit)
+        if len(found) >= request.k:
             break
-    best = found[: plan.request.k]
+    best = found[: request.k]
     vectors = _vectors(plan, ranking, [hit.id for hit, _ in best], store)
     distances = _distances(ranking, embedding, vectors, store)
     # Copies: these go to the caller, who may write to his own.
-    own = (
-        {i: row.copy() for i, row in vectors.by_id().items()} if plan.request.with_embedding else {}
-    )
+    own = {i: row.copy() for i, row in vectors.by_id().items()} if request.with_embedding else {}
     return tuple(
         Hit(
             record,
@@ -63,6 +58,25 @@ def hydrate(
         )
         for hit, record in best
     )
+
+
+def _read(
+    plan: Plan, chunk: Sequence[Fused], store: ChromaStore
+) -> Iterator[tuple[Fused, Record]]:
+    """What Chroma holds and what passes: as it is now, not as the legs saw it, read once."""
+    asked = plan.filter.asked
+    # Of some filters only Chroma can tell whether a record at hand passes.
+    beyond = asked if asked and not all(map(evaluable, leaves(asked))) else None
+    records = store.fetch([hit.id for hit in chunk], beyond)
+    for hit, record in _known(chunk, records):
+        if beyond is not None or matches(asked, record):
+            yield hit, record
+
+
+def _known(
+    chunk: Sequence[Fused], records: Mapping[str, Record]
+) -> Iterator[tuple[Fused, Record]]:
+    return ((hit, records[hit.id]) for hit in chunk if hit.id in records)
 
 
 def _above_threshold(plan: Plan, ranking: Ranking) -> Sequence[Fused]:
@@ -81,11 +95,9 @@ def _chunks(fused: Sequence[Fused], size: int) -> Iterator[Sequence[Fused]]:
 
 
 def _limited(
-    found: list[tuple[Fused, Record]], key: str | None, limit: int
+    found: list[tuple[Fused, Record]], key: str, limit: int
 ) -> list[tuple[Fused, Record]]:
     """The best `limit` of each value under `key`; records without the key all stay."""
-    if key is None:
-        return found
     seen: Counter[object] = Counter()
     kept = []
     for hit, record in found:
@@ -105,7 +117,7 @@ def _vectors(plan: Plan, ranking: Ranking, ids: Sequence[str], store: ChromaStor
     missing = [id_ for id_ in ids if request.with_embedding or id_ not in known]
     if not missing or not (request.with_embedding or request.with_distance):
         return NO_VECTORS
-    return store.vectors(missing)
+    return store.vectors(missing, plan.token)
 
 
 def _distances(

@@ -3,118 +3,157 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Protocol
 
 from langchain_chroma_hybrid.core.filters import Ids, all_of
-from langchain_chroma_hybrid.core.search import LegReport
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Scored
 from langchain_chroma_hybrid.engine.chroma.rows import query_vector
-from langchain_chroma_hybrid.engine.query.filtered_search import Way, nearest
+from langchain_chroma_hybrid.engine.query.filtered_search import FilteredSearch
+from langchain_chroma_hybrid.engine.query.values import Outcome
 from langchain_chroma_hybrid.errors import SearchError
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.core.values import Record
+    from collections.abc import Callable, Sequence
+
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-    from langchain_chroma_hybrid.engine.query.plan import Plan
+    from langchain_chroma_hybrid.engine.chroma.vectors import Vector
+    from langchain_chroma_hybrid.engine.query.values import Plan
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
-Embed: TypeAlias = Callable[[str], Sequence[float]]
-Vector: TypeAlias = Sequence[float]
+_nearest_first = attrgetter("score", "id")
+
+
+class Leg(Protocol):
+    """One way to rank records for a query."""
+
+    @property
+    def name(self) -> str:
+        """Under which its ranking is known."""
+
+    def run(self, plan: Plan) -> Outcome:
+        """Its best hits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one leg returned, in its own scores, best first.
+class LexicalLeg:
+    """BM25; without an index it finds nothing."""
 
-    Attributes:
-        records: the hits as Chroma holds them, where they came along; all of them pass the filter.
-    """
+    index: LexicalIndex | None
+    name: str = LEXICAL
 
-    name: str
-    hits: Sequence[Scored] = ()
-    embedding: Vector | None = None
-    filtered_by: str = "none"
-    took_ms: float = 0.0
-    error: Exception | None = None
-    records: Mapping[str, Record] | None = None
-
-    def report(self) -> LegReport:
-        """The part that users see."""
-        error = f"{type(self.error).__name__}: {self.error}" if self.error else None
-        return LegReport(self.name, len(self.hits), self.took_ms, self.filtered_by, error)
+    def run(self, plan: Plan) -> Outcome:
+        """The best records with a word of the query."""
+        request, filters = plan.request, plan.filter
+        hits: Sequence[Scored] = ()
+        if self.index is not None and request.text and not filters.empty:
+            where, syntax = filters.resolved, request.query_syntax
+            hits = self.index.search(request.text, plan.fetch, where=where, syntax=syntax)
+        return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
 
 
-def run_lexical(plan: Plan, lexical: LexicalIndex | None) -> Outcome:
-    """The BM25 leg."""
-    request, filters = plan.request, plan.filter
-    if lexical is None or filters.empty or not request.text:
-        hits: list[Scored] = []
-    else:
-        hits = lexical.search(
-            request.text, plan.fetch, where=filters.resolved, syntax=request.query_syntax
-        )
-    return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
+@dataclass(frozen=True, slots=True)
+class VectorLeg:
+    """The nearest records to `vector` `(d,)`, or only that vector where the plan needs no more."""
+
+    store: ChromaStore
+    index: LexicalIndex | None
+    vector: Sequence[float]
+    name: str = VECTOR
+
+    def run(self, plan: Plan) -> Outcome:
+        """The nearest records, nearest first; those at one distance by their ids."""
+        embedding = query_vector(self.vector)
+        if plan.embed_only:
+            return Outcome(VECTOR, embedding=embedding)
+        if plan.at_once or self.index is None:
+            outcome = self._at_once(plan, embedding)
+            if outcome is not None:
+                return outcome
+        return self._in_steps(plan, embedding)
+
+    def _at_once(self, plan: Plan, embedding: Vector) -> Outcome | None:
+        """Hits and records in one call; None where it cannot tell which the best `k` are."""
+        wanted, depth = plan.request.k + 1, self.store.search_depth
+        few = max(wanted, plan.request.fetch_k or 0) <= depth and plan.fetch == plan.depth
+        n, filters = wanted if few else plan.fetch, plan.filter
+        hits, records = self.store.query_records(embedding, n, filters.asked)
+        tied = few and len(hits) == n and hits[-1].score == hits[-2].score
+        if (tied or len(records) < len(hits)) and self.index is not None:
+            return None
+        if tied:
+            hits, records = self.store.query_records(embedding, depth, filters.asked)
+        hits.sort(key=_nearest_first)
+        return Outcome(VECTOR, hits, embedding, filters.strategy, records=records)
+
+    def _in_steps(self, plan: Plan, embedding: Vector) -> Outcome:
+        """At least `fetch` hits, found in steps that do not depend on `k`.
+
+        Asked for more, an approximate index may put others among the first ones, and equal
+        distances in another order: then the best `k` would not be the beginning of the best `2 k`.
+        """
+        assert self.index is not None  # noqa: S101  # without an index one call has answered
+        search = FilteredSearch(plan, embedding, self.store, self.index)
+        found: dict[str, Scored] = {}
+        n = plan.depth
+        if plan.filter.strategy == "exact":  # one step serves all
+            n = plan.fetch
+        elif plan.filter.strategy == "none":  # what every search looks at anyway
+            n = max(n, self.store.search_depth)
+        while True:
+            step, strategy = search.nearest(n)
+            for hit in sorted(step, key=_nearest_first):
+                found.setdefault(hit.id, hit)
+            if len(step) < n or n >= plan.fetch:
+                hits = list(found.values())[: plan.fetch]
+                return Outcome(VECTOR, hits, embedding, strategy)
+            n *= 2
 
 
-def run_vector(
-    plan: Plan, store: ChromaStore, lexical: LexicalIndex | None, embedding: Vector
-) -> Outcome:
-    """The vector leg, or only the query's vector where the plan needs no more."""
-    embedding = query_vector(embedding).tolist()
-    if plan.embed_only:
-        return Outcome(VECTOR, embedding=embedding)
-    if lexical is None or (store.on_server and plan.by_chroma_alone):
-        asked = plan.filter.asked
-        found, records = store.query_records(embedding, plan.fetch, asked)
-        way = "none" if asked is None else "chroma"
-        return Outcome(VECTOR, found, embedding, filtered_by=way, records=records)
-    hits, way = _nearest(plan, store, lexical, embedding)
-    return Outcome(VECTOR, hits, embedding, filtered_by=way)
-
-
-def _nearest(
-    plan: Plan, store: ChromaStore, lexical: LexicalIndex, embedding: Vector
-) -> tuple[list[Scored], Way]:
-    """At least `fetch` hits of Chroma's index, found in steps that do not depend on `k`.
-
-    Asked for more, an approximate index may put others among the first ones, and equal distances
-    in another order: then the best `k` would not be the beginning of the best `2 k`.
-    """
-    found: dict[str, Scored] = {}
-    n = plan.depth if plan.filter.ids is None else plan.fetch  # exact: one step serves all
-    while True:
-        step, way = nearest(plan.filter, embedding, n, store, lexical)
-        for hit in sorted(step, key=lambda hit: (hit.score, hit.id)):
-            found.setdefault(hit.id, hit)
-        if len(step) < n or n >= plan.fetch:
-            return list(found.values())[: plan.fetch], way
-        n *= 2
-
-
-def further_outcome(
-    name: str, ids: Sequence[str], plan: Plan, lexical: LexicalIndex | None
-) -> Outcome:
-    """What a further leg returned: only its order counts, on a scale that falls evenly to 0.
+@dataclass(frozen=True, slots=True)
+class FurtherLeg:
+    """A leg of the caller's own: only the order of the ids counts that `ask` returns.
 
     What the collection does not hold or the filter hides has no place in it, not even a rank.
     """
-    among = all_of(plan.filter.resolved, Ids(frozenset(ids)))
-    known = set() if lexical is None else set(lexical.match(among))
-    unique = [id_ for id_ in dict.fromkeys(ids) if id_ in known][: plan.fetch]
-    hits = [Scored(id_, 1.0 - place / len(unique)) for place, id_ in enumerate(unique)]
-    return Outcome(name, hits, filtered_by="none" if plan.filter.asked is None else "lexical")
+
+    name: str
+    index: LexicalIndex | None
+    ask: Callable[[], Sequence[str]]
+
+    def run(self, plan: Plan) -> Outcome:
+        """Its hits, on a scale that falls evenly to 0."""
+        ids = self.ask()
+        among = all_of(plan.filter.resolved, Ids(frozenset(ids)))
+        known = set() if self.index is None else set(self.index.match(among))
+        unique = [id_ for id_ in dict.fromkeys(ids) if id_ in known][: plan.fetch]
+        hits = [Scored(id_, 1.0 - place / len(unique)) for place, id_ in enumerate(unique)]
+        asked = plan.filter.asked
+        return Outcome(self.name, hits, filtered_by="none" if asked is None else "lexical")
 
 
-def timed(name: str, run: Callable[[], Outcome]) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class FailedLeg:
+    """A leg that could not get what it needs, such as the query's vector."""
+
+    name: str
+    error: Exception
+
+    def run(self, _: Plan) -> Outcome:
+        """Raise the failure, for whoever settles it."""
+        raise self.error
+
+
+def run_leg(leg: Leg, plan: Plan) -> Outcome:
     """Run a leg; a failure becomes part of the outcome, cancellation and interrupts pass."""
     start = time.perf_counter()
     try:
-        outcome = run()
+        outcome = leg.run(plan)
     except Exception as error:  # noqa: BLE001  # what a leg may raise is its own; decided in `settle`
-        outcome = Outcome(name, error=error)
-    return replace(outcome, took_ms=(time.perf_counter() - start) * 1e3)
+        outcome = Outcome(leg.name, error=error)
+    outcome.took_ms = (time.perf_counter() - start) * 1e3
+    return outcome
 
 
 def settle(plan: Plan, outcomes: Sequence[Outcome]) -> None:

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.confidence import weigh
 from langchain_chroma_hybrid.core.fusion import Fused, RankedList, fuse
-from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Scored
+from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.chroma.distances import (
     SIMILARITY_CEILING,
     SIMILARITY_FLOOR,
     relevance,
-    similarity,
+    similarities,
 )
+from langchain_chroma_hybrid.engine.query.values import Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from langchain_chroma_hybrid.core.values import Scored
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-    from langchain_chroma_hybrid.engine.query.legs import Outcome, Vector
-    from langchain_chroma_hybrid.engine.query.plan import Plan
+    from langchain_chroma_hybrid.engine.chroma.vectors import Vector
+    from langchain_chroma_hybrid.engine.query.values import Outcome, Plan
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 # Where an engine knows no highest score: what counts as half of everything, a usual score of BM25.
 _HALF = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """Fused ids, best first; by leg its share in the score and its own scores by id."""
-
-    fused: Sequence[Fused]
-    weights: Mapping[str, float]
-    raw: Mapping[str, Mapping[str, float]]
 
 
 def rank(
@@ -43,55 +35,40 @@ def rank(
     by_name = {outcome.name: outcome for outcome in outcomes}
     embedding = by_name[VECTOR].embedding if VECTOR in by_name else None
     if plan.request.mode == "two_step" and embedding is not None:
-        return _two_step(by_name[LEXICAL].hits, plan.depth, embedding, store)
+        return _two_step(plan, by_name[LEXICAL].hits, embedding, store)
     legs = [by_name[name] for name in plan.weights]
     raw = {leg.name: {hit.id: hit.score for hit in leg.hits} for leg in legs}
     if len(legs) == 1:
         return Ranking(_single(plan, legs[0], store, lexical), plan.weights, raw)
-    lists = [_ranked(plan, leg, store) for leg in legs]
+    lists = [_ranked(plan, leg, store, lexical) for leg in legs]
     # Weights that were asked for hold for every query.
     if plan.request.fusion == "adaptive" and plan.request.weights is None:
-        lists = weigh(_bounded(plan, legs, lists, store, lexical), plan.depth)
+        lists = weigh(lists, plan.depth)
     weights = {leg.name: ranked.weight for leg, ranked in zip(legs, lists, strict=True)}
     fused = fuse(lists, plan.request.fusion, c=plan.request.c, depth=plan.depth)
     return Ranking(fused, weights, raw)
 
 
-def _ranked(plan: Plan, leg: Outcome, store: ChromaStore) -> RankedList:
-    ids, weight = [hit.id for hit in leg.hits], plan.weights[leg.name]
+def _ranked(
+    plan: Plan, leg: Outcome, store: ChromaStore, lexical: LexicalIndex | None
+) -> RankedList:
+    """A leg as fusions take it, with the highest score that it could have given for this query."""
+    ids, scores = [hit.id for hit in leg.hits], [hit.score for hit in leg.hits]
+    weight = plan.weights[leg.name]
     if leg.name == VECTOR:
-        scores = [similarity(hit.score, store.space) for hit in leg.hits]
-        return RankedList(ids, scores, weight, SIMILARITY_FLOOR[store.space])
-    scores = [hit.score for hit in leg.hits]
+        floor, ceiling = SIMILARITY_FLOOR[store.space], SIMILARITY_CEILING[store.space]
+        return RankedList(ids, similarities(scores, store.space), weight, floor, None, ceiling)
+    most = _most(plan, lexical) if leg.name == LEXICAL and leg.hits else None
     # Okapi in RankBM25Index goes below 0.
-    return RankedList(ids, scores, weight, min([0.0, *scores]), background=0.0)
-
-
-def _bounded(
-    plan: Plan,
-    legs: Sequence[Outcome],
-    lists: Sequence[RankedList],
-    store: ChromaStore,
-    lexical: LexicalIndex | None,
-) -> list[RankedList]:
-    """`lists` with the highest score that each leg could have given for this query."""
-
-    def ceiling(leg: Outcome) -> float | None:
-        if leg.name == VECTOR:
-            return SIMILARITY_CEILING[store.space]
-        return _most(plan, lexical) if leg.name == LEXICAL else None
-
-    return [
-        replace(ranked, ceiling=ceiling(leg)) if leg.hits else ranked
-        for leg, ranked in zip(legs, lists, strict=True)
-    ]
+    return RankedList(ids, scores, weight, min([0.0, *scores]), 0.0, most)
 
 
 def _two_step(
-    candidates: Sequence[Scored], depth: int, embedding: Vector, store: ChromaStore
+    plan: Plan, candidates: Sequence[Scored], embedding: Vector, store: ChromaStore
 ) -> Ranking:
     """The first `depth` lexical candidates in order of their exact distance, then the others."""
-    ranked = store.rank(embedding, [hit.id for hit in candidates[:depth]])
+    depth = plan.depth
+    ranked = store.rank(embedding, [hit.id for hit in candidates[:depth]], None, plan.token)
     places = {hit.id: place for place, hit in enumerate(candidates, 1)}
     fused = []
     for place, hit in enumerate(ranked, 1):

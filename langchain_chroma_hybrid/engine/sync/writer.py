@@ -30,13 +30,12 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
-    from langchain_chroma_hybrid.engine.query.legs import Vector
     from langchain_chroma_hybrid.engine.sync.announcements import Announcements
     from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
-EmbedMany: TypeAlias = Callable[[list[str]], Sequence["Vector"]]
-AsyncEmbedMany: TypeAlias = Callable[[list[str]], Awaitable[Sequence["Vector"]]]
+EmbedMany: TypeAlias = Callable[[list[str]], Sequence[Sequence[float]]]
+AsyncEmbedMany: TypeAlias = Callable[[list[str]], Awaitable[Sequence[Sequence[float]]]]
 
 # Writes of few records wait for the next query or for company: a commit costs more than the write.
 _DEFER_AT_MOST = 128

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import operator
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from langchain_chroma_hybrid.core.values import Scored
-from langchain_chroma_hybrid.lexical.tantivy.schema import stored_id
+from langchain_chroma_hybrid.lexical.tantivy.schema import stored_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from tantivy import DocAddress, Query, Searcher
 
 ROUNDING = 1e-4
@@ -20,13 +24,14 @@ _TIES = 16
 
 def best(searcher: Searcher, query: Query, k: int) -> list[Scored]:
     """The best `k` hits by score, then by id."""
-    found = [(-score, record_id(searcher, at)) for score, at in _top(searcher, query, k)]
+    scores, addresses = _top(searcher, query, k)
+    found = zip(map(operator.neg, scores), record_ids(searcher, addresses), strict=True)
     return [Scored(found_id, -negative) for negative, found_id in sorted(found)[:k]]
 
 
-def record_id(searcher: Searcher, address: DocAddress) -> str:
-    """The id of the record at `address`: a read from the document store, about a microsecond."""
-    return stored_id(searcher.doc(address))
+def record_ids(searcher: Searcher, addresses: Iterable[DocAddress]) -> list[str]:
+    """The ids of the records there: reads from the document store, some microseconds each."""
+    return stored_ids([searcher.doc(address) for address in addresses])
 
 
 def count(searcher: Searcher, query: Query) -> int:
@@ -35,23 +40,28 @@ def count(searcher: Searcher, query: Query) -> int:
     return found
 
 
-def _top(searcher: Searcher, query: Query, k: int) -> list[tuple[float, DocAddress]]:
-    """The best `k` hits and everything that ties with the last of them."""
+def _top(
+    searcher: Searcher, query: Query, k: int
+) -> tuple[list[float], Sequence[DocAddress]]:
+    """Scores and places of the best `k` hits and of everything that ties with the last of them."""
     everything = max(1, searcher.num_docs)
     k = min(k, everything)
     # tantivy allocates for the limit, so that it must not be a caller's number as it is.
     limit = min(k + _TIES, everything)
     while True:
         hits = searcher.search(query, limit, count=False).hits
-        scores = _rounded([score for score, _ in hits])
+        if not hits:
+            return [], []
+        exact, addresses = zip(*hits, strict=True)
+        scores = _rounded(exact)
         if len(hits) < limit or limit == everything or scores[-1] < scores[k - 1]:
-            last = scores[min(k, len(hits)) - 1] if hits else 0.0
-            ranked = zip(scores, (at for _, at in hits), strict=True)
-            return [(score, at) for score, at in ranked if score >= last]
+            # They fall: what ties with the last one stands before the first that is lower.
+            end = bisect_right(scores, -scores[min(k, len(hits)) - 1], key=operator.neg)
+            return scores[:end], addresses[:end]
         limit = min(limit * 4, everything)
 
 
-def _rounded(scores: list[float]) -> list[float]:
+def _rounded(scores: Sequence[float]) -> list[float]:
     """To 16 binary digits: tantivy adds up in an order that depends on `limit`."""
     mantissas, exponents = np.frexp(np.array(scores, dtype=np.float64))
     rounded: list[float] = np.ldexp(np.round(np.ldexp(mantissas, 16)), exponents - 16).tolist()

@@ -18,7 +18,7 @@ from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from langchain_chroma_hybrid.lexical.tantivy import folder
 from langchain_chroma_hybrid.lexical.tantivy.filters import ID, FilterCompiler, id_term, supports
 from langchain_chroma_hybrid.lexical.tantivy.folder import Format, IndexFolder
-from langchain_chroma_hybrid.lexical.tantivy.hits import ROUNDING, best, count, record_id
+from langchain_chroma_hybrid.lexical.tantivy.hits import ROUNDING, best, count, record_ids
 from langchain_chroma_hybrid.lexical.tantivy.query import QueryCompiler
 from langchain_chroma_hybrid.lexical.tantivy.schema import STAMP, Layout
 from langchain_chroma_hybrid.lexical.tantivy.view import View
@@ -160,7 +160,10 @@ class TantivyIndex:
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
         """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""
-        part = self._compiled(self._latest(), query, syntax)
+        # Of the view that `search` has just read, if it was that query: both belong together.
+        known = self._view.query
+        view = self._view if known and known[0] == (query, syntax) else self._latest()
+        part = self._compiled(view, query, syntax)
         return 0.0 if part is None else part.bound * (1.0 + ROUNDING)
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
@@ -178,7 +181,7 @@ class TantivyIndex:
         def find(node: Filter | None) -> list[str]:
             with self._explained("read"):
                 addresses = self._addresses(view.searcher, node, limit)
-                return [record_id(view.searcher, at) for at in addresses]
+                return record_ids(view.searcher, addresses)
 
         return find(where) if where is None or limit is not None else view.ids(where, find)
 
@@ -205,7 +208,7 @@ class TantivyIndex:
     def _ids(self, searcher: Searcher) -> Iterator[str]:
         with self._explained("read"):
             for part in self._parts(searcher):
-                yield from (record_id(searcher, at) for at in part)
+                yield from record_ids(searcher, part)
 
     def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
         """`core.values.digest` of records as they were when indexed, by id; None means all."""
@@ -214,13 +217,17 @@ class TantivyIndex:
         with self._explained("read"):
             parts = self._parts(searcher) if wanted is None else [self._addresses(searcher, wanted)]
             return {
-                record_id(searcher, at): f"{stamp:016x}"
+                id_: f"{stamp:016x}"
                 for part in parts
-                for at, stamp in zip(part, searcher.fast_field_values(STAMP, part), strict=True)
+                for id_, stamp in zip(
+                    record_ids(searcher, part), searcher.fast_field_values(STAMP, part), strict=True
+                )
             }
 
     def unused_fields(self) -> Collection[str]:
         """Names among `lexical_fields`, but for the text, under which no record has a term."""
+        if not self._keys:
+            return ()
         view = self._latest()
         if view.unused is None:
             with self._explained("read"):

@@ -19,7 +19,7 @@ from langchain_chroma_hybrid.lexical.tantivy.filters import (
 from langchain_chroma_hybrid.lexical.texts import field_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from langchain_chroma_hybrid.core.values import Record
 
@@ -116,12 +116,13 @@ class Layout:
         return builder.build()
 
 
-def stored_id(document: Document) -> str:
-    """The id of a document that a searcher gave back."""
-    term = cast("str", document.get_first(ID))
-    if not term.startswith(HASHED_ID):
-        return term
-    return bytes(document[LONG_ID][0]).decode()
+def stored_ids(documents: Sequence[Document]) -> list[str]:
+    """The ids of documents that a searcher gave back."""
+    terms = [cast("str", document.get_first(ID)) for document in documents]
+    return [
+        bytes(document[LONG_ID][0]).decode() if term.startswith(HASHED_ID) else term
+        for term, document in zip(terms, documents, strict=True)
+    ]
 
 
 def unstemmed(analyzer: Analyzer) -> Analyzer:

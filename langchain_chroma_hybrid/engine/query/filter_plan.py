@@ -1,0 +1,107 @@
+"""Which way a filtered vector leg goes, decided once for a query.
+
+Chroma's own filter costs a scan that grows with the collection, while the lexical index knows in
+less than a millisecond which records pass. So there are four ways to the nearest ones that pass:
+
+* `exact`: few pass, or their vectors are at hand: rank them here. On disk, what was read is
+  remembered, and read ahead for filters that come often.
+* `overfetch`: many pass: ask Chroma for more neighbours without a filter, keep those that pass.
+* `ids`: give Chroma the ids that pass in place of the filter, which spares it the scan.
+* `chroma`: Chroma's own filter, when more pass than it can be given.
+
+All give what passes Chroma's filter and nothing else; `overfetch` gives up early, so that guessing
+wrong costs a part of what the other two cost. `filtered_search` goes these ways.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.core.filters import Filter, askable, resolve
+from langchain_chroma_hybrid.engine.chroma.collection import MOST_IDS
+from langchain_chroma_hybrid.engine.query.cost import Cost
+from langchain_chroma_hybrid.engine.query.values import FilterPlan
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.engine.chroma.change_token import Token
+    from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+    from langchain_chroma_hybrid.engine.query.values import Route, Strategy
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+
+# More vectors than this are never read while a query waits for them.
+EXACT_AT_MOST = 5_000
+# Neighbours asked for beyond what the share that passes suggests.
+_MARGIN = 1.2
+
+
+def plan_filter(
+    asked: Filter | None,
+    store: ChromaStore,
+    lexical: LexicalIndex | None,
+    token: Token | None = None,
+    *,
+    fetch: int,
+    route: Route = "auto",
+) -> FilterPlan:
+    """Resolve `asked` against both halves and choose the way, for a vector leg of depth `fetch`.
+
+    With `route="chroma"` Chroma answers all of it for the vector leg, as without a lexical index.
+    """
+    if asked is None:
+        return FilterPlan()
+    if lexical is None:
+        return FilterPlan(asked, strategy="chroma")
+    resolved = resolve(asked, lexical.supports, lambda where: store.match(where, token))
+    if route == "chroma":
+        return FilterPlan(asked, resolved, strategy="chroma")
+    passing, total = lexical.match_count(resolved), lexical.count()
+    if passing == 0:
+        return FilterPlan(asked, resolved, passing, total, "lexical")
+    otherwise = _without_looking(asked, passing)
+    ids = _to_be_ranked(asked, resolved, passing, total, store, lexical, token, fetch)
+    strategy: Strategy = "overfetch" if ids is None else "exact"
+    return FilterPlan(asked, resolved, passing, total, strategy, otherwise, ids or ())
+
+
+def _without_looking(asked: Filter, passing: int) -> Strategy:
+    """The way that needs no look at unfiltered neighbours."""
+    if passing <= MOST_IDS:
+        return "ids"
+    return "chroma" if askable(asked) else "exact"  # larger than Chroma takes, and known here
+
+
+def _to_be_ranked(
+    asked: Filter,
+    resolved: Filter,
+    passing: int,
+    total: int,
+    store: ChromaStore,
+    lexical: LexicalIndex,
+    token: Token | None,
+    fetch: int,
+) -> tuple[str, ...] | None:
+    """All ids that pass, where to rank their vectors is the best way; else None."""
+    read = store.ahead.has_read(asked, token)
+    others = min(without_looking(passing, total), Cost.neighbours(needed(fetch, passing, total)))
+    dear = passing > EXACT_AT_MOST or (passing > fetch and Cost.exact(passing, 0) > others)
+    if dear and not read:
+        return None
+    ids = tuple(lexical.match(resolved))
+    unread = store.unread(ids, token)
+    if read and not unread:
+        return ids  # whatever the estimates say: the others took longer
+    if read:
+        store.ahead.forget(asked, token)  # others took the room
+    reading = Cost.exact(passing, unread, remembered=store.remembers)
+    return None if dear or (passing > fetch and reading > others) else ids
+
+
+def without_looking(passing: int, total: int) -> float:
+    """What the filter costs without a look at unfiltered neighbours."""
+    way = Cost.ids if passing <= MOST_IDS else Cost.chroma
+    return way(total, passing)
+
+
+def needed(fetch: int, passing: int, total: int) -> int:
+    """Neighbours to ask for, so that `fetch` of them pass if they pass like all others."""
+    return int(_MARGIN * fetch * total / max(1, passing)) + 10

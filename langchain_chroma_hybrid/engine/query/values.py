@@ -1,0 +1,106 @@
+"""What a query is made of on its way: filter, plan, what the legs brought, their ranking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from langchain_chroma_hybrid.core.search import LegReport, SearchRequest
+from langchain_chroma_hybrid.core.values import VECTOR, Record, Scored
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_chroma_hybrid.core.filters import Filter
+    from langchain_chroma_hybrid.core.fusion import Fused
+    from langchain_chroma_hybrid.engine.chroma.change_token import Token
+    from langchain_chroma_hybrid.engine.chroma.vectors import Vector
+
+Strategy: TypeAlias = Literal["none", "lexical", "exact", "overfetch", "ids", "chroma"]
+Route: TypeAlias = Literal["auto", "chroma"]
+
+
+@dataclass(frozen=True, slots=True)
+class FilterPlan:
+    """The filter of one query, in the forms that its readers need, and how the vectors meet it.
+
+    Attributes:
+        asked: as given (call AND base); None for no restriction. Chroma can evaluate it.
+        resolved: the same with every part that the lexical index cannot answer replaced by ids.
+        passing: how many of `total` records pass, as the lexical index knows it.
+        strategy: how the vector leg goes, see `filtered_search`.
+        otherwise: what it does where neighbours without a filter hold too few that pass.
+        ids: all ids that pass, for `exact`.
+    """
+
+    asked: Filter | None = None
+    resolved: Filter | None = None
+    passing: int = 0
+    total: int = 0
+    strategy: Strategy = "none"
+    otherwise: Strategy = "chroma"
+    ids: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Nothing passes: no leg has to run."""
+        return self.strategy == "lexical"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A checked query: what to run and how deep.
+
+    Attributes:
+        weights: share of each leg whose ranking counts; they add up to 1.
+        steps: names of what has to run before the legs can be put together.
+        depth: how deep legs are fused; `fetch` how deep they are asked, never less.
+        at_once: one query of Chroma's is the whole answer, records included.
+        token: Chroma's change token when the query began, for what is remembered; None if there is
+            none that every later write changes.
+    """
+
+    request: SearchRequest
+    filter: FilterPlan
+    weights: Mapping[str, float]
+    steps: tuple[str, ...]
+    depth: int
+    fetch: int
+    at_once: bool = False
+    token: Token | None = None
+
+    @property
+    def embed_only(self) -> bool:
+        """The vector step has to bring the query's vector, not a ranking."""
+        return VECTOR not in self.weights
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one leg returned, in its own scores, best first.
+
+    Attributes:
+        records: the hits as Chroma holds them, where they came along; all of them pass the filter.
+    """
+
+    name: str
+    hits: Sequence[Scored] = ()
+    embedding: Vector | None = None
+    filtered_by: Strategy = "none"
+    took_ms: float = 0.0
+    error: Exception | None = None
+    records: Mapping[str, Record] | None = None
+
+    def report(self) -> LegReport:
+        """The part that users see."""
+        error = f"{type(self.error).__name__}: {self.error}" if self.error else None
+        return LegReport(self.name, len(self.hits), self.took_ms, self.filtered_by, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Fused ids, best first; by leg its share in the score and its own scores by id."""
+
+    fused: Sequence[Fused]
+    weights: Mapping[str, float]
+    raw: Mapping[str, Mapping[str, float]]
