@@ -64,11 +64,13 @@ def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> Colle
         raise CollectionError("the collection was deleted: make another store over a new one")
     client, handle = vectorstore._client, _handles.get(vectorstore)  # noqa: SLF001  # nor to the client
     own = config or getattr(vectorstore, "lexical_config", None)
-    if handle is None or not (handle.serves(client, own) and _embeds_as(vectorstore, handle)):
+    if handle is None or not handle.serves(client, own):
         follow = _follower(vectorstore)
         config, embedder = own or LexicalConfig(), _embedder(vectorstore)
         handle = CollectionHandle(client, collection, config, embedder, follow)
         _handles[vectorstore] = handle
+    elif not _embeds_as(vectorstore, handle):
+        handle.embed_by(_embedder(vectorstore))
     handle.move_to(collection)
     return handle
 

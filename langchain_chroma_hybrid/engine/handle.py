@@ -71,6 +71,13 @@ class CollectionHandle:
             refuse_other(index.opened, config, index.store)
         return config.signature == self._config.signature
 
+    def embed_by(self, embeddings: Embedder) -> None:
+        """From now on these make the vectors."""
+        with self._lock:
+            self.embeddings = embeddings
+            if self._index is not None:
+                self._index.embeddings = embeddings
+
     def move_to(self, collection: chromadb.Collection) -> None:
         """From now on this collection, which has the place of the other one."""
         with self._lock:
