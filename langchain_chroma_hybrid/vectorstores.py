@@ -169,7 +169,7 @@ class HybridChroma(HybridSearch):
         handle = self._handle
         try:
             # One that was made anew under the name is the one that goes.
-            handle.run(lambda index: index.store.touch())
+            handle.run(lambda index: index.touch())
         except CollectionError:
             handle.drop()
             raise

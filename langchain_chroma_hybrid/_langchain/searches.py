@@ -1,169 +1,35 @@
-"""The reading half of HybridChroma: its settings and every search."""
+"""The reading half of HybridChroma: every search."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from langchain_chroma import Chroma
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid._langchain import bridge
-from langchain_chroma_hybrid._langchain.arguments import (
-    DEFAULT_LANGUAGE,
-    check_embeddings,
-    lexical_config,
-    named,
-)
+from langchain_chroma_hybrid._langchain.base import HybridBase
 from langchain_chroma_hybrid._langchain.rerank import Choice
-from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
-from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.validate import (
     CALL_OPTIONS,
-    check,
     number,
     positive,
     reject_unknown,
 )
-from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
-from langchain_chroma_hybrid.engine.chroma.change_token import opening
-from langchain_chroma_hybrid.engine.chroma.clients import close_client
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     import numpy as np
-    from langchain_core.embeddings import Embeddings
 
-    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
-    from langchain_chroma_hybrid.core.search import Hit
-    from langchain_chroma_hybrid.engine.handle import CollectionHandle
-    from langchain_chroma_hybrid.engine.index import HybridIndex
-    from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncPolicy, Writers
-    from langchain_chroma_hybrid.engine.sync.reconcile import Progress
-    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+    from langchain_chroma_hybrid.core.search import Hit, SearchRequest, SearchResult
 
 Filters = Mapping[str, Any] | None
-Trusted = str | PathLike[str] | bool | Iterable[str | PathLike[str]] | None
 
 
-class HybridSearch(Chroma):
+class HybridSearch(HybridBase):
     """A Chroma whose searches go over both halves."""
-
-    def __init__(
-        self,
-        collection_name: str = "langchain",
-        embedding_function: Embeddings | None = None,
-        persist_directory: str | None = None,
-        *further: Any,
-        mode: Mode = "hybrid",
-        weights: Mapping[str, float] | Sequence[float] | None = None,
-        fusion: str = DEFAULT_FUSION,
-        c: float = DEFAULT_C,
-        fetch_k: int | None = None,
-        query_syntax: str = "plain",
-        on_leg_error: OnLegError = "raise",
-        analyzer: Analyzer | str | None = DEFAULT_LANGUAGE,
-        lexical_fields: Mapping[str, float] | None = None,
-        lexical: LexicalIndex | None = None,
-        lexical_directory: str | Path | None = None,
-        lock_timeout: float = 30.0,
-        sync: SyncPolicy = "before_query",
-        max_age: float | None = None,
-        backfill: Backfill = "now",
-        progress: Progress | None = None,
-        writers: Writers = "any",
-        check_rate: float = 500.0,
-        trust_stored_models: Trusted = None,
-        **chroma: Any,
-    ) -> None:
-        """Open or create the collection; its lexical index is opened at the first use.
-
-        Args:
-            collection_name: as for Chroma.
-            embedding_function: as for Chroma.
-            persist_directory: as for Chroma.
-            *further: everything else that Chroma's constructor takes, in its order.
-            mode: `hybrid`, `vector`, `lexical`, or `two_step` (lexical candidates, vector ranking).
-            weights: share of (lexical, vector), as a sequence or by name; a leg of weight 0 is not
-                run.
-            fusion: `adaptive` (weights that suit each query, unless `weights` are given),
-                `rrf`, `min_max`, `three_sigma` or `theoretical_min_max`; see docs/scores.md.
-            c: constant of `rrf`.
-            fetch_k: depth of each leg; None means 100, or 32 for a leg alone.
-            query_syntax: `plain` words, or `simple`: `"phrases"`, `prefix*`, `fuzzy~1`, `+must`,
-                `-not`.
-            on_leg_error: `raise`, or `degrade` to the legs that answered.
-            analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
-            lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
-            lexical: an index of your own in place of the one beside the data; it has an analyzer,
-                fields and a place of its own, so that the arguments for those must be left out.
-            lexical_directory: parent folder of the index; None means beside the data.
-            lock_timeout: seconds to wait for another process that writes to the index.
-            sync: when to look for what others wrote straight to Chroma: `before_query`, `on_open`
-                or `manual` (only when `sync()` is called). Own writes are always seen.
-            max_age: seconds for which a count of the collection is trusted where Chroma gives no
-                cheaper sign of change; None means 1 for a server and 0 in memory.
-            backfill: build the index of a collection that has none `now` (the first query waits),
-                in the `background` or `manual` (by `sync()`); until then queries go by vector alone
-                and say so.
-            progress: called with (records done, records to do) while the index is built; None shows
-                a bar on a terminal.
-            writers: who writes to a collection on a server. `any`: any client, so that a filtered
-                vector leg goes by Chroma's own filter, and contents are compared in the background
-                for updates by others. `ours`: everybody writes through this library with this
-                setting; then the lexical index answers filters, and processes tell each other what
-                they write, in a small collection beside this one. See docs/durability.md.
-            check_rate: records a second whose contents are compared with `writers="any"`; 0 turns
-                that off, as `sync="manual"` does.
-            trust_stored_models: without an `embedding_function`, what the collection may name to be
-                loaded: names, folders, or True for everything; beside what the function of this
-                name was told.
-            **chroma: everything else that Chroma's constructor takes, by name. In the modes
-                `vector` and `two_step` `relevance_score_fn` makes the scores of
-                `similarity_search_with_relevance_scores` out of Chroma's distances; the fused
-                scores of the other modes it does not touch.
-
-        Raises:
-            UnknownArgumentError: an argument that neither this class nor Chroma knows.
-            InvalidArgumentError: a value that cannot be used.
-        """
-        chroma = named(Chroma, further, chroma)
-        reject_unknown("HybridChroma", chroma, tuple(inspect.signature(Chroma).parameters))
-        self._defaults = SearchRequest(
-            "",
-            mode=mode,
-            weights=weights,
-            fusion=fusion,
-            c=c,
-            fetch_k=fetch_k,
-            query_syntax=query_syntax,  # type: ignore[arg-type]  # checked below
-            on_leg_error=on_leg_error,
-        )
-        check(self._defaults)
-        self.lexical_config = lexical_config(
-            analyzer=analyzer,
-            lexical_fields=lexical_fields,
-            lexical=lexical,
-            lexical_directory=lexical_directory,
-            lock_timeout=lock_timeout,
-            sync=sync,
-            max_age=max_age,
-            backfill=backfill,
-            progress=progress,
-            writers=writers,
-            check_rate=check_rate,
-        )
-        check_embeddings(embedding_function)
-        self.trusted_models = TrustedModels.of(trust_stored_models)
-        bridge.check_client(chroma.get("client"))
-        self._owns_client, self._closed = chroma.get("client") is None, False
-        with opening(persist_directory):
-            super().__init__(collection_name, embedding_function, persist_directory, **chroma)
 
     def similarity_search(
         self, query: str, k: int = 4, filter: Filters = None, **kwargs: Any
@@ -328,32 +194,6 @@ class HybridSearch(Chroma):
         request = self._request_for_scores(query, k, kwargs)
         return self._with_scores(request, await self._asearch(request))
 
-    @property
-    def _handle(self) -> CollectionHandle:
-        return bridge.handle_of(self, self.lexical_config)
-
-    @property
-    def _index(self) -> HybridIndex:
-        return self._handle.index()
-
-    def close(self) -> None:
-        """Bring in writes that wait, give files and threads back; may be called twice.
-
-        The Chroma client is closed if this store has made it itself on disk or for a server. Other
-        stores and retrievers over the same collection go on. A closed store raises CollectionError.
-        """
-        if not self._closed:
-            bridge.close(self)
-            self._closed = True
-            if self._owns_client:
-                close_client(self._client)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _request(
         self,
         query: str | None,
@@ -402,12 +242,6 @@ class HybridSearch(Chroma):
     def _diverse(self, request: SearchRequest, choice: Choice) -> list[Document]:
         result = self._search(choice.widened(request))
         return choice.made(_documents(result), result, request, None)
-
-    def _search(self, request: SearchRequest) -> SearchResult:
-        return self._handle.run(lambda index: index.search(request))
-
-    async def _asearch(self, request: SearchRequest) -> SearchResult:
-        return await self._handle.arun(lambda index: index.asearch(request))
 
     def _embed_image(self, uri: str) -> list[float]:
         embed = getattr(self._embedding_function, "embed_image", None)

@@ -14,7 +14,6 @@ from langchain_chroma_hybrid.engine.chroma.change_token import opening, token_of
 from langchain_chroma_hybrid.engine.chroma.clients import (
     collection_names,
     connect,
-    function_name,
     needs_network,
 )
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
@@ -78,7 +77,7 @@ def words_only(store: HybridChroma, model: Model) -> str | None:
     """Why queries cannot be embedded; None if they can be."""
     if store.embeddings is not None:
         return None
-    function = remembered(store)
+    function = bridge.handle_of(store).embedding_function
     if function is None:
         return "the collection has no embedding function: name a model with --embeddings"
     if model.network:
@@ -93,11 +92,6 @@ def words_only(store: HybridChroma, model: Model) -> str | None:
     except Exception as error:  # noqa: BLE001  # whatever a model raises: words can still be found
         return f"the collection's embedding function fails: {error}. Here: --embeddings MODEL"
     return None
-
-
-def remembered(store: HybridChroma) -> str | None:
-    """Name of the embedding function that a collection was made with."""
-    return function_name(store._client, bridge.handle_of(store).index().store.name)  # noqa: SLF001  # no public way
 
 
 def json_option(name: str, value: str | None) -> dict[str, Any] | None:

@@ -6,14 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._langchain import bridge
-from langchain_chroma_hybrid.cli.opening import open_store, remembered
+from langchain_chroma_hybrid.cli.opening import open_store
 from langchain_chroma_hybrid.cli.output import json_line, line, pairs, progress, table
-from langchain_chroma_hybrid.engine.registry import index_folder, noted
-from langchain_chroma_hybrid.errors import LexicalIndexError
-from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from langchain_chroma_hybrid.cli.options import Place
     from langchain_chroma_hybrid.engine.sync.reconcile import SyncReport
@@ -78,43 +74,22 @@ def _tell(report: SyncReport, *, as_json: bool) -> None:
 
 
 def _about(store: HybridChroma) -> dict[str, Any]:
-    collection, config = bridge.handle_of(store).index().store, store.lexical_config
-    folder = index_folder(collection, config)
-    state = noted(collection, config)
-    analyzer, indexed, problem = config.analyzer.fingerprint, 0, None
-    if folder is None or not state.known:
-        problem = "not built yet: the first search or `chroma-hybrid sync` builds it"
-    else:
-        try:
-            # The folder is there, so that this only reads.
-            lexical = TantivyIndex(
-                folder, analyzer=config.analyzer, lexical_fields=config.lexical_fields
-            )
-            indexed = lexical.count()
-            lexical.close()
-            problem = None if state.ready else "not complete: `chroma-hybrid sync` completes it"
-        except LexicalIndexError as error:
-            problem = str(error)
+    handle = bridge.handle_of(store)
+    found = handle.about()
     return {
-        "collection": collection.name,
-        "id": collection.uuid,
-        "place": collection.location,
-        "records": collection.count(),
-        "space": collection.space,
-        "embedding_function": remembered(store),
-        "lexical_index": None if folder is None else str(folder),
-        "size_bytes": _size(folder),
-        "indexed": indexed,
-        "analyzer": analyzer,
-        "ready": problem is None,
-        "problem": problem,
+        "collection": found.collection,
+        "id": found.id,
+        "place": found.place,
+        "records": found.records,
+        "space": found.space,
+        "embedding_function": handle.embedding_function,
+        "lexical_index": None if found.folder is None else str(found.folder),
+        "size_bytes": found.size_bytes,
+        "indexed": found.indexed,
+        "analyzer": store.lexical_config.analyzer.fingerprint,
+        "ready": found.problem is None,
+        "problem": found.problem,
     }
-
-
-def _size(folder: Path | None) -> int:
-    if folder is None or not folder.is_dir():
-        return 0
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _shown(value: object) -> object:

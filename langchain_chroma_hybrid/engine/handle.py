@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from langchain_chroma_hybrid.engine.about import About, about
 from langchain_chroma_hybrid.engine.chroma.clients import observe, reopened
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from langchain_chroma_hybrid.engine.index import HybridIndex
@@ -120,6 +121,21 @@ class CollectionHandle:
         if not await in_thread(lambda: self._moved(index, half, failure)):
             raise failure
         return await call(self.index())
+
+    @property
+    def embedding_function(self) -> str | None:
+        """Name of the embedding function that the collection remembers."""
+        stored = self._collection.configuration_json.get("embedding_function") or {}
+        name: str | None = stored.get("name")
+        return name
+
+    def about(self) -> About:
+        """Both halves as they are; opens and builds nothing.
+
+        Raises:
+            CollectionError: the collection is gone.
+        """
+        return self.run(lambda index: about(index.store, self._config))
 
     def rebuild(self, progress: Progress | None = None) -> SyncReport:
         """Throw the lexical index away, whatever its state, and build it from the collection."""

@@ -195,6 +195,14 @@ class HybridIndex:
 
     # Reading
 
+    def touch(self) -> None:
+        """Read the least that there is.
+
+        Raises:
+            CollectionError: the collection is gone.
+        """
+        self.store.touch()
+
     def get(self, **options: Any) -> dict[str, Any]:
         """Chroma's own `get`, which needs no index."""
         return self.store.get(**options)

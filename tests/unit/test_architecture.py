@@ -16,17 +16,56 @@ import langchain_chroma_hybrid as package
 HOME = Path(package.__file__).parent
 NAME = package.__name__
 MODULES = sorted(HOME.rglob("*.py"))
+MODULE_NAMES = [
+    ".".join([NAME, *path.relative_to(HOME).with_suffix("").parts]).removesuffix(".__init__")
+    for path in MODULES
+]
 
 ROOT = frozenset({"errors", "_files", "_optional"})
+WINGS = ("chroma", "query", "sync")
+# What each room may import, itself and ROOT apart; the engine's wings and files are rooms, too.
 MAY_IMPORT = {
     "errors": frozenset(),
-    "_optional": ROOT,
-    "_files": ROOT,
-    "core": ROOT | {"core"},
-    "lexical": ROOT | {"core", "lexical"},
-    "engine": ROOT | {"core", "lexical", "engine"},
-    "embeddings": ROOT | {"core", "embeddings"},
+    "_optional": frozenset(),
+    "_files": frozenset(),
+    "core": frozenset(),
+    "lexical": frozenset({"core"}),
+    "embeddings": frozenset({"core"}),
+    "engine.threads": frozenset(),
+    "engine.chroma": frozenset({"core"}),
+    "engine.query": frozenset({"core", "lexical", "engine.chroma", "engine.threads"}),
+    "engine.sync": frozenset({"core", "lexical", "engine.chroma", "engine.threads"}),
+    "engine.half": frozenset({"lexical", "engine.chroma", "engine.sync"}),
+    "engine.registry": frozenset(
+        {"core", "lexical", "engine.chroma", "engine.sync", "engine.half"}
+    ),
+    "engine.about": frozenset({"lexical", "engine.chroma", "engine.registry"}),
+    "engine.index": frozenset(
+        {"core", "lexical", "engine.half", "engine.registry", "engine.threads"}
+        | {f"engine.{wing}" for wing in WINGS}
+    ),
+    "engine.handle": frozenset(
+        {"core", "engine.about", "engine.index", "engine.registry", "engine.threads"}
+        | {f"engine.{wing}" for wing in WINGS}
+    ),
 }
+FACES = ("vectorstores", "retrievers", "_langchain", "multimodal", "evaluation", "cli")
+# All that a face may know of the engine: the door, what is given to it, and what comes out.
+FOR_FACES = frozenset(
+    {
+        "engine.handle",
+        "engine.index",
+        "engine.registry",  # LexicalConfig
+        "engine.query.execute",  # Trace
+        "engine.query.values",
+        "engine.sync.policy",
+        "engine.sync.reconcile",  # reports
+        "engine.sync.failpoints",
+        "engine.chroma.rows",  # what is to be written
+        "engine.chroma.clients",  # to open and close clients
+        "engine.chroma.change_token",  # that one is being opened
+    }
+)
 FRAMEWORKS = ("langchain", "langgraph", "llama_index")
 FRAMEWORKS_IN_ROOM = {"embeddings": frozenset({"langchain_core"})}
 CHROMA_CALLERS = ("engine/chroma/", "embeddings/chroma/")
@@ -37,7 +76,13 @@ def relative(path: Path) -> str:
 
 
 def room(path: Path) -> str:
-    return relative(path).split("/")[0].removesuffix(".py")
+    return room_of(relative(path).removesuffix(".py").replace("/", "."))
+
+
+def room_of(module: str) -> str:
+    """The first part of a module's name, or the first two within the engine."""
+    parts = module.split(".")
+    return ".".join(parts[: 2 if parts[0] == "engine" else 1])
 
 
 def imports(path: Path, *, types_too: bool) -> Iterator[str]:
@@ -61,12 +106,13 @@ def imports(path: Path, *, types_too: bool) -> Iterator[str]:
 
 def rooms_of_ours(names: Iterator[str]) -> set[str]:
     """The rooms, and the public names (which lead to the faces), that an import reaches."""
-    reached = {name.split(".")[1] for name in names if name.startswith(f"{NAME}.")}
+    reached = {room_of(name.removeprefix(f"{NAME}.")) for name in names if name.startswith(NAME)}
     return reached & ({room(path) for path in MODULES} | set(package.__all__))
 
 
 def test_the_package_was_found():
-    assert {"core", "lexical", "engine", "errors"} <= {room(path) for path in MODULES}
+    assert {"core", "lexical", "engine.query", "errors"} <= {room(path) for path in MODULES}
+    assert {*FACES, *MAY_IMPORT} <= {room(path) for path in MODULES}
 
 
 @pytest.mark.parametrize("inner", sorted(MAY_IMPORT))
@@ -75,9 +121,51 @@ def test_rooms_import_inwards_only(inner):
         relative(path): outward
         for path in MODULES
         if room(path) == inner
-        and (outward := rooms_of_ours(imports(path, types_too=True)) - MAY_IMPORT[inner])
+        and (
+            outward := rooms_of_ours(imports(path, types_too=True))
+            - {inner, "engine"}
+            - MAY_IMPORT[inner]
+            - ROOT
+        )
     }
     assert not broken
+
+
+def test_faces_know_the_door_and_no_store():
+    engine = {
+        name.removeprefix(f"{NAME}.")
+        for path in MODULES
+        if room(path) in FACES
+        for name in imports(path, types_too=True)
+        if name in MODULE_NAMES and name.startswith(f"{NAME}.engine.")
+    }
+    assert engine <= FOR_FACES
+    reached = {
+        relative(path): ast.unparse(node)
+        for path in MODULES
+        if room(path) in FACES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("store", "half", "lexical")
+        and ast.unparse(node.value).endswith(("index", "index()"))
+    }
+    assert not reached
+
+
+def test_no_files_import_each_other_in_a_circle():
+    reach = {
+        # What a package names for type checkers alone, it loads when somebody asks.
+        module: {
+            name
+            for name in imports(path, types_too=path.name != "__init__.py")
+            if name in MODULE_NAMES and name != module
+        }
+        for path, module in zip(MODULES, MODULE_NAMES, strict=True)
+    }
+    while free := [module for module, others in reach.items() if not others & reach.keys()]:
+        for module in free:
+            del reach[module]
+    assert not reach
 
 
 @pytest.mark.parametrize("inner", sorted(MAY_IMPORT))

@@ -56,14 +56,6 @@ def collection_names(client: ClientAPI) -> list[str]:
     return sorted(collection.name for collection in client.list_collections())
 
 
-def function_name(client: ClientAPI, collection: str) -> str | None:
-    """Name of the embedding function that a collection remembers; builds nothing."""
-    found = client.get_collection(collection, embedding_function=None)
-    stored = found.configuration_json.get("embedding_function") or {}
-    name: str | None = stored.get("name")
-    return name
-
-
 def needs_network(function: str) -> bool:
     """Whether an embedding function of that name may use the network to embed a text."""
     if function in _FETCHED:

@@ -1,0 +1,86 @@
+"""What can be told of a collection and its lexical index without opening or building anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.engine.registry import index_folder, noted
+from langchain_chroma_hybrid.errors import LexicalIndexError
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+    from langchain_chroma_hybrid.engine.registry import LexicalConfig
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A collection and its lexical index.
+
+    Attributes:
+        place: the data folder, or the server's address with tenant and database.
+        space: distance function.
+        folder: of the lexical index; None in memory.
+        size_bytes: of that folder.
+        indexed: records in the index.
+        problem: why the index is not complete, in words; None if it is.
+    """
+
+    collection: str
+    id: str
+    place: str
+    records: int
+    space: str
+    folder: Path | None
+    size_bytes: int
+    indexed: int
+    problem: str | None
+
+
+def about(store: ChromaStore, config: LexicalConfig) -> About:
+    """Look at both halves.
+
+    Raises:
+        CollectionError: the collection is gone.
+    """
+    folder = index_folder(store, config)
+    indexed, problem = _state(store, config, folder)
+    return About(
+        store.name,
+        store.uuid,
+        store.location,
+        store.count(),
+        store.space,
+        folder,
+        _size(folder),
+        indexed,
+        problem,
+    )
+
+
+def _state(
+    store: ChromaStore, config: LexicalConfig, folder: Path | None
+) -> tuple[int, str | None]:
+    """How many records are indexed, and what is the matter."""
+    state = noted(store, config)
+    if folder is None or not state.known:
+        return 0, "not built yet: the first search or `sync` builds it"
+    try:
+        # The folder is there, so that this only reads.
+        lexical = TantivyIndex(
+            folder, analyzer=config.analyzer, lexical_fields=config.lexical_fields
+        )
+        indexed = lexical.count()
+        lexical.close()
+    except LexicalIndexError as error:
+        return 0, str(error)
+    return indexed, None if state.ready else "not complete: `sync` completes it"
+
+
+def _size(folder: Path | None) -> int:
+    if folder is None or not folder.is_dir():
+        return 0
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
