@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_chroma_hybrid.engine.chroma.distances import DISTANCES, Space, distances
-from langchain_chroma_hybrid.engine.chroma.vectors import VectorCache, Vectors
+from langchain_chroma_hybrid.engine.chroma.vectors import Vectors, VectorTable
 
 D, TOKEN = 6, (1, 0, 0)
 
@@ -38,7 +38,7 @@ def test_of_some_rows_of_a_block(space, seed, asked, n):
 @given(st.lists(st.lists(st.integers(0, 40), min_size=1, unique=True), min_size=1, max_size=12))
 def test_a_cache_answers_what_it_was_given(questions):
     truth = np.random.default_rng(1).normal(size=(41, D)).astype(np.float32)
-    cache = VectorCache(30 * (4 * D + 200))
+    cache = VectorTable(30 * (4 * D + 200))
     read: set[int] = set()
     for question in questions * 2:
         ids = tuple(f"r{i}" for i in question)

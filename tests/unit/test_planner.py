@@ -88,7 +88,7 @@ def favoured(request, monkeypatch):
 def test_every_way_finds_the_nearest_that_pass(index, points, favoured, name):
     passing = set(index.match(parse(FILTERS[name])))
     for query in points.queries:
-        exact = {hit.id for hit in index.store.rank(query, passing)[:10]}
+        exact = {hit.id for hit in index.store.rank_exactly(query, passing)[:10]}
         hits, way = search(index, query, FILTERS[name])
         assert {id_ for id_, _ in hits} <= passing
         assert len(hits) <= 10
@@ -155,7 +155,7 @@ def test_among_equals_the_smaller_id_comes_first(tmp_path):
     store = HybridChroma("equals", None, str(tmp_path), collection_configuration=COSINE)
     ids = list("dbeca")
     store._collection.add(ids=ids, embeddings=[[1.0, 0.0]] * 4 + [[0.0, 1.0]])
-    rank, east = store._index.store.rank, np.array([1.0, 0.0], dtype=np.float32)
+    rank, east = store._index.store.rank_exactly, np.array([1.0, 0.0], dtype=np.float32)
     assert [hit.id for hit in rank(east, ids, 2)] == ["b", "c"]
     assert [hit.id for hit in rank(east, ids)] == ["b", "c", "d", "e", "a"]
     assert [hit.id for hit in rank(east, [*ids, "gone"], 9)] == ["b", "c", "d", "e", "a"]

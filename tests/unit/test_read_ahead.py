@@ -15,7 +15,7 @@ from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.engine.chroma import read_ahead
-from langchain_chroma_hybrid.engine.chroma.vectors import VectorCache, Vectors, room
+from langchain_chroma_hybrid.engine.chroma.vectors import Vectors, VectorTable, room
 from langchain_chroma_hybrid.engine.query import filter_plan, filtered_search
 from langchain_chroma_hybrid.engine.query.cost import Cost
 from langchain_chroma_hybrid.engine.query.legs import VectorLeg
@@ -79,7 +79,7 @@ def ask_until_read(index: HybridIndex, monkeypatch: pytest.MonkeyPatch, queries:
 
 
 def test_it_is_read_when_the_queries_have_lost_what_it_costs(index, monkeypatch):
-    exact = [hit.id for hit in index.store.rank(QUERY, index.match(TENANT), 10)]
+    exact = [hit.id for hit in index.store.rank_exactly(QUERY, index.match(TENANT), 10)]
     ask_until_read(index, monkeypatch, queries=3)
     assert ask(index) == (exact, "exact")
 
@@ -104,7 +104,7 @@ def test_a_write_starts_it_anew(index, monkeypatch):
 
 
 def test_what_does_not_fit_into_memory_is_left_alone(index, monkeypatch):
-    monkeypatch.setattr(filtered_search, "MOST_BYTES", room_for(N // 3 - 1))
+    monkeypatch.setattr(filtered_search, "VECTOR_BYTES", room_for(N // 3 - 1))
     with monkeypatch.context() as never:
         never.setattr(index.store.reader, "vectors", None)
         ask_until_read(index, monkeypatch)
@@ -122,7 +122,7 @@ def room_for(vectors: int) -> int:
 def test_vectors_that_made_room_for_others_are_not_read_in_a_query(index, monkeypatch, at_most):
     ask_until_read(index, monkeypatch)
     assert ask(index)[1] == "exact"
-    index.store.reader._shared.known = VectorCache(0)
+    index.store.reader._shared.known = VectorTable(0)
     for module in (filter_plan, filtered_search):
         monkeypatch.setattr(module, "EXACT_AT_MOST", at_most)
     monkeypatch.setattr(Cost, "exact", staticmethod(lambda _, unread, **__: 1e6 * unread))
@@ -133,7 +133,7 @@ def test_what_loses_its_room_between_plan_and_ranking_is_not_read_in_the_query(i
     ask_until_read(index, monkeypatch)
     plan = make_plan(REQUEST, index.store, index.lexical, index.store.lasting_token())
     assert plan.filter.strategy == "exact"
-    index.store.reader._shared.known = VectorCache(0)
+    index.store.reader._shared.known = VectorTable(0)
     outcome = VectorLeg(index.store, index.lexical, QUERY).run(plan)
     assert outcome.filtered_by != "exact"
     assert [hit.id for hit in outcome.hits[:10]] == ask(index)[0]
@@ -191,7 +191,7 @@ def test_a_failure_and_the_end_of_the_index_end_it_quietly(index, monkeypatch):
 
 
 def test_many_threads_share_one_cache():
-    cache, token = VectorCache(room_for(400)), (1, 0, 0)
+    cache, token = VectorTable(room_for(400)), (1, 0, 0)
     ids = [f"p{i}" for i in range(1000)]
     truth = np.random.default_rng(2).normal(size=(1000, DIMENSION)).astype(np.float32)
     wrong: list[str] = []
@@ -217,7 +217,7 @@ def test_many_threads_share_one_cache():
 
 
 def test_the_block_of_vectors_is_not_to_be_written_to():
-    cache, token = VectorCache(1000), (1, 0, 0)
+    cache, token = VectorTable(1000), (1, 0, 0)
     given = np.ones((1, 2), dtype=np.float32)
     cache.keep(token, Vectors.of(["a"], given))
     with pytest.raises(ValueError, match="read-only"):

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _MOST_RESULTS = 2**31 - 1
 _NO_SEGMENT = re.compile(r"Missing \w+ segment")
 # What is remembered while nothing changes, of ids that passed filters.
-_MOST_BYTES = 64 * 2**20
+_ANSWER_BYTES = 64 * 2**20
 # One query restricted to more ids than this meets SQLite's limit.
 MOST_IDS = 30_000
 # What a query gives of a record, a list for each query.
@@ -71,7 +71,7 @@ class Remembered:
     """
 
     def __init__(self, directory: Path | None) -> None:
-        self.answers = TokenCache[Filter, frozenset[str]](_MOST_BYTES, _bytes_of_ids)
+        self.answers = TokenCache[Filter, frozenset[str]](_ANSWER_BYTES, _bytes_of_ids)
         self.vectors = SharedVectors()
         self.ahead = ReadAhead(directory)
 
@@ -287,7 +287,7 @@ class ChromaStore:
         """Whether what is read once need not be read again until something changes."""
         return self.directory is not None
 
-    def rank(
+    def rank_exactly(
         self,
         embedding: Vector,
         ids: Iterable[str],

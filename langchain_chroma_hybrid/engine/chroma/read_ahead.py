@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Vectors read at a time, and a pause after: Chroma holds the interpreter while it hands them over.
 _PAGE, _PAUSE = 250, 0.005
 # Filters of which is known what they cost, or that they are read.
-_MOST_BYTES = 2**20
+_NOTE_BYTES = 2**20
 
 THREAD = "chroma-hybrid-read-ahead"
 
@@ -50,8 +50,8 @@ class ReadAhead:
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._spent: TokenCache[Filter, float] = TokenCache(_MOST_BYTES, lambda _: 0)
-        self._read: TokenCache[Filter, bool] = TokenCache(_MOST_BYTES, lambda _: 0)
+        self._spent: TokenCache[Filter, float] = TokenCache(_NOTE_BYTES, lambda _: 0)
+        self._read: TokenCache[Filter, bool] = TokenCache(_NOTE_BYTES, lambda _: 0)
         self._busy = self._closed = False
         # Milliseconds for a vector, once some were read.
         self._rate: float | None = None

@@ -58,7 +58,7 @@ def rows_of(
     for i, text in enumerate(documents):
         if not isinstance(text, str):
             raise InvalidArgumentError.of(f"texts[{i}]", text, "a string")
-        _encodable(f"texts[{i}]", text)
+        _check_encodable(f"texts[{i}]", text)
     return Rows(
         _ids(ids, len(documents)),
         documents=documents,
@@ -112,7 +112,7 @@ def checked_ids(ids: Iterable[Any]) -> list[str]:
     for i, id_ in enumerate(several):
         if not isinstance(id_, str) or not id_:
             raise InvalidArgumentError.of(f"ids[{i}]", id_, "a non-empty string")
-        _encodable(f"ids[{i}]", id_)
+        _check_encodable(f"ids[{i}]", id_)
     return several
 
 
@@ -186,7 +186,7 @@ def _entry(name: str, given: object, value: object) -> tuple[str, Any]:
     if key.startswith(_RESERVED_PREFIX):
         expected = f"a key that does not begin with {_RESERVED_PREFIX}, which Chroma would lose"
         raise InvalidArgumentError.of(place, given, expected)
-    _encodable(place, key)
+    _check_encodable(place, key)
     if value is None:
         return key, None
     elements = [plain(element) for element in (value if isinstance(value, list) else [value])]
@@ -201,7 +201,7 @@ def _entry(name: str, given: object, value: object) -> tuple[str, Any]:
 def _storable(place: str, value: object, element: object) -> None:
     """Refuse what Chroma would take and lose."""
     if isinstance(element, str):
-        _encodable(place, element)
+        _check_encodable(place, element)
     elif isinstance(element, float) and not math.isfinite(element):
         # One inside a list makes the whole collection unreadable for good.
         raise InvalidArgumentError.of(place, value, "finite numbers")
@@ -209,7 +209,7 @@ def _storable(place: str, value: object, element: object) -> None:
         raise InvalidArgumentError.of(place, value, "whole numbers of at most 64 bits")
 
 
-def _encodable(name: str, text: str) -> None:
+def _check_encodable(name: str, text: str) -> None:
     if text.isascii():
         return
     try:

@@ -18,7 +18,7 @@ from chromadb.errors import InternalError
 from langchain_chroma_hybrid.engine.chroma.calls import pages, translated
 from langchain_chroma_hybrid.engine.chroma.change_token import Token, opening
 from langchain_chroma_hybrid.engine.chroma.clients import ReaderApart
-from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, VectorCache, Vectors
+from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors, VectorTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ PAGE = 2_000
 _ATTEMPTS = 5
 # What is remembered while nothing changes: Chroma gives vectors as boxed numbers, which takes
 # longer than to compare them with a thousand queries, and the same filters ask for them again.
-MOST_BYTES = 64 * 2**20
+VECTOR_BYTES = 64 * 2**20
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class SharedVectors:
     """
 
     def __init__(self) -> None:
-        self.known = VectorCache(MOST_BYTES)
+        self.known = VectorTable(VECTOR_BYTES)
         self.apart: ReaderApart | None = None
         self.outdated = self.closed = False
         self.lock, self.opening = threading.Lock(), threading.RLock()
@@ -181,7 +181,7 @@ class VectorReader:
                 if not self._shared.closed:
                     old, self._shared.apart = self._shared.apart, reader
                     # The old one holds what the reader before saw.
-                    self._shared.known = VectorCache(MOST_BYTES)
+                    self._shared.known = VectorTable(VECTOR_BYTES)
         if old is not None:
             old.retire()
 

@@ -58,7 +58,7 @@ class Vectors(NamedTuple):
 NO_VECTORS = Vectors.of((), np.empty((0, 0), dtype=np.float32))
 
 
-class VectorCache:
+class VectorTable:
     """Vectors under one change token: with another one it is empty. Thread-safe.
 
     Without a token, as for a server, nothing is kept. With more than `most` bytes it begins anew.

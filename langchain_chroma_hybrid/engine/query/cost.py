@@ -1,4 +1,4 @@
-"""What the ways to filtered neighbours cost, as far as it can be told beforehand."""
+"""What the strategies for filtered neighbours cost, as far as it can be told beforehand."""
 
 from __future__ import annotations
 

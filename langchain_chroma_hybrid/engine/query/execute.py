@@ -103,7 +103,7 @@ class Query:
         try:
             vector = request.embedding
             if vector is None:
-                vector = embeddings.embed_query(_encodable(request.text or ""))
+                vector = embeddings.embed_query(_without_surrogates(request.text or ""))
         except Exception as error:  # noqa: BLE001  # settled with the failures of the other legs
             return FailedLeg(name, error)
         return VectorLeg(self.store, self.lexical, vector)
@@ -117,7 +117,7 @@ class Query:
                 ids = await self.asked.further[name].asearch(text, self.plan.fetch)
                 return FurtherLeg(name, self.lexical, lambda: ids)
             if name == VECTOR and request.embedding is None:
-                vector = await embeddings.aembed_query(_encodable(text))
+                vector = await embeddings.aembed_query(_without_surrogates(text))
                 return VectorLeg(self.store, self.lexical, vector)
         except Exception as error:  # noqa: BLE001  # settled with the failures of the other legs
             return FailedLeg(name, error)
@@ -148,6 +148,6 @@ class Query:
         )
 
 
-def _encodable(text: str) -> str:
+def _without_surrogates(text: str) -> str:
     """Tokenizers written in Rust refuse lone surrogates, which no query should die of."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,7 +1,7 @@
-"""Which way a filtered vector leg goes, decided once for a query.
+"""The strategy of a filtered vector leg, decided once for a query.
 
 Chroma's own filter costs a scan that grows with the collection, while the lexical index knows in
-less than a millisecond which records pass. So there are four ways to the nearest ones that pass:
+less than a millisecond which records pass. So there are four strategies for the nearest that pass:
 
 * `exact`: few pass, or their vectors are at hand: rank them here. On disk, what was read is
   remembered, and read ahead for filters that come often.
@@ -10,7 +10,7 @@ less than a millisecond which records pass. So there are four ways to the neares
 * `chroma`: Chroma's own filter, when more pass than it can be given.
 
 All give what passes Chroma's filter and nothing else; `overfetch` gives up early, so that guessing
-wrong costs a part of what the other two cost. `filtered_search` goes these ways.
+wrong costs a part of what the other two cost. `filtered_search` executes them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def plan_filter(
     fetch: int,
     route: Route = "auto",
 ) -> FilterPlan:
-    """Resolve `asked` against both halves and choose the way, for a vector leg of depth `fetch`.
+    """Resolve `asked` against both halves, choose the strategy for a vector leg of depth `fetch`.
 
     With `route="chroma"` Chroma answers all of it for the vector leg, as without a lexical index.
     """
@@ -64,7 +64,7 @@ def plan_filter(
 
 
 def _without_looking(asked: Filter, passing: int) -> Strategy:
-    """The way that needs no look at unfiltered neighbours."""
+    """The strategy that needs no look at unfiltered neighbours."""
     if passing <= MOST_IDS:
         return "ids"
     return "chroma" if askable(asked) else "exact"  # larger than Chroma takes, and known here
@@ -80,7 +80,7 @@ def _to_be_ranked(
     token: Token | None,
     fetch: int,
 ) -> tuple[str, ...] | None:
-    """All ids that pass, where to rank their vectors is the best way; else None."""
+    """All ids that pass, where to rank their vectors is the best strategy; else None."""
     read = store.ahead.has_read(asked, token)
     others = min(without_looking(passing, total), Cost.neighbours(needed(fetch, passing, total)))
     dear = passing > EXACT_AT_MOST or (passing > fetch and Cost.exact(passing, 0) > others)
@@ -98,8 +98,8 @@ def _to_be_ranked(
 
 def without_looking(passing: int, total: int) -> float:
     """What the filter costs without a look at unfiltered neighbours."""
-    way = Cost.ids if passing <= MOST_IDS else Cost.chroma
-    return way(total, passing)
+    estimate = Cost.ids if passing <= MOST_IDS else Cost.chroma
+    return estimate(total, passing)
 
 
 def needed(fetch: int, passing: int, total: int) -> int:

@@ -1,4 +1,4 @@
-"""The nearest records that pass a filter, by the way that `filter_plan` has chosen."""
+"""The nearest records that pass a filter, by the strategy that `filter_plan` has chosen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.filters import Ids, all_of
 from langchain_chroma_hybrid.engine.chroma.read_ahead import Wanted
-from langchain_chroma_hybrid.engine.chroma.vector_reader import MOST_BYTES
+from langchain_chroma_hybrid.engine.chroma.vector_reader import VECTOR_BYTES
 from langchain_chroma_hybrid.engine.chroma.vectors import room
 from langchain_chroma_hybrid.engine.query.cost import Cost
 from langchain_chroma_hybrid.engine.query.filter_plan import EXACT_AT_MOST, needed, without_looking
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LOOK = 1_800
 # For the same reason as many are asked for among given ids, at least.
 _AMONG = 500
-# What a first look may cost, as a share of the way without one, when it is unlikely to be enough.
+# What a first look may cost, as a share of the cost without one, when it is unlikely to be enough.
 _GAMBLE = 0.1
 
 
@@ -44,7 +44,7 @@ class FilteredSearch:
         self._lexical = lexical
 
     def nearest(self, n: int) -> tuple[list[Scored], Strategy]:
-        """The `n` nearest that pass, nearest first, and the way that was taken."""
+        """The `n` nearest that pass, nearest first, and the strategy that was taken."""
         strategy, ids = self._filter.strategy, self._filter.ids
         if strategy == "lexical":
             return [], strategy
@@ -68,7 +68,7 @@ class FilteredSearch:
         start = time.perf_counter()
         hits, strategy = self._by_index(n)
         passing = self._filter.passing
-        if passing <= room(MOST_BYTES, len(self._embedding)):
+        if passing <= room(VECTOR_BYTES, len(self._embedding)):
             took = (time.perf_counter() - start) * 1e3
             wanted = Wanted(self._filter.asked, passing, self._passing, self._store.reader)
             self._store.ahead.went_without(wanted, took, self._token)
@@ -138,4 +138,4 @@ class FilteredSearch:
         return self._lexical.match(self._filter.resolved)
 
     def _exact(self, ids: Iterable[str], n: int) -> list[Scored]:
-        return self._store.rank(self._embedding, ids, n, self._token)
+        return self._store.rank_exactly(self._embedding, ids, n, self._token)

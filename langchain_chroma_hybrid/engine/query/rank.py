@@ -68,7 +68,7 @@ def _two_step(
 ) -> Ranking:
     """The first `depth` lexical candidates in order of their exact distance, then the others."""
     depth = plan.depth
-    ranked = store.rank(embedding, [hit.id for hit in candidates[:depth]], None, plan.token)
+    ranked = store.rank_exactly(embedding, [hit.id for hit in candidates[:depth]], None, plan.token)
     places = {hit.id: place for place, hit in enumerate(candidates, 1)}
     fused = []
     for place, hit in enumerate(ranked, 1):

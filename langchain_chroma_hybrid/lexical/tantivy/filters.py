@@ -247,10 +247,10 @@ def _id_terms(ids: Collection[str]) -> list[str]:
         and max(map(len, ids), default=0) <= _MAX_ID_BYTES
     ):
         return list(ids)  # each is its own term, which is quicker to see of all at once
-    return [id_term(each) for each in ids if _encodable(each)]
+    return [id_term(each) for each in ids if _is_encodable(each)]
 
 
-def _encodable(text: str) -> bool:
+def _is_encodable(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
