@@ -9,7 +9,7 @@ import pytest
 
 from langchain_chroma_hybrid.cli.opening import json_option
 from langchain_chroma_hybrid.core.values import Record
-from langchain_chroma_hybrid.embeddings import VectorTable
+from langchain_chroma_hybrid.embeddings import VectorCache
 from langchain_chroma_hybrid.engine.sync.checkpoint import Noted, read
 from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
 from langchain_chroma_hybrid.errors import (
@@ -282,7 +282,7 @@ def test_a_filter_of_the_command_line_that_is_none_is_an_error(text):
 
 @pytest.mark.parametrize("stored", [b"abc", "text", 5, 1.5], ids=str)
 def test_what_is_no_vector_in_the_cache_is_named(stored, tmp_path):
-    cache = VectorTable(tmp_path / "vectors.sqlite3")
+    cache = VectorCache(tmp_path / "vectors.sqlite3")
     cache.put("model", {"a": [1.0, 2.0]})
     with closing(sqlite3.connect(cache.path)) as db, db:
         db.execute("UPDATE vectors SET vector = ?", (stored,))
