@@ -150,9 +150,8 @@ def fuse(
     """
     heads = lists if depth is None else [ranked.head(depth) for ranked in lists]
     pool = _fuse_heads(heads, _contributions(heads, fusion, c))
-    if depth is None:
-        return pool
-    return pool + _tail(lists, depth, pool)
+    deeper = depth is not None and any(len(ranked.ids) > depth for ranked in lists)
+    return pool + _tail(lists, depth or 0, pool) if deeper else pool
 
 
 def _contributions(lists: Sequence[RankedList], fusion: str, c: float) -> list[list[float]]:

@@ -130,12 +130,12 @@ class ChromaStore:
             return f"{_server(settings)}/{self._client.tenant}/{self._client.database}"
         return str(self.directory) if self.directory else "memory"
 
-    @property
+    @cached_property
     def in_memory(self) -> bool:
         """Whether the client is ephemeral."""
         return self.location == "memory"
 
-    @property
+    @cached_property
     def on_server(self) -> bool:
         """Whether each call is a request, which the server may refuse."""
         return self.directory is None and not self.in_memory
@@ -224,8 +224,8 @@ class ChromaStore:
         """
         return self.on_server or (token is not None and self._remembered.found_all == token)
 
-    def note_found_all(self, token: Token | None) -> None:
-        """A query found as many records as it could."""
+    def found_all(self, token: Token | None) -> None:
+        """A query without a filter has found as many records as there are, or as it asked for."""
         self._remembered.found_all = token
 
     def query_among(

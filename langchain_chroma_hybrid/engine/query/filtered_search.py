@@ -60,7 +60,8 @@ class FilteredSearch:
             hits = self._store.query(self._embedding, n, self._filter.asked)
         if len(hits) < n and strategy != "chroma":
             return self._completed(hits, n), strategy
-        self._note(found_all=len(hits) >= n)
+        if strategy == "none":
+            self._store.found_all(self._token)
         return hits, strategy
 
     def _approximately(self, n: int) -> tuple[list[Scored], Strategy]:
@@ -121,18 +122,14 @@ class FilteredSearch:
         """
         there = self._lexical.match_count(self._filter.resolved)
         if len(hits) >= min(n, there):
-            self._note(found_all=True)
+            if self._filter.asked is None:
+                self._store.found_all(self._token)
             return hits
         # Where nothing is remembered and the lexical index lags, every query would pay for it.
         most = EXACT_AT_MOST if self._store.remembers else _AMONG
         if there > most:
             return hits
         return self._exact({*self._passing(), *(hit.id for hit in hits)}, n)
-
-    def _note(self, *, found_all: bool) -> None:
-        """That the next query without a filter may trust Chroma's index alone."""
-        if found_all and self._filter.asked is None:
-            self._store.note_found_all(self._token)
 
     def _passing(self) -> list[str]:
         return self._lexical.match(self._filter.resolved)

@@ -47,7 +47,7 @@ class LexicalLeg:
         """The best records with a word of the query."""
         request, filters = plan.request, plan.filter
         hits: Sequence[Scored] = ()
-        if self.index is not None and request.text and not filters.empty:
+        if self.index is not None and request.text and filters.strategy != "lexical":
             where, syntax = filters.resolved, request.query_syntax
             hits = self.index.search(request.text, plan.fetch, where=where, syntax=syntax)
         return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")

@@ -58,14 +58,16 @@ def make_plan(
     asked = all_of(request.base, parse(request.where, request.where_document))
     filters = plan_filter(asked, store, lexical, token, fetch=depth, route=route)
     embed_only = VECTOR not in weights and (two_step or request.with_distance)
+    embed_only = embed_only and not _is_blank(request)
     unfiltered = filters.strategy == "none" or route == "chroma"
     return Plan(
         replace(request, k=k, fetch_k=fetch_k),
         filters,
         weights,
-        (*weights, VECTOR) if embed_only and not _is_blank(request) else tuple(weights),
+        (*weights, VECTOR) if embed_only else tuple(weights),
         depth,
         max(depth, k + _SPARE),
+        embed_only,
         at_once=lexical is None or (alone and unfiltered and store.finds_all(token)),
         token=token,
     )

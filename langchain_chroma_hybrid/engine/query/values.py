@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_chroma_hybrid.core.search import LegReport, SearchRequest
-from langchain_chroma_hybrid.core.values import VECTOR, Record, Scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.core.fusion import Fused
+    from langchain_chroma_hybrid.core.values import Record, Scored
     from langchain_chroma_hybrid.engine.chroma.change_token import Token
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
 
@@ -28,7 +28,8 @@ class FilterPlan:
         asked: as given (call AND base); None for no restriction. Chroma can evaluate it.
         resolved: the same with every part that the lexical index cannot answer replaced by ids.
         passing: how many of `total` records pass, as the lexical index knows it.
-        strategy: how the vector leg goes, see `filtered_search`.
+        strategy: how the vector leg goes, see `filter_plan`; `lexical`: nothing passes, as the
+            lexical index knows, so that no leg has to run.
         otherwise: what it does where neighbours without a filter hold too few that pass.
         ids: all ids that pass, for `exact`.
     """
@@ -41,11 +42,6 @@ class FilterPlan:
     otherwise: Strategy = "chroma"
     ids: tuple[str, ...] = ()
 
-    @property
-    def empty(self) -> bool:
-        """Nothing passes: no leg has to run."""
-        return self.strategy == "lexical"
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -55,6 +51,7 @@ class Plan:
         weights: share of each leg whose ranking counts; they add up to 1.
         steps: names of what has to run before the legs can be put together.
         depth: how deep legs are fused; `fetch` how deep they are asked, never less.
+        embed_only: the vector step has to bring the query's vector, not a ranking.
         at_once: one query of Chroma's is the whole answer, records included.
         token: Chroma's change token when the query began, for what is remembered; None if there is
             none that every later write changes.
@@ -66,13 +63,9 @@ class Plan:
     steps: tuple[str, ...]
     depth: int
     fetch: int
+    embed_only: bool = False
     at_once: bool = False
     token: Token | None = None
-
-    @property
-    def embed_only(self) -> bool:
-        """The vector step has to bring the query's vector, not a ranking."""
-        return VECTOR not in self.weights
 
 
 @dataclass(slots=True)
