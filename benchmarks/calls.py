@@ -10,6 +10,7 @@ that nothing is opened or learned in it. Machines do not matter; `--show` prints
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
 import threading
@@ -17,6 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from _results import RESULTS, setting, table, write_section
 from langchain_core.documents import Document
@@ -39,10 +41,11 @@ class Words(Embeddings):
     """One direction a word, so that similar texts are near; no function of the package's."""
 
     def embed_query(self, text: str) -> list[float]:
-        """How often each word occurs, and something for texts without any."""
-        counts = [1e-3] * DIMENSION
+        """How often each word occurs, and a little noise, so that no two texts are equally far."""
+        noise = random.Random(text)  # noqa: S311  # the same for the same text, no secret
+        counts = [0.01 * noise.random() for _ in range(DIMENSION)]
         for word in text.split():
-            counts[hash(word) % DIMENSION] += 1.0
+            counts[crc32(word.encode()) % DIMENSION] += 1.0
         return counts
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
