@@ -120,6 +120,24 @@ def test_vectors_that_made_room_for_others_are_not_read_in_a_query(index, monkey
     assert [ask(index)[1] == "exact" for _ in range(2)] == [False, False]
 
 
+def test_what_made_room_for_others_is_not_counted_again_in_every_query(index, monkeypatch):
+    """A plan lists all that pass where their vectors were read, to see whether they still are."""
+    ask_until_read(index, monkeypatch)
+    index.store.reader._shared.known = VectorCache(0)
+    listed = []
+    match = type(index.lexical).match
+
+    def counted(self: Any, where: Any) -> Any:
+        listed.append(where)
+        return match(self, where)
+
+    monkeypatch.setattr(type(index.lexical), "match", counted)
+    for _ in range(3):
+        plan = plan_filter(TENANT, index.store, index.lexical, fetch=10)
+        assert plan.ids is None
+    assert len(listed) == 1
+
+
 def test_what_is_written_between_plan_and_ranking_is_not_read_in_the_query(index, monkeypatch):
     ask_until_read(index, monkeypatch)
     plan = plan_filter(TENANT, index.store, index.lexical, fetch=10)

@@ -65,6 +65,7 @@ class Writer:
         self._waiting: dict[int, Collection[str]] = {}
         self._under_way = 0
         self._before: object = None
+        self._after: object = None
         # The change token before our writes and after them, when nothing of others lay between.
         self._own: tuple[object, object] | None = None
         self._over = False
@@ -195,6 +196,9 @@ class Writer:
     ) -> None:
         """Bring `ids` into the lexical index, now or later, whatever has become of them."""
         wait = wait or len(ids) <= _DEFER_AT_MOST
+        with self._mutex:
+            # Now: what others write while the index takes this is not ours.
+            self._after = store.sight().token
         if self._announced is not None:
             self._announced.end(store, number)
         try:
@@ -210,18 +214,18 @@ class Writer:
                 if wait:
                     self._waiting[number] = ids
                 self._under_way -= 1
-                self._note_own(store)
+                self._note_own()
             if not wait:
                 self.journal.done([number])
         if sum(map(len, list(self._waiting.values()))) > DEFERRED_AT_MOST:
             self.flush(store)
 
-    def _note_own(self, store: ChromaStore) -> None:
+    def _note_own(self) -> None:
         if self._under_way or self._before is None:
             return
         goes_on = self._own is not None and self._own[1] == self._before
         first = self._own[0] if self._own is not None and goes_on else self._before
-        self._own = (first, store.sight().token)
+        self._own = (first, self._after)
 
     def explains(self, seen: object, token: object) -> bool:
         """Whether nothing but writes of this object made `token` out of `seen`; asked once."""
