@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.cli.opening import open_store, remembered
 from langchain_chroma_hybrid.cli.output import json_line, line, pairs, progress, table
-from langchain_chroma_hybrid.engine.registry import index_folder, noted
+from langchain_chroma_hybrid.engine.registry import index_folder, last_checkpoint
 from langchain_chroma_hybrid.errors import LexicalIndexError
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
@@ -80,7 +80,7 @@ def _tell(report: SyncReport, *, as_json: bool) -> None:
 def _about(store: HybridChroma) -> dict[str, Any]:
     collection, config = bridge.handle_of(store).index().store, store.lexical_config
     folder = index_folder(collection, config)
-    state = noted(collection, config)
+    state = last_checkpoint(collection, config)
     analyzer, indexed, problem = config.analyzer.fingerprint, 0, None
     if folder is None or not state.known:
         problem = "not built yet: the first search or `chroma-hybrid sync` builds it"

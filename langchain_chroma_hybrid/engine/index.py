@@ -173,8 +173,8 @@ class HybridIndex:
             return self._without(request, route, start, note)
         try:
             half = self.half
-            rebuilds = half.keeper.rebuilds
-            missing = half.keeper.prepare(self.store, self._config.upkeep)
+            rebuilds = half.freshness.rebuilds
+            missing = half.freshness.prepare(self.store, self._config.policy)
             half.check.wake(self.store)
             if missing is None:
                 chroma = half.filters_by_chroma(self.store)
@@ -291,11 +291,11 @@ class HybridIndex:
 
         Without `deep` the cost is a scan of the ids; with it every record is read.
         """
-        return self.half.keeper.sync(self.store, deep=deep, progress=progress)
+        return self.half.freshness.sync(self.store, deep=deep, progress=progress)
 
     def verify(self, *, fix: bool = False) -> VerifyReport:
         """Compare both halves record by record; `fix` mends what is reported."""
-        return self.half.keeper.verify(self.store, fix=fix)
+        return self.half.freshness.verify(self.store, fix=fix)
 
     def close(self) -> None:
         """Close the lexical half for all its users, who open it anew; may be called twice."""

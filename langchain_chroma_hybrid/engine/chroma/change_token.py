@@ -38,7 +38,7 @@ def token_of(directory: Path) -> Token | None:
     return token
 
 
-class Sight(NamedTuple):
+class TokenReading(NamedTuple):
     """A look at a change token.
 
     Attributes:
@@ -51,17 +51,17 @@ class Sight(NamedTuple):
     settled: bool = False
 
 
-def sight_of(directory: Path) -> Sight:
+def read_token(directory: Path) -> TokenReading:
     """Look at the change token of a data folder."""
     now = time.time_ns()  # first: after the look somebody may have written already
     token = token_of(directory)
-    return Sight(token, token is not None and now - token[0] > _tick_ns(token))
+    return TokenReading(token, token is not None and now - token[0] > _tick_ns(token))
 
 
 def lasting_token(directory: Path | None) -> Token | None:
     """The change token, if any write from now on is sure to give another one."""
-    sight = Sight() if directory is None else sight_of(directory)
-    return sight.token if sight.settled else None
+    reading = TokenReading() if directory is None else read_token(directory)
+    return reading.token if reading.settled else None
 
 
 def _tick_ns(token: Token) -> int:

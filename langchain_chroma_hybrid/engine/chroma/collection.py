@@ -26,11 +26,11 @@ from langchain_chroma_hybrid.engine.chroma.calls import (
     translated,
 )
 from langchain_chroma_hybrid.engine.chroma.change_token import (
-    Sight,
     Token,
+    TokenReading,
     lasting_token,
     only_opened,
-    sight_of,
+    read_token,
 )
 from langchain_chroma_hybrid.engine.chroma.clients import unobserved
 from langchain_chroma_hybrid.engine.chroma.distances import Space, distances
@@ -302,9 +302,9 @@ class ChromaStore:
                 return found
             offset += len(page)
 
-    def sight(self) -> Sight:
+    def read_token(self) -> TokenReading:
         """A look at the change token, which servers and ephemeral clients do not have."""
-        return sight_of(self.directory) if self.directory else Sight()
+        return read_token(self.directory) if self.directory else TokenReading()
 
     def _lasting_token(self) -> Token | None:
         return lasting_token(self.directory)

@@ -17,7 +17,7 @@ from chromadb.errors import InternalError
 
 from langchain_chroma_hybrid.engine.chroma.calls import pages, translated
 from langchain_chroma_hybrid.engine.chroma.change_token import Token, opening
-from langchain_chroma_hybrid.engine.chroma.clients import ReaderApart
+from langchain_chroma_hybrid.engine.chroma.second_client import SecondClient
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, VectorCache, Vectors
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class SharedVectors:
 
     def __init__(self) -> None:
         self.known = VectorCache(MOST_BYTES)
-        self.apart: ReaderApart | None = None
+        self.second: SecondClient | None = None
         self.outdated = self.closed = False
         self.lock, self.opening = threading.Lock(), threading.RLock()
 
@@ -56,7 +56,7 @@ class SharedVectors:
         """Close the second client; callers' clients stay open."""
         with self.lock:
             self.closed = True
-            old, self.apart = self.apart, None
+            old, self.second = self.second, None
         if old is not None:
             old.retire()
 
@@ -97,15 +97,15 @@ class VectorReader:
         return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
 
     def _read(self, ids: Sequence[str]) -> Vectors:
-        used = self._shared.apart
+        used = self._shared.second
         try:
             return self._read_pages(ids)
         except InternalError:  # the index in this process' memory lacks one of them
             if self._directory is None:
                 raise
         with self._shared.opening:
-            if self._shared.apart is used:  # else another thread was here first
-                self.read_apart()
+            if self._shared.second is used:  # else another thread was here first
+                self.switch_to_second_client()
         return self._read_pages(ids)
 
     def _read_pages(self, ids: Sequence[str]) -> Vectors:
@@ -145,13 +145,13 @@ class VectorReader:
             with self._anew() as collection:
                 collection.get(limit=1, include=[])
 
-    def read_apart(self) -> None:
+    def switch_to_second_client(self) -> None:
         """From now on read vectors through a client of our own, which shows what is written by now.
 
         For what another process writes: an open client never shows vectors of that.
         """
         with self._shared.opening:
-            if self._shared.apart is None:
+            if self._shared.second is None:
                 _log.warning(
                     "another process writes to %s, whose vectors an open Chroma client does not "
                     "show: they are read through a second client, reopened after every write. "
@@ -160,13 +160,13 @@ class VectorReader:
                 )
             self._reopen()
 
-    def outdate(self) -> None:
+    def mark_outdated(self) -> None:
         """Something was written through the caller's client, which one of ours may not show."""
         self._shared.outdated = True
 
     def catch_up(self) -> None:
         """Show what is written since, where vectors are read through a client of our own."""
-        if self._shared.outdated and self._shared.apart is not None:
+        if self._shared.outdated and self._shared.second is not None:
             with self._shared.opening:
                 if self._shared.outdated:
                     self._reopen()
@@ -176,10 +176,10 @@ class VectorReader:
             self._shared.outdated = False  # first: what is written from here on may not be shown
             with opening(str(self._directory)):
                 reader = self._opened(_ATTEMPTS)
-            old: ReaderApart | None = reader
+            old: SecondClient | None = reader
             with self._shared.lock:
                 if not self._shared.closed:
-                    old, self._shared.apart = self._shared.apart, reader
+                    old, self._shared.second = self._shared.second, reader
                     # The old one holds what the reader before saw.
                     self._shared.known = VectorCache(MOST_BYTES)
         if old is not None:
@@ -195,10 +195,10 @@ class VectorReader:
             reader.give_back()
             reader.retire()
 
-    def _opened(self, attempts: int) -> ReaderApart:
+    def _opened(self, attempts: int) -> SecondClient:
         assert self._directory is not None  # noqa: S101  # elsewhere everybody's writes are seen
         try:
-            return ReaderApart(self._client, self._directory, self._collection.name)
+            return SecondClient(self._client, self._directory, self._collection.name)
         except InternalError:  # its index could not be loaded while this process was writing
             if attempts == 1:
                 raise
@@ -208,13 +208,13 @@ class VectorReader:
     def collection(self) -> Iterator[chromadb.Collection]:
         """The collection object that shows what is written."""
         with self._shared.lock:
-            apart = self._shared.apart
-            collection = self._collection if apart is None else apart.take()
+            second = self._shared.second
+            collection = self._collection if second is None else second.take()
         try:
             yield collection
         finally:
-            if apart is not None:
-                apart.give_back()
+            if second is not None:
+                second.give_back()
 
 
 def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:

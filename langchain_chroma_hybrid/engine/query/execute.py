@@ -69,7 +69,7 @@ class Query:
         """Whether the index was made anew, or is another one, since the query began."""
         if self.half is None:
             return False
-        return now is not self.half or now.keeper.rebuilds != self.rebuilds
+        return now is not self.half or now.freshness.rebuilds != self.rebuilds
 
     def step(self, name: str, given: Callable[[], Any]) -> Step:
         """The leg `name`; `given` brings the query's vector, or the ids of a further leg."""

@@ -14,14 +14,14 @@ import weakref
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.values import digest
-from langchain_chroma_hybrid.engine.chroma.change_token import Sight, Token
+from langchain_chroma_hybrid.engine.chroma.change_token import Token, TokenReading
 from langchain_chroma_hybrid.engine.sync.reconcile import (
     Progress,
     SyncReport,
     VerifyReport,
-    mend,
     progress_bar,
     reconcile,
+    repair,
     report,
     verify,
 )
@@ -30,8 +30,8 @@ from langchain_chroma_hybrid.engine.sync.writer import DEFERRED_AT_MOST
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.sync.announcements import Announcements, News
-    from langchain_chroma_hybrid.engine.sync.checkpoint import Marks, Noted
-    from langchain_chroma_hybrid.engine.sync.policy import Upkeep
+    from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint, CheckpointData
+    from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
     from langchain_chroma_hybrid.engine.sync.writer import Writer
 
 # Comparing ids may take this share of the time; one that takes less than `_QUICK` s always may.
@@ -44,7 +44,7 @@ _PAUSE = 0.005
 _log = logging.getLogger(__name__)
 
 
-class Keeper:
+class Freshness:
     """Knows whether one collection's index is in step, and brings it there.
 
     Chroma is asked through the store of whoever calls: with his client, in his name.
@@ -55,14 +55,14 @@ class Keeper:
     def __init__(
         self,
         writer: Writer,
-        marks: Marks,
-        upkeep: Upkeep,
+        checkpoint: Checkpoint,
+        policy: SyncPolicy,
         announced: Announcements | None = None,
     ) -> None:
         self._writer = writer
         self._lexical = writer.lexical
-        self._marks = marks
-        self._upkeep = upkeep
+        self._checkpoint = checkpoint
+        self._policy = policy
         self._announced = announced
         self._lock = threading.RLock()
         self._opened = False
@@ -75,23 +75,23 @@ class Keeper:
         self._looked: tuple[Token | None, float] = (None, -float("inf"))
         self._compared, self._took = -float("inf"), 0.0
         # How many commits of others the vectors were read for, and what others had put off.
-        self._met = self._lexical.foreign_commits()
+        self._commits_shown = self._lexical.foreign_commits()
         self._waiting: frozenset[str] = frozenset()
         self._helped: tuple[frozenset[str], dict[str, str]] = (self._waiting, {})
         # Whoever never calls `close` has his last state noted all the same.
-        self._finalizer = weakref.finalize(self, _end, self._stop, self._builders, marks)
+        self._finalizer = weakref.finalize(self, _end, self._stop, self._builders, checkpoint)
 
-    def prepare(self, store: ChromaStore, upkeep: Upkeep) -> str | None:
+    def prepare(self, store: ChromaStore, policy: SyncPolicy) -> str | None:
         """Make the index current; a note when queries have to do without it.
 
         Nothing of the index is told to a client that the server has not answered within the
-        `max_age` of who asks, whose `upkeep` this is.
+        `max_age` of who asks, whose `policy` this is.
 
         Raises:
             CollectionError: the collection is gone.
             LexicalIndexError: the index cannot be read or written.
         """
-        age = upkeep.age(in_memory=store.in_memory)
+        age = policy.age(in_memory=store.in_memory)
         count = None if store.answered_within(age) else store.count()
         self._writer.flush(store)
         if not self._opened:
@@ -99,9 +99,9 @@ class Keeper:
         if not self._ready:
             return self._why_not()
         store.reader.catch_up()
-        if self._upkeep.sync == "before_query":
-            self._look(store, count, age)
-        self._meet_writers(store)
+        if self._policy.sync == "before_query":
+            self._check_for_changes(store, count, age)
+        self._show_foreign_commits(store)
         return None
 
     def look_again(self) -> None:
@@ -112,17 +112,17 @@ class Keeper:
         """Mend everything that differs; an index that was never built is built by this."""
         start = time.perf_counter()
         self._writer.flush(store)
-        sight = store.sight()
+        reading = store.read_token()
         news = self._announced.look(store) if self._announced else None
-        alone = self._recover(store)
+        alone = self._repair_unfinished(store)
         found = verify(store, self._lexical, deep=deep)
-        mend(found, store, self._lexical, progress=progress, stop=self._stop.is_set)
-        self._meet_strangers(store, found)
+        repair(found, store, self._lexical, progress=progress, stop=self._stop.is_set)
+        self._show_foreign_vectors(store, found)
         if not self._stop.is_set():
             self._opened = True
             if news and deep:
-                self._met_news(news)
-            self._settle(sight if alone else Sight())
+                self._note_announced(news)
+            self._mark_in_step(reading if alone else TokenReading())
         return report(found, start)
 
     def verify(self, store: ChromaStore, *, fix: bool) -> VerifyReport:
@@ -131,7 +131,7 @@ class Keeper:
         found = verify(store, self._lexical)
         if fix and not found.ok:
             reconcile(found.ids, store, self._lexical)
-            self._meet_strangers(store, found)
+            self._show_foreign_vectors(store, found)
         return found
 
     def rebuild(self, store: ChromaStore, progress: Progress | None) -> SyncReport:
@@ -143,8 +143,8 @@ class Keeper:
         with self._lock:
             self.rebuilds += 1
             self._ready = False
-            self._opened = self._upkeep.backfill != "now"
-            self._marks.set(ready=False, sight=Sight())
+            self._opened = self._policy.backfill != "now"
+            self._checkpoint.set(ready=False, reading=TokenReading())
             try:
                 self._lexical.clear()
                 self._build(store, deep=False, progress=progress)
@@ -157,9 +157,9 @@ class Keeper:
 
     def close(self, store: ChromaStore) -> None:
         """Stop building and note how far the index is."""
-        sight = store.sight()
-        if self._ready and self._writer.explains(self._marks.token, sight.token):
-            self._marks.set(ready=True, sight=sight)
+        reading = store.read_token()
+        if self._ready and self._writer.take_own_change(self._checkpoint.token, reading.token):
+            self._checkpoint.set(ready=True, reading=reading)
         self.stop()
 
     def stop(self) -> None:
@@ -173,11 +173,11 @@ class Keeper:
             return "vectors only: the lexical index is being built"
         return "vectors only: the lexical index is not built yet; `sync()` builds it"
 
-    def _settle(self, sight: Sight) -> None:
-        """The index is complete, and in step with all that was written before `sight`."""
+    def _mark_in_step(self, reading: TokenReading) -> None:
+        """The index is complete, and in step with all that was written before `reading`."""
         self._ready = True
         self._failure = None
-        self._marks.set(ready=True, sight=sight)
+        self._checkpoint.set(ready=True, reading=reading)
 
     # Opening
 
@@ -187,53 +187,55 @@ class Keeper:
                 return
             if not store.on_server:
                 store.touch()
-            sight = store.sight()
-            noted = self._marks.load()
-            in_doubt = not noted.known and self._lexical.count() > 0
-            alone = self._recover(store)
-            if noted.ready and self._lexical.capabilities.durable and self._lexical.count():
-                known = self._opened_as(store, noted, sight, count)
-                if known and store.unchanged(noted.token, sight.token):
-                    sight = sight._replace(settled=noted.sure and sight.settled)
+            reading = store.read_token()
+            last = self._checkpoint.load()
+            in_doubt = not last.known and self._lexical.count() > 0
+            alone = self._repair_unfinished(store)
+            if last.ready and self._lexical.capabilities.durable and self._lexical.count():
+                known = self._opened_as(store, last, reading, count)
+                if known and store.unchanged(last.token, reading.token):
+                    reading = reading._replace(settled=last.sure and reading.settled)
                 # What nobody has looked at stays to be found by the next who does.
-                self._settle(sight if alone and known else Sight())
+                self._mark_in_step(reading if alone and known else TokenReading())
             else:
                 # Of updates of pages that an earlier build has read, nobody tells this one.
                 untold = self._announced is not None and self._lexical.count() > 0
                 self._begin_build(store, deep=in_doubt or untold)
             self._opened = True
 
-    def _opened_as(self, store: ChromaStore, noted: Noted, sight: Sight, count: int | None) -> bool:
+    def _opened_as(
+        self, store: ChromaStore, last: CheckpointData, reading: TokenReading, count: int | None
+    ) -> bool:
         """Whether an index that was complete still is, or is again after a comparison of ids."""
-        looks = self._upkeep.sync == "before_query"
-        if store.unchanged(noted.token, sight.token) and (noted.sure or looks):
+        looks = self._policy.sync == "before_query"
+        if store.unchanged(last.token, reading.token) and (last.sure or looks):
             return True
-        if self._upkeep.sync == "manual":
+        if self._policy.sync == "manual":
             return False
         if self._announced is not None:
-            self._announced.resume(noted.announced)
-            self._marks.announced = noted.announced
+            self._announced.resume(last.announced)
+            self._checkpoint.announced = last.announced
             if not looks:  # else the look before this very query hears it
-                self._hear(store)
+                self._apply_announced(store)
             return True
         # On a server the look before each query and the check of contents find what this cannot.
-        if store.on_server and looks and self._upkeep.check_rate and count is not None:
-            return count == self._lexical.count() or self._compare(store)
-        return self._compare(store)
+        if store.on_server and looks and self._policy.check_rate and count is not None:
+            return count == self._lexical.count() or self._compare_ids(store)
+        return self._compare_ids(store)
 
     def _begin_build(self, store: ChromaStore, *, deep: bool) -> None:
         # Nothing to build is no reason to do without.
-        if self._upkeep.backfill == "now" or store.count() == 0:
-            self._build(store, deep=deep, progress=self._upkeep.progress)
-        elif self._upkeep.backfill == "background":
-            self._marks.set(ready=False, sight=Sight())
+        if self._policy.backfill == "now" or store.count() == 0:
+            self._build(store, deep=deep, progress=self._policy.progress)
+        elif self._policy.backfill == "background":
+            self._checkpoint.set(ready=False, reading=TokenReading())
             builder = threading.Thread(target=self._build_aside, args=(store, deep), daemon=True)
             self._builders.append(builder)
             builder.start()
 
     def _build_aside(self, store: ChromaStore, deep: bool) -> None:
         try:
-            unseen = self._upkeep.progress or _unseen
+            unseen = self._policy.progress or _unseen
             self._build(store, deep=deep, progress=unseen, pause=_PAUSE)
         except Exception as error:  # noqa: BLE001  # told to every query until `sync()` succeeds
             self._failure = error
@@ -250,9 +252,9 @@ class Keeper:
         pause: float | None = None,
     ) -> None:
         """Until a comparison finds nothing more: paging misses what others move meanwhile."""
-        sight = store.sight()
+        reading = store.read_token()
         news = self._announced.look(store) if self._announced else None
-        self._marks.set(ready=False, sight=Sight())
+        self._checkpoint.set(ready=False, reading=TokenReading())
 
         def stop() -> bool:
             return self._stop.is_set() if pause is None else self._stop.wait(pause)
@@ -262,21 +264,21 @@ class Keeper:
                 found = verify(store, self._lexical, deep=deep)
                 if found.ok:
                     break
-                mend(found, store, self._lexical, progress=shown, stop=stop)
+                repair(found, store, self._lexical, progress=shown, stop=stop)
                 if self._stop.is_set():
                     return
         if news is not None:
-            self._met_news(news)
-        self._settle(sight)
+            self._note_announced(news)
+        self._mark_in_step(reading)
 
     # Looking
 
-    def _look(self, store: ChromaStore, count: int | None, age: float) -> None:
-        sight, now = store.sight(), time.monotonic()
-        token = sight.token
-        noted = store.unchanged(self._marks.token, token)
+    def _check_for_changes(self, store: ChromaStore, count: int | None, age: float) -> None:
+        reading, now = store.read_token(), time.monotonic()
+        token = reading.token
+        ours = store.unchanged(self._checkpoint.token, token)
         # While a client of ours was being opened, somebody else may have written.
-        if noted and self._marks.sure and token == self._marks.token:
+        if ours and self._checkpoint.sure and token == self._checkpoint.token:
             return
         looked, when = self._looked
         same = token == looked or store.unchanged(looked, token)
@@ -285,68 +287,68 @@ class Keeper:
         with self._lock:
             if self._looked[1] > now:
                 return
-            alone = self._recover(store)
-            own = noted or self._writer.explains(self._marks.token, token)
-            self._hear(store)
+            alone = self._repair_unfinished(store)
+            own = ours or self._writer.take_own_change(self._checkpoint.token, token)
+            self._apply_announced(store)
             in_step = self._same_count(store, count)
             if not in_step or not (own or token is None):
-                in_step = self._may_compare() and self._compare(store)
+                in_step = self._may_compare() and self._compare_ids(store)
             if in_step and alone:
-                self._marks.set(ready=True, sight=sight)
+                self._checkpoint.set(ready=True, reading=reading)
             self._looked = (token, time.monotonic())
 
     def _same_count(self, store: ChromaStore, count: int | None) -> bool:
         # A count that was made before own writes were brought in may be old.
         return count == self._lexical.count() or store.count() == self._lexical.count()
 
-    def _hear(self, store: ChromaStore) -> None:
+    def _apply_announced(self, store: ChromaStore) -> None:
         """Bring in what other processes say that they have written."""
         if self._announced is None:
             return
         news = self._announced.look(store)
         if news.everything:
-            mend(verify(store, self._lexical), store, self._lexical)
+            repair(verify(store, self._lexical), store, self._lexical)
         elif news.ids:
             reconcile(news.ids, store, self._lexical)
-        self._met_news(news)
+        self._note_announced(news)
 
-    def _met_news(self, news: News) -> None:
+    def _note_announced(self, news: News) -> None:
         if self._announced is not None:
             self._announced.heard(news)
-            self._marks.announced = self._announced.seen
+            self._checkpoint.announced = self._announced.seen
 
     def _may_compare(self) -> bool:
         since = time.monotonic() - self._compared
-        if self._upkeep.max_age is not None:
-            return since >= self._upkeep.max_age
+        if self._policy.max_age is not None:
+            return since >= self._policy.max_age
         return self._took < _QUICK or since > self._took / _SHARE
 
-    def _compare(self, store: ChromaStore) -> bool:
+    def _compare_ids(self, store: ChromaStore) -> bool:
         """Bring in what others added and take out what they deleted."""
         start = time.monotonic()
         found = verify(store, self._lexical, deep=False)
         self._took, self._compared = time.monotonic() - start, time.monotonic()
-        mend(found, store, self._lexical)
-        self._meet_strangers(store, found)
-        self._help(store)
+        repair(found, store, self._lexical)
+        self._show_foreign_vectors(store, found)
+        self._apply_put_off(store)
         return True
 
-    def _recover(self, store: ChromaStore) -> bool:
+    def _repair_unfinished(self, store: ChromaStore) -> bool:
         """Repair what writers that died left undone; whether no other writer is at work."""
-        with self._writer.journal.orphans() as orphans:
-            if orphans.ids is None or orphans.ids:
+        with self._writer.log.take_over() as unfinished:
+            if unfinished.ids is None or unfinished.ids:
                 store.reader.replay()
-            if orphans.ids is None:
+            if unfinished.ids is None:
                 found = verify(store, self._lexical)
-                mend(found, store, self._lexical)
-            elif orphans.ids:
-                reconcile(orphans.ids, store, self._lexical)
-            if self._opened and orphans.ids != frozenset():
+                repair(found, store, self._lexical)
+            elif unfinished.ids:
+                reconcile(unfinished.ids, store, self._lexical)
+            if self._opened and unfinished.ids != frozenset():
                 self._read_apart(store)  # a client that was open before does not show them
-        self._waiting = orphans.waiting
-        return not orphans.living
+        self._waiting = unfinished.waiting
+        return not unfinished.living
 
-    def _help(self, store: ChromaStore) -> None:
+    def _apply_put_off(self, store: ChromaStore) -> None:
         """Bring in what another process has written and put off; what is more, it brings itself."""
         if not 0 < len(self._waiting) <= DEFERRED_AT_MOST:
             return
@@ -356,32 +358,32 @@ class Keeper:
             self._read_apart(store)
             self._helped = (self._waiting, now)
 
-    def _meet_strangers(self, store: ChromaStore, found: VerifyReport) -> None:
+    def _show_foreign_vectors(self, store: ChromaStore, found: VerifyReport) -> None:
         """An open client of Chroma's never shows vectors that another process has written."""
         last = found.missing[-1:], found.extra[-1:], found.stale
         if not (found.ok or store.reader.shows(*last)):
-            store.reader.read_apart()
+            store.reader.switch_to_second_client()
 
-    def _meet_writers(self, store: ChromaStore) -> None:
+    def _show_foreign_commits(self, store: ChromaStore) -> None:
         """The same where the other process has written both halves, so that nothing differs."""
-        met = self._lexical.foreign_commits()
-        if met != self._met:
+        commits = self._lexical.foreign_commits()
+        if commits != self._commits_shown:
             with self._lock:
-                if met != self._met:
+                if commits != self._commits_shown:
                     self._read_apart(store)
-                    self._met = met
+                    self._commits_shown = commits
 
     def _read_apart(self, store: ChromaStore) -> None:
         if store.directory is not None:
-            store.reader.read_apart()
+            store.reader.switch_to_second_client()
 
 
-def _end(stop: threading.Event, builders: list[threading.Thread], marks: Marks) -> None:
+def _end(stop: threading.Event, builders: list[threading.Thread], checkpoint: Checkpoint) -> None:
     stop.set()
     for builder in list(builders):
         if builder is not threading.current_thread():
             builder.join()
-    marks.save()
+    checkpoint.save()
 
 
 def _unseen(_done: int, _total: int) -> None:

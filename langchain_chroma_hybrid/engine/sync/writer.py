@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from langchain_chroma_hybrid.core.filters import Ids
 from langchain_chroma_hybrid.core.validate import positive
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids, with_vectors
-from langchain_chroma_hybrid.engine.sync.failpoints import passed
+from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.engine.sync.reconcile import reconcile
 from langchain_chroma_hybrid.engine.threads import in_thread
 from langchain_chroma_hybrid.errors import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
     from langchain_chroma_hybrid.engine.query.legs import Vector
     from langchain_chroma_hybrid.engine.sync.announcements import Announcements
-    from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
+    from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 EmbedMany: TypeAlias = Callable[[list[str]], Sequence["Vector"]]
@@ -52,12 +52,12 @@ class Writer:
     """
 
     def __init__(
-        self, lexical: LexicalIndex, journal: Journal, announced: Announcements | None = None
+        self, lexical: LexicalIndex, log: WriteAheadLog, announced: Announcements | None = None
     ) -> None:
         """`announced`: where other processes are told of writes, if they are."""
         self.lexical = lexical
         self._announced = announced
-        self.journal = journal
+        self.log = log
         # Held for bookkeeping only, never while Chroma or the index work.
         self._mutex = threading.Lock()
         self._flushing = threading.Lock()
@@ -157,7 +157,7 @@ class Writer:
         number = self.begin(store, ids)
         try:
             yield
-            passed("chroma written")
+            reach("chroma written")
         finally:
             self.end(store, number, ids, wait=wait)
 
@@ -171,7 +171,7 @@ class Writer:
         if self._over:
             raise CollectionError("the Chroma collection was deleted")
         try:
-            number = self.journal.begin(ids)
+            number = self.log.begin(ids)
         except FileNotFoundError as error:
             store.touch()  # says so when the collection has gone, and its folder with it
             message = (
@@ -183,11 +183,11 @@ class Writer:
             try:
                 self._announced.begin(store, number, ids)
             except BaseException:
-                self.journal.done([number])
+                self.log.done([number])
                 raise
         with self._mutex:
             if not self._under_way:
-                self._before = store.sight().token
+                self._before = store.read_token().token
             self._under_way += 1
         return number
 
@@ -198,7 +198,7 @@ class Writer:
         wait = wait or len(ids) <= _DEFER_AT_MOST
         with self._mutex:
             # Now: what others write while the index takes this is not ours.
-            self._after = store.sight().token
+            self._after = store.read_token().token
         if self._announced is not None:
             self._announced.end(store, number)
         try:
@@ -209,14 +209,14 @@ class Writer:
             wait = True
             raise
         finally:
-            store.reader.outdate()
+            store.reader.mark_outdated()
             with self._mutex:
                 if wait:
                     self._waiting[number] = ids
                 self._under_way -= 1
                 self._note_own()
             if not wait:
-                self.journal.done([number])
+                self.log.done([number])
         if sum(map(len, list(self._waiting.values()))) > DEFERRED_AT_MOST:
             self.flush(store)
 
@@ -227,7 +227,7 @@ class Writer:
         first = self._own[0] if self._own is not None and goes_on else self._before
         self._own = (first, self._after)
 
-    def explains(self, seen: object, token: object) -> bool:
+    def take_own_change(self, seen: object, token: object) -> bool:
         """Whether nothing but writes of this object made `token` out of `seen`; asked once."""
         with self._mutex:
             own, self._own = self._own, None
@@ -245,7 +245,7 @@ class Writer:
             with self._mutex:
                 for number in waiting:
                     self._waiting.pop(number, None)
-            self.journal.done(list(waiting))
+            self.log.done(list(waiting))
 
     def forget(self) -> None:
         """Let go of everything: the collection is gone, and nothing more is written."""
@@ -253,7 +253,7 @@ class Writer:
         with self._mutex:
             numbers = list(self._waiting)
             self._waiting.clear()
-        self.journal.done(numbers)
+        self.log.done(numbers)
 
     def _known(self, ids: Collection[str]) -> set[str]:
         """Those of `ids` that are, or will be, in the index."""
@@ -283,7 +283,7 @@ class _Change:
             if self._number is None:
                 self._number = self._writer.begin(self._store, self._ids)
             step()
-            passed("chroma written")
+            reach("chroma written")
 
     def end(self) -> None:
         with self._lock:
