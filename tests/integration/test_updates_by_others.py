@@ -406,7 +406,6 @@ def test_a_build_that_was_stopped_takes_nothing_old_in(port: int, tmp_path: Path
     store.add_documents(documents())
     assert ask(store, "pump")
     index = store._index
-    index.half._checkpoint.announced = None
     index.half._checkpoint.set(ready=False, reading=TokenReading())  # as when a build was stopped
     store.close()
     assert ended(started(changes, port, name, tmp_path / "there")) == 0

@@ -42,6 +42,7 @@ class SharedVectors:
     """What the readers of one local collection share: vectors at hand, and a second client.
 
     Attributes:
+        needed: others have written what the callers' clients do not show.
         outdated: something was written that the second client may not show.
         closed: no second client is opened any more.
     """
@@ -49,7 +50,7 @@ class SharedVectors:
     def __init__(self) -> None:
         self.known = VectorCache(MOST_BYTES)
         self.second: SecondClient | None = None
-        self.outdated = self.closed = False
+        self.needed = self.outdated = self.closed = False
         self.lock, self.opening = threading.Lock(), threading.RLock()
 
     def close(self) -> None:
@@ -105,7 +106,7 @@ class VectorReader:
                 raise
         with self._shared.opening:
             if self._shared.second is used:  # else another thread was here first
-                self.switch_to_second_client()
+                self._switch_to_second_client()
         return self._read_pages(ids)
 
     def _read_pages(self, ids: Sequence[str]) -> Vectors:
@@ -145,11 +146,24 @@ class VectorReader:
             with self._anew() as collection:
                 collection.get(limit=1, include=[])
 
-    def switch_to_second_client(self) -> None:
-        """From now on read vectors through a client of our own, which shows what is written by now.
+    def mark_outdated(self, *, by_others: bool = False) -> None:
+        """Something was written, which the second client may not show, if there is one.
 
-        For what another process writes: an open client never shows vectors of that.
+        `by_others`: by another process, of whose vectors an open client never shows anything.
         """
+        if by_others and self._directory is not None:
+            self._shared.needed = True
+        self._shared.outdated = True
+
+    def catch_up(self) -> None:
+        """Show what is written by now, if need be through a second client."""
+        if self._shared.needed and self._shared.outdated:
+            with self._shared.opening:
+                if self._shared.outdated:
+                    self._switch_to_second_client()
+
+    def _switch_to_second_client(self) -> None:
+        """From now on read vectors through a client of our own, opened now."""
         with self._shared.opening:
             if self._shared.second is None:
                 _log.warning(
@@ -158,21 +172,7 @@ class VectorReader:
                     "For several processes, start `chroma run` and use its HTTP client",
                     self._directory,
                 )
-            self._reopen()
-
-    def mark_outdated(self) -> None:
-        """Something was written through the caller's client, which one of ours may not show."""
-        self._shared.outdated = True
-
-    def catch_up(self) -> None:
-        """Show what is written since, where vectors are read through a client of our own."""
-        if self._shared.outdated and self._shared.second is not None:
-            with self._shared.opening:
-                if self._shared.outdated:
-                    self._reopen()
-
-    def _reopen(self) -> None:
-        with self._shared.opening:
+            self._shared.needed = True
             self._shared.outdated = False  # first: what is written from here on may not be shown
             with opening(str(self._directory)):
                 reader = self._opened(_ATTEMPTS)

@@ -57,7 +57,6 @@ class Checkpoint:
         self._now = CheckpointData(known=True, place=place)
         self._told = False
         self._over = False
-        self.announced: Mapping[str, str] | None = None
 
     @property
     def token(self) -> tuple[int, ...] | None:
@@ -76,10 +75,12 @@ class Checkpoint:
         self._saved = read(self._folder)
         return self._saved
 
-    def set(self, *, ready: bool, reading: TokenReading) -> None:
+    def set(
+        self, *, ready: bool, reading: TokenReading, announced: Mapping[str, str] | None = None
+    ) -> None:
         """Note in memory; a change of `ready` is written at once."""
         seen = reading.token, reading.settled
-        self._now = CheckpointData(True, ready, *seen, self._place, self.announced)
+        self._now = CheckpointData(True, ready, *seen, self._place, announced)
         self._told = True
         if self._saved is None or not self._saved.known or self._saved.ready != ready:
             self.save()

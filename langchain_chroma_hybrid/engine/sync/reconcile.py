@@ -134,6 +134,21 @@ def repair(
         progress(len(todo), len(todo))
 
 
+def repair_all(
+    store: ChromaStore,
+    lexical: LexicalIndex,
+    *,
+    deep: bool = True,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> VerifyReport:
+    """Compare, bring in what differs, and tell what that was."""
+    found = verify(store, lexical, deep=deep)
+    if not found.ok:
+        repair(found, store, lexical, progress=progress, stop=stop)
+    return found
+
+
 def report(found: VerifyReport, start: float) -> SyncReport:
     """What mending `found` changed, and how long it took since `start` of `perf_counter`."""
     took = (time.perf_counter() - start) * 1e3

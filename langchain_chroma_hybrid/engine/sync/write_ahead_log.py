@@ -36,12 +36,12 @@ class Unfinished:
     Attributes:
         ids: to be repaired; None when a journal cannot be read: then everything is in doubt.
         living: another writer, alive, has something under way.
-        waiting: what living writers have begun, and perhaps written and put off.
+        put_off: what living writers have begun, and perhaps written and put off.
     """
 
     ids: frozenset[str] | None = frozenset()
     living: bool = False
-    waiting: frozenset[str] = frozenset()
+    put_off: frozenset[str] = frozenset()
 
 
 class WriteAheadLog:
