@@ -13,7 +13,7 @@ from langchain_chroma_hybrid._langchain.searches import HybridSearch
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.validate import positive, reject_unknown
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids, listed, rows_of, with_vectors
-from langchain_chroma_hybrid.engine.sync.failpoints import passed
+from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.engine.sync.policy import check_progress
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 
@@ -174,7 +174,7 @@ class HybridChroma(HybridSearch):
             handle.drop()
             raise
         super().delete_collection()
-        passed("collection deleted")
+        reach("collection deleted")
         handle.drop()
 
     # Reading

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_chroma_hybrid._langchain.bridge import analyzer_of
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
-from langchain_chroma_hybrid.engine.sync.policy import Upkeep
+from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
 from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
 from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 from langchain_chroma_hybrid.lexical.texts import checked_fields
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
-    from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncPolicy, Writers
+    from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
 
 DEFAULT_LANGUAGE = "english"
@@ -33,7 +33,7 @@ def lexical_config(
     lexical: LexicalIndex | None,
     lexical_directory: str | Path | None,
     lock_timeout: float,
-    sync: SyncPolicy,
+    sync: SyncMode,
     max_age: float | None,
     backfill: Backfill,
     progress: Progress | None,
@@ -70,7 +70,7 @@ def lexical_config(
         Path(lexical_directory) if lexical_directory else None,
         lexical,
         lock_timeout,
-        Upkeep(sync, max_age, backfill, progress, writers, check_rate),
+        SyncPolicy(sync, max_age, backfill, progress, writers, check_rate),
     )
 
 

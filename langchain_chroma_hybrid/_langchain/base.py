@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
     from langchain_chroma_hybrid.engine.index import HybridIndex
-    from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncPolicy, Writers
+    from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
@@ -62,7 +62,7 @@ class HybridBase(Chroma):
         lexical: LexicalIndex | None = None,
         lexical_directory: str | Path | None = None,
         lock_timeout: float = 30.0,
-        sync: SyncPolicy = "before_query",
+        sync: SyncMode = "before_query",
         max_age: float | None = None,
         backfill: Backfill = "now",
         progress: Progress | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.engine.registry import index_folder, noted
+from langchain_chroma_hybrid.engine.registry import index_folder, last_checkpoint
 from langchain_chroma_hybrid.errors import LexicalIndexError
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
@@ -65,7 +65,7 @@ def _state(
     store: ChromaStore, config: LexicalConfig, folder: Path | None
 ) -> tuple[int, str | None]:
     """How many records are indexed, and what is the matter."""
-    state = noted(store, config)
+    state = last_checkpoint(store, config)
     if folder is None or not state.known:
         return 0, "not built yet: the first search or `sync` builds it"
     try:

@@ -7,16 +7,16 @@ import os
 import weakref
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.engine.sync.freshness import Keeper
+from langchain_chroma_hybrid.engine.sync.freshness import Freshness
 from langchain_chroma_hybrid.engine.sync.watch import ContentCheck
 from langchain_chroma_hybrid.engine.sync.writer import Writer
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore, Remembered
     from langchain_chroma_hybrid.engine.sync.announcements import Announcements
-    from langchain_chroma_hybrid.engine.sync.checkpoint import Marks
-    from langchain_chroma_hybrid.engine.sync.policy import Upkeep
-    from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
+    from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint
+    from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
+    from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 _log = logging.getLogger(__name__)
@@ -33,28 +33,28 @@ class LexicalHalf:
     def __init__(
         self,
         lexical: LexicalIndex,
-        journal: Journal,
-        marks: Marks,
-        upkeep: Upkeep,
+        log: WriteAheadLog,
+        checkpoint: Checkpoint,
+        policy: SyncPolicy,
         remembered: Remembered,
         *,
         signature: str,
         announced: Announcements | None = None,
         owned: bool = True,
     ) -> None:
-        """`journal` and `marks` keep what the next process has to know.
+        """`log` and `checkpoint` keep what the next process has to know.
 
         `owned`: the lexical index is closed with this object; one of the caller's own is not.
         """
         self.lexical = lexical
         self.remembered = remembered
         self.signature = signature
-        self.upkeep = upkeep
-        self.writer = Writer(lexical, journal, announced)
-        self.keeper = Keeper(self.writer, marks, upkeep, announced)
+        self.policy = policy
+        self.writer = Writer(lexical, log, announced)
+        self.freshness = Freshness(self.writer, checkpoint, policy, announced)
         self.users: weakref.WeakSet[ChromaStore] = weakref.WeakSet()
-        self.check = ContentCheck(lexical, self.users, upkeep)
-        self._marks = marks
+        self.check = ContentCheck(lexical, self.users, policy)
+        self._checkpoint = checkpoint
         self._closed = False
         self._owned = owned
         self._owner = os.getpid()
@@ -67,24 +67,24 @@ class LexicalHalf:
     @property
     def version(self) -> object:
         """Another one when the index is made anew, in place or altogether."""
-        return self, self.keeper.rebuilds
+        return self, self.freshness.rebuilds
 
     def filters_by_chroma(self, store: ChromaStore) -> bool:
         """Whether a filtered vector leg must ask Chroma: others may have changed metadata."""
-        return store.on_server and self.upkeep.writers == "any"
+        return store.on_server and self.policy.writers == "any"
 
     def join(self, store: ChromaStore) -> None:
         """One more user, who may have written before he came: look at the next query."""
         store.share(self.remembered)
         self.users.add(store)
-        self.keeper.look_again()
+        self.freshness.look_again()
 
     def discard(self) -> None:
         """Let go of an index whose folder will be removed; nothing is brought in any more."""
         self._closed = True
         self.writer.forget()
-        self._marks.drop()
-        self.keeper.stop()
+        self._checkpoint.drop()
+        self.freshness.stop()
         self._release()
 
     def close(self, store: ChromaStore) -> None:
@@ -94,16 +94,16 @@ class LexicalHalf:
         self._closed = True
         try:
             self.writer.flush(store)
-            self.keeper.close(store)
+            self.freshness.close(store)
         except Exception as error:  # noqa: BLE001  # the journal has it, for the next open
             _log.warning("closed before all writes were in the lexical index: %s", error)
-            self.keeper.stop()
+            self.freshness.stop()
         finally:
             self._release()
 
     def _release(self) -> None:
         self.check.stop()
-        self.writer.journal.close()
+        self.writer.log.close()
         if self._owned:
             self.lexical.close()
         self.remembered.close()

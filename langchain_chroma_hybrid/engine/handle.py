@@ -145,7 +145,7 @@ class CollectionHandle:
         """The collection was deleted: remove its index."""
         store = self.index().store
         drop_half(store, self._config)
-        if store.on_server and self._config.upkeep.writers == "ours":
+        if store.on_server and self._config.policy.writers == "ours":
             store.announced.drop()
         with self._lock:
             self._index = None

@@ -127,12 +127,11 @@ class HybridIndex:
         try:
             half = self.half
             version = half.version
-            missing = half.keeper.prepare(self.store, self._config.upkeep)
+            reading, missing = half.freshness.prepare(self.store, self._config.policy)
             half.check.wake(self.store)
             if missing is None:
                 route = "chroma" if half.filters_by_chroma(self.store) else route
-                token = self.store.lasting_token()
-                plan = make_plan(request, self.store, half.lexical, token, route=route)
+                plan = make_plan(request, self.store, half.lexical, reading.lasting, route=route)
                 notes = _notes(half.lexical) if LEXICAL in plan.weights else ()
                 known = half.lexical, version, notes, tried
                 return Query(plan, self.store, request, route, start, *known)
@@ -273,11 +272,11 @@ class HybridIndex:
 
         Without `deep` the cost is a scan of the ids; with it every record is read.
         """
-        return self.half.keeper.sync(self.store, deep=deep, progress=progress)
+        return self.half.freshness.sync(self.store, deep=deep, progress=progress)
 
     def verify(self, *, fix: bool = False) -> VerifyReport:
         """Compare both halves record by record; `fix` mends what is reported."""
-        return self.half.keeper.verify(self.store, fix=fix)
+        return self.half.freshness.verify(self.store, fix=fix)
 
     def close(self) -> None:
         """Close the lexical half for all its users, who open it anew; may be called twice."""

@@ -19,10 +19,10 @@ from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.engine.chroma.collection import Remembered
 from langchain_chroma_hybrid.engine.half import LexicalHalf
 from langchain_chroma_hybrid.engine.sync.announcements import Announcements
-from langchain_chroma_hybrid.engine.sync.checkpoint import Marks, Noted, read
-from langchain_chroma_hybrid.engine.sync.failpoints import passed
-from langchain_chroma_hybrid.engine.sync.policy import Upkeep
-from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
+from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint, CheckpointData, read
+from langchain_chroma_hybrid.engine.sync.failpoints import reach
+from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
+from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
     InvalidArgumentError,
@@ -49,7 +49,7 @@ class LexicalConfig:
         directory: parent of the index folders; None means beside the data.
         index: an index of the caller's own, which then decides about everything above.
         lock_timeout: seconds to wait for another writer of the index.
-        upkeep: how the index follows the collection; the first to open it in a process decides.
+        policy: how the index follows the collection; the first to open it in a process decides.
     """
 
     analyzer: Analyzer = field(default_factory=Analyzer)
@@ -57,7 +57,7 @@ class LexicalConfig:
     directory: Path | None = None
     index: LexicalIndex | None = None
     lock_timeout: float = 30.0
-    upkeep: Upkeep = field(default_factory=Upkeep)
+    policy: SyncPolicy = field(default_factory=SyncPolicy)
 
     @property
     def signature(self) -> str:
@@ -103,10 +103,10 @@ def refuse_other(half: LexicalHalf, config: LexicalConfig, store: ChromaStore) -
         AnalyzerMismatchError: `config` would build another index than the one that is open.
         InvalidArgumentError: it says otherwise who writes to a collection on a server.
     """
-    name, writers = store.name, half.upkeep.writers
-    if store.on_server and writers != config.upkeep.writers:
+    name, writers = store.name, half.policy.writers
+    if store.on_server and writers != config.policy.writers:
         expected = f"{writers!r}, with which {name!r} is open in this process"
-        raise InvalidArgumentError.of("writers", config.upkeep.writers, expected)
+        raise InvalidArgumentError.of("writers", config.policy.writers, expected)
     if half.signature != config.signature:
         message = (
             f"collection {name!r} is open in this process with {half.signature}, "
@@ -137,7 +137,7 @@ def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
     folder = index_folder(store, config)
     if folder is not None and folder.exists():
         TantivyIndex.destroy(folder, lock_timeout=config.lock_timeout)
-    passed("index removed")
+    reach("index removed")
 
 
 def leave_half(store: ChromaStore, half: LexicalHalf) -> None:
@@ -164,7 +164,7 @@ def rebuild_half(
     except LexicalIndexError:
         drop_half(store, config)
         half = open_half(store, config)
-    return half.keeper.rebuild(store, progress or config.upkeep.progress)
+    return half.freshness.rebuild(store, progress or config.policy.progress)
 
 
 def _sweep_once(store: ChromaStore, config: LexicalConfig) -> None:
@@ -224,10 +224,10 @@ def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
     return _user_cache() / "langchain-chroma-hybrid" / place / store.uuid
 
 
-def noted(store: ChromaStore, config: LexicalConfig) -> Noted:
+def last_checkpoint(store: ChromaStore, config: LexicalConfig) -> CheckpointData:
     """What the last process that used the index left to know about it; opens and makes nothing."""
     folder = index_folder(store, config)
-    return Noted() if folder is None else read(folder / NOTES)
+    return CheckpointData() if folder is None else read(folder / NOTES)
 
 
 def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
@@ -244,9 +244,9 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
     notes = _notes(folder, lexical, store)
     return LexicalHalf(
         lexical,
-        Journal(notes),
-        Marks(notes, store.place),
-        config.upkeep,
+        WriteAheadLog(notes),
+        Checkpoint(notes, store.place),
+        config.policy,
         Remembered(store.directory),
         signature=config.signature,
         announced=Announcements() if _announces(store, config) else None,
@@ -255,7 +255,7 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
 
 
 def _announces(store: ChromaStore, config: LexicalConfig) -> bool:
-    return store.on_server and config.upkeep.writers == "ours"
+    return store.on_server and config.policy.writers == "ours"
 
 
 def _explained(error: Exception, config: LexicalConfig) -> Exception:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from langchain_chroma_hybrid.engine.sync import write_ahead_log as module
-from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
+from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
 from tests.durability.processes import ended, halves, started, wait_until
 from tests.durability.workers import Log, numbered, open_store, work_for_ever
 
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
 
 
 def orphans(folder: Path) -> tuple[frozenset[str] | None, bool]:
-    with Journal(folder).orphans() as found:
+    with WriteAheadLog(folder).take_over() as found:
         return found.ids, found.living
 
 
 def test_entries_are_there_until_they_are_done(tmp_path):
-    journal = Journal(tmp_path)
-    numbers = [journal.begin([f"id{n}", 'quote " and\nline \u2028 日本']) for n in range(3)]
+    log = WriteAheadLog(tmp_path)
+    numbers = [log.begin([f"id{n}", 'quote " and\nline \u2028 日本']) for n in range(3)]
     (path,) = tmp_path.glob("*.jsonl")
     assert [json.loads(line)[0] for line in path.read_text().splitlines()] == ["id0", "id1", "id2"]
-    journal.done(numbers[:2])
-    journal.close()
+    log.done(numbers[:2])
+    log.close()
     assert orphans(tmp_path) == ({"id0", "id1", "id2", 'quote " and\nline \u2028 日本'}, False)
 
 
 def test_nothing_is_left_when_all_is_done(tmp_path):
-    journal = Journal(tmp_path)
-    journal.done([journal.begin(["a"]), journal.begin(["b"])])
-    journal.close()
+    log = WriteAheadLog(tmp_path)
+    log.done([log.begin(["a"]), log.begin(["b"])])
+    log.close()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_living_writers_journal_is_not_touched(tmp_path):
-    journal = Journal(tmp_path)
-    number = journal.begin(["a"])
+    log = WriteAheadLog(tmp_path)
+    number = log.begin(["a"])
     assert orphans(tmp_path) == (frozenset(), True)
-    journal.done([number])
+    log.done([number])
     assert orphans(tmp_path) == (frozenset(), False)
-    journal.begin(["b"])
-    journal.close()
+    log.begin(["b"])
+    log.close()
     assert orphans(tmp_path) == ({"b"}, False)
     assert orphans(tmp_path) == (frozenset(), False)
 
 
 def test_journals_stay_when_the_repair_fails(tmp_path):
-    journal = Journal(tmp_path)
-    journal.begin(["a"])
-    journal.close()
-    with pytest.raises(RuntimeError), Journal(tmp_path).orphans():
+    log = WriteAheadLog(tmp_path)
+    log.begin(["a"])
+    log.close()
+    with pytest.raises(RuntimeError), WriteAheadLog(tmp_path).take_over():
         raise RuntimeError
     assert orphans(tmp_path) == ({"a"}, False)
 
@@ -71,28 +71,28 @@ def test_torn_and_garbled_lines(tmp_path, tail, ids):
 
 def test_a_writer_that_never_pauses_does_not_fill_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_COMPACT_ABOVE", 1_000)
-    journal = Journal(tmp_path)
-    last = journal.begin(["first"])
+    log = WriteAheadLog(tmp_path)
+    last = log.begin(["first"])
     for n in range(200):
-        before, last = last, journal.begin([f"id{n}"])
-        journal.done([before])
+        before, last = last, log.begin([f"id{n}"])
+        log.done([before])
     (path,) = tmp_path.glob("*.jsonl")
     assert path.stat().st_size < 1_100
-    journal.close()
+    log.close()
     found, _ = orphans(tmp_path)
     assert found is not None
     assert "id199" in found
 
 
 def test_from_many_threads(tmp_path):
-    journal = Journal(tmp_path)
+    log = WriteAheadLog(tmp_path)
     kept: list[str] = []
 
     def work(thread: int) -> None:
         for n in range(20):
-            number = journal.begin([f"{thread}-{n}"])
+            number = log.begin([f"{thread}-{n}"])
             if n % 2:
-                journal.done([number])
+                log.done([number])
             else:
                 kept.append(f"{thread}-{n}")
 
@@ -101,7 +101,7 @@ def test_from_many_threads(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    journal.close()
+    log.close()
     found, _ = orphans(tmp_path)
     assert found is not None
     assert found >= set(kept)

@@ -12,7 +12,7 @@ import pytest
 
 from langchain_chroma_hybrid import TantivyIndex
 from langchain_chroma_hybrid.core.values import Record
-from langchain_chroma_hybrid.engine.sync.failpoints import STEPS
+from langchain_chroma_hybrid.engine.sync.failpoints import FAILPOINTS
 from tests.durability.processes import acknowledged, ended, halves, started, wait_until
 from tests.durability.workers import (
     DROPS,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KILLED = -getattr(signal, "SIGKILL", signal.SIGTERM)
-OF_WRITES, OF_DROPS = STEPS[:8], STEPS[8:]
+OF_WRITES, OF_DROPS = FAILPOINTS[:8], FAILPOINTS[8:]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from langchain_chroma_hybrid import TantivyIndex
 from langchain_chroma_hybrid.core.values import Record
-from langchain_chroma_hybrid.engine.sync.reconcile import mend, verify
+from langchain_chroma_hybrid.engine.sync.reconcile import repair, verify
 from tests.durability.processes import ended, started
 from tests.durability.workers import Log
 
@@ -42,7 +42,7 @@ def build(folder: Path, log: Path) -> None:
     store: Any = Made()
     index = TantivyIndex(folder)
     before = used()
-    mend(verify(store, index, deep=False), store, index)
+    repair(verify(store, index, deep=False), store, index)
     assert verify(store, index, deep=False).ok
     Log(log).write("grown", (used() - before) * (1 if sys.platform == "darwin" else 1024))
 

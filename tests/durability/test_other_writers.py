@@ -18,7 +18,7 @@ from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, Tantivy
 from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.engine.chroma import vector_reader
 from langchain_chroma_hybrid.engine.chroma.change_token import opening
-from langchain_chroma_hybrid.engine.chroma.clients import ReaderApart
+from langchain_chroma_hybrid.engine.chroma.second_client import SecondClient
 from langchain_chroma_hybrid.errors import CollectionError, IndexLockedError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import ended, started, wait_until
@@ -299,9 +299,9 @@ def test_another_process_writes_and_stays(tmp_path):
         for text, id_ in (("quite changed", "mine2"), ("stranger 3", "stranger3")):
             for mode in ("lexical", "vector", "two_step", "hybrid"):
                 assert ids_of(store.similarity_search(text, k=1, mode=mode)) == [id_]
-        opened = store._index.store.reader._shared.apart
+        opened = store._index.store.reader._shared.second
         store.similarity_search("mine 1")
-        assert store._index.store.reader._shared.apart is opened
+        assert store._index.store.reader._shared.second is opened
     finally:
         over.touch()
         assert ended(peer) == 0
@@ -451,12 +451,12 @@ def test_after_another_process_quiet_queries_open_nothing(tmp_path, monkeypatch)
     store.similarity_search("mine")
     opened = []
 
-    class Counted(ReaderApart):
+    class Counted(SecondClient):
         def __init__(self, *args):
             opened.append(args)
             super().__init__(*args)
 
-    monkeypatch.setattr(vector_reader, "ReaderApart", Counted)
+    monkeypatch.setattr(vector_reader, "SecondClient", Counted)
     assert ended(started(write_as_a_stranger, tmp_path, 3)) == 0
     assert ids_of(store.similarity_search("stranger 2", k=1, mode="vector")) == ["stranger2"]
     time.sleep(0.1)  # longer than a tick of the file's clock

@@ -21,7 +21,7 @@ from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
 from langchain_chroma_hybrid.engine.chroma.announced import PREFIX
-from langchain_chroma_hybrid.engine.chroma.change_token import Sight
+from langchain_chroma_hybrid.engine.chroma.change_token import TokenReading
 from langchain_chroma_hybrid.engine.sync import announcements, watch
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 from langchain_chroma_hybrid.testing import WordEmbeddings
@@ -406,8 +406,7 @@ def test_a_build_that_was_stopped_takes_nothing_old_in(port: int, tmp_path: Path
     store.add_documents(documents())
     assert ask(store, "pump")
     index = store._index
-    index.half._marks.announced = None
-    index.half._marks.set(ready=False, sight=Sight())  # as when a build was stopped
+    index.half._checkpoint.set(ready=False, reading=TokenReading())  # as when a build was stopped
     store.close()
     assert ended(started(changes, port, name, tmp_path / "there")) == 0
     again = ours(port, name, tmp_path / "here")

@@ -10,8 +10,8 @@ import pytest
 from langchain_chroma_hybrid.cli.opening import json_option
 from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.embeddings import VectorCache
-from langchain_chroma_hybrid.engine.sync.checkpoint import Noted, read
-from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
+from langchain_chroma_hybrid.engine.sync.checkpoint import CheckpointData, read
+from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
 from langchain_chroma_hybrid.errors import (
     EmbeddingError,
     IndexFormatError,
@@ -42,7 +42,7 @@ def written(path: Path, text: str) -> Path:
 @pytest.mark.parametrize("text", NO_OBJECTS, ids=shown)
 def test_a_note_that_is_none_is_no_note(text, tmp_path):
     written(tmp_path / "state.json", text)
-    assert read(tmp_path) == Noted()
+    assert read(tmp_path) == CheckpointData()
 
 
 @pytest.mark.parametrize(
@@ -71,15 +71,15 @@ def test_a_note_that_is_none_is_no_note(text, tmp_path):
 )
 def test_a_note_with_a_value_of_another_type_is_no_note(key, value, tmp_path):
     written(tmp_path / "state.json", json.dumps(STATE))
-    assert read(tmp_path) == Noted(True, True, (1, 2), True, "t/d")
+    assert read(tmp_path) == CheckpointData(True, True, (1, 2), True, "t/d")
     written(tmp_path / "state.json", json.dumps(STATE | {key: value}))
-    assert read(tmp_path) == Noted()
+    assert read(tmp_path) == CheckpointData()
 
 
 @pytest.mark.parametrize("missing", ["format", "ready", "token", "place"])
 def test_a_note_that_lacks_something_is_no_note(missing, tmp_path):
     written(tmp_path / "state.json", json.dumps({k: STATE[k] for k in STATE if k != missing}))
-    assert read(tmp_path) == Noted()
+    assert read(tmp_path) == CheckpointData()
 
 
 # Journals
@@ -90,7 +90,7 @@ def test_a_note_that_lacks_something_is_no_note(missing, tmp_path):
 )
 def test_a_journal_that_is_none_puts_everything_in_doubt(line, tmp_path):
     written(tmp_path / "dead.jsonl", f'["a"]\n{line}\n')
-    with Journal(tmp_path).orphans() as found:
+    with WriteAheadLog(tmp_path).take_over() as found:
         assert found.ids is None
 
 

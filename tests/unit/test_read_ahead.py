@@ -131,12 +131,30 @@ def test_vectors_that_made_room_for_others_are_not_read_in_a_query(index, monkey
 
 def test_what_loses_its_room_between_plan_and_ranking_is_not_read_in_the_query(index, monkeypatch):
     ask_until_read(index, monkeypatch)
-    plan = make_plan(REQUEST, index.store, index.lexical, index.store.lasting_token())
+    plan = make_plan(REQUEST, index.store, index.lexical, index.store.read_token().lasting)
     assert plan.filter.strategy == "exact"
     index.store.reader._shared.known = VectorTable(0)
     outcome = VectorLeg(index.store, index.lexical, QUERY).run(plan)
     assert outcome.filtered_by != "exact"
     assert [hit.id for hit in outcome.hits[:10]] == ask(index)[0]
+
+
+def test_what_made_room_for_others_is_not_counted_again_in_every_query(index, monkeypatch):
+    """A plan lists all that pass where their vectors were read, to see whether they still are."""
+    ask_until_read(index, monkeypatch)
+    index.store.reader._shared.known = VectorTable(0)
+    listed = []
+    match = type(index.lexical).match
+
+    def counted(self: Any, where: Any) -> Any:
+        listed.append(where)
+        return match(self, where)
+
+    monkeypatch.setattr(type(index.lexical), "match", counted)
+    for _ in range(3):
+        plan = make_plan(REQUEST, index.store, index.lexical, index.store.read_token().lasting)
+        assert plan.filter.strategy != "exact"
+    assert len(listed) == 1
 
 
 def test_the_first_query_reads_a_page_to_learn_what_that_takes(index, monkeypatch):

@@ -16,7 +16,7 @@ from langchain_chroma import Chroma
 from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.engine.chroma import change_token
-from langchain_chroma_hybrid.engine.chroma.change_token import sight_of
+from langchain_chroma_hybrid.engine.chroma.change_token import read_token
 from langchain_chroma_hybrid.engine.chroma.token_cache import TokenCache
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import COSINE, ids_of
@@ -168,6 +168,6 @@ def test_a_database_in_wal_mode(store, tmp_path):
     store._client.get_collection(NAME).update(ids=["a"], embeddings=[WEST])
     assert nearest(store) == ["b", "a"]
     time.sleep(0.1)
-    assert not sight_of(tmp_path).settled, (
+    assert not read_token(tmp_path).settled, (
         "a commit in the log may be stamped long before it is seen"
     )

@@ -38,7 +38,7 @@ def token_of(directory: Path) -> Token | None:
     return token
 
 
-class Sight(NamedTuple):
+class TokenReading(NamedTuple):
     """A look at a change token.
 
     Attributes:
@@ -50,18 +50,17 @@ class Sight(NamedTuple):
     token: Token | None = None
     settled: bool = False
 
+    @property
+    def lasting(self) -> Token | None:
+        """The token, if every later write is sure to give another one: what was read keeps by it."""
+        return self.token if self.settled else None
 
-def sight_of(directory: Path) -> Sight:
+
+def read_token(directory: Path) -> TokenReading:
     """Look at the change token of a data folder."""
     now = time.time_ns()  # first: after the look somebody may have written already
     token = token_of(directory)
-    return Sight(token, token is not None and now - token[0] > _tick_ns(token))
-
-
-def lasting_token(directory: Path | None) -> Token | None:
-    """The change token, if any write from now on is sure to give another one."""
-    sight = Sight() if directory is None else sight_of(directory)
-    return sight.token if sight.settled else None
+    return TokenReading(token, token is not None and now - token[0] > _tick_ns(token))
 
 
 def _tick_ns(token: Token) -> int:

@@ -25,11 +25,10 @@ from langchain_chroma_hybrid.engine.chroma.calls import (
     translated,
 )
 from langchain_chroma_hybrid.engine.chroma.change_token import (
-    Sight,
     Token,
-    lasting_token,
+    TokenReading,
     only_opened,
-    sight_of,
+    read_token,
 )
 from langchain_chroma_hybrid.engine.chroma.clients import unobserved
 from langchain_chroma_hybrid.engine.chroma.distances import Space, distances
@@ -330,13 +329,9 @@ class ChromaStore:
                 return found
             offset += len(page)
 
-    def sight(self) -> Sight:
+    def read_token(self) -> TokenReading:
         """A look at the change token, which servers and ephemeral clients do not have."""
-        return sight_of(self.directory) if self.directory else Sight()
-
-    def lasting_token(self) -> Token | None:
-        """The change token, if every later write is sure to give another one."""
-        return lasting_token(self.directory)
+        return read_token(self.directory) if self.directory else TokenReading()
 
     def unchanged(self, noted: Token | None, token: Token | None) -> bool:
         """Whether nothing but our opening of clients made `token` out of `noted`."""

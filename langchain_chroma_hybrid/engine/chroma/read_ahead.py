@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from langchain_chroma_hybrid.engine.chroma.change_token import lasting_token
+from langchain_chroma_hybrid.engine.chroma.change_token import read_token
 from langchain_chroma_hybrid.engine.chroma.token_cache import TokenCache
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class ReadAhead:
             reader.vectors(page, token)
             if unread:
                 self._rate = (time.perf_counter() - begun) * 1e3 / unread
-            if lasting_token(self._directory) != token:
+            if self._directory is None or read_token(self._directory).lasting != token:
                 return False
             time.sleep(_PAUSE)
         return True

@@ -17,7 +17,7 @@ from chromadb.errors import InternalError
 
 from langchain_chroma_hybrid.engine.chroma.calls import pages, translated
 from langchain_chroma_hybrid.engine.chroma.change_token import Token, opening
-from langchain_chroma_hybrid.engine.chroma.clients import ReaderApart
+from langchain_chroma_hybrid.engine.chroma.second_client import SecondClient
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors, VectorTable
 
 if TYPE_CHECKING:
@@ -42,21 +42,22 @@ class SharedVectors:
     """What the readers of one local collection share: vectors at hand, and a second client.
 
     Attributes:
+        needed: others have written what the callers' clients do not show.
         outdated: something was written that the second client may not show.
         closed: no second client is opened any more.
     """
 
     def __init__(self) -> None:
         self.known = VectorTable(VECTOR_BYTES)
-        self.apart: ReaderApart | None = None
-        self.outdated = self.closed = False
+        self.second: SecondClient | None = None
+        self.needed = self.outdated = self.closed = False
         self.lock, self.opening = threading.Lock(), threading.RLock()
 
     def close(self) -> None:
         """Close the second client; callers' clients stay open."""
         with self.lock:
             self.closed = True
-            old, self.apart = self.apart, None
+            old, self.second = self.second, None
         if old is not None:
             old.retire()
 
@@ -97,15 +98,15 @@ class VectorReader:
         return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
 
     def _read(self, ids: Sequence[str]) -> Vectors:
-        used = self._shared.apart
+        used = self._shared.second
         try:
             return self._read_pages(ids)
         except InternalError:  # the index in this process' memory lacks one of them
             if self._directory is None:
                 raise
         with self._shared.opening:
-            if self._shared.apart is used:  # else another thread was here first
-                self.read_apart()
+            if self._shared.second is used:  # else another thread was here first
+                self._switch_to_second_client()
         return self._read_pages(ids)
 
     def _read_pages(self, ids: Sequence[str]) -> Vectors:
@@ -145,41 +146,40 @@ class VectorReader:
             with self._anew() as collection:
                 collection.get(limit=1, include=[])
 
-    def read_apart(self) -> None:
-        """From now on read vectors through a client of our own, which shows what is written by now.
+    def mark_outdated(self, *, by_others: bool = False) -> None:
+        """Something was written, which the second client may not show, if there is one.
 
-        For what another process writes: an open client never shows vectors of that.
+        `by_others`: by another process, of whose vectors an open client never shows anything.
         """
+        if by_others and self._directory is not None:
+            self._shared.needed = True
+        self._shared.outdated = True
+
+    def catch_up(self) -> None:
+        """Show what is written by now, if need be through a second client."""
+        if self._shared.needed and self._shared.outdated:
+            with self._shared.opening:
+                if self._shared.outdated:
+                    self._switch_to_second_client()
+
+    def _switch_to_second_client(self) -> None:
+        """From now on read vectors through a client of our own, opened now."""
         with self._shared.opening:
-            if self._shared.apart is None:
+            if self._shared.second is None:
                 _log.warning(
                     "another process writes to %s, whose vectors an open Chroma client does not "
                     "show: they are read through a second client, reopened after every write. "
                     "For several processes, start `chroma run` and use its HTTP client",
                     self._directory,
                 )
-            self._reopen()
-
-    def outdate(self) -> None:
-        """Something was written through the caller's client, which one of ours may not show."""
-        self._shared.outdated = True
-
-    def catch_up(self) -> None:
-        """Show what is written since, where vectors are read through a client of our own."""
-        if self._shared.outdated and self._shared.apart is not None:
-            with self._shared.opening:
-                if self._shared.outdated:
-                    self._reopen()
-
-    def _reopen(self) -> None:
-        with self._shared.opening:
+            self._shared.needed = True
             self._shared.outdated = False  # first: what is written from here on may not be shown
             with opening(str(self._directory)):
                 reader = self._opened(_ATTEMPTS)
-            old: ReaderApart | None = reader
+            old: SecondClient | None = reader
             with self._shared.lock:
                 if not self._shared.closed:
-                    old, self._shared.apart = self._shared.apart, reader
+                    old, self._shared.second = self._shared.second, reader
                     # The old one holds what the reader before saw.
                     self._shared.known = VectorTable(VECTOR_BYTES)
         if old is not None:
@@ -195,10 +195,10 @@ class VectorReader:
             reader.give_back()
             reader.retire()
 
-    def _opened(self, attempts: int) -> ReaderApart:
+    def _opened(self, attempts: int) -> SecondClient:
         assert self._directory is not None  # noqa: S101  # elsewhere everybody's writes are seen
         try:
-            return ReaderApart(self._client, self._directory, self._collection.name)
+            return SecondClient(self._client, self._directory, self._collection.name)
         except InternalError:  # its index could not be loaded while this process was writing
             if attempts == 1:
                 raise
@@ -208,13 +208,13 @@ class VectorReader:
     def collection(self) -> Iterator[chromadb.Collection]:
         """The collection object that shows what is written."""
         with self._shared.lock:
-            apart = self._shared.apart
-            collection = self._collection if apart is None else apart.take()
+            second = self._shared.second
+            collection = self._collection if second is None else second.take()
         try:
             yield collection
         finally:
-            if apart is not None:
-                apart.give_back()
+            if second is not None:
+                second.give_back()
 
 
 def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,14 +39,12 @@ class News:
     """What others have written since the last look.
 
     Attributes:
-        ids: to be read again.
-        everything: more was written than is known by id.
+        ids: to be read again; None when more was written than is known by id.
         tokens: of each process, as they were when this was read.
     """
 
-    ids: frozenset[str] = frozenset()
-    everything: bool = False
-    tokens: Mapping[str, str] = field(default_factory=dict)
+    ids: frozenset[str] | None
+    tokens: Mapping[str, str]
 
 
 class Announcements:
@@ -124,7 +122,7 @@ class Announcements:
         records, seen = store.announced.all(), self._seen
         tokens = {record.name: record.token for record in records}
         if seen is None:
-            return News(everything=True, tokens=tokens)
+            return News(None, tokens)
         changed = {r.name for r in records if seen.get(r.name) != r.token} | self._busy(records)
         everything = bool(seen.keys() - tokens.keys() - {self._name})
         ids: set[str] = set()
@@ -133,7 +131,7 @@ class Announcements:
                 written = _written(record, seen.get(record.name))
                 everything = everything or written is None
                 ids.update(written or ())
-        return News(frozenset(ids), everything, tokens)
+        return News(None if everything else frozenset(ids), tokens)
 
     def heard(self, news: News) -> None:
         """What `look` gave was brought in."""

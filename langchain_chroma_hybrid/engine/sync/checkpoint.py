@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from langchain_chroma_hybrid.engine.chroma.change_token import Sight
+    from langchain_chroma_hybrid.engine.chroma.change_token import TokenReading
 
 _FILE = "state.json"
 _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class CheckpointData:
     """What an earlier process left.
 
     Attributes:
@@ -42,7 +42,7 @@ class Noted:
     announced: Mapping[str, str] | None = None
 
 
-class Marks:
+class Checkpoint:
     """The note beside an index, and its present state in memory.
 
     Losing it costs a comparison of ids, never a record; so it is written now and then.
@@ -53,11 +53,10 @@ class Marks:
         self._folder = folder
         self._place = place
         self._mutex = threading.Lock()
-        self._saved: Noted | None = None
-        self._now = Noted(known=True, place=place)
+        self._saved: CheckpointData | None = None
+        self._now = CheckpointData(known=True, place=place)
         self._told = False
         self._over = False
-        self.announced: Mapping[str, str] | None = None
 
     @property
     def token(self) -> tuple[int, ...] | None:
@@ -69,16 +68,19 @@ class Marks:
         """Whether a write since then would have changed it."""
         return self._now.sure
 
-    def load(self) -> Noted:
+    def load(self) -> CheckpointData:
         """What an earlier process left; nothing if it cannot be read."""
         if self._folder is None:
-            return Noted()
+            return CheckpointData()
         self._saved = read(self._folder)
         return self._saved
 
-    def set(self, *, ready: bool, sight: Sight) -> None:
+    def set(
+        self, *, ready: bool, reading: TokenReading, announced: Mapping[str, str] | None = None
+    ) -> None:
         """Note in memory; a change of `ready` is written at once."""
-        self._now = Noted(True, ready, sight.token, sight.settled, self._place, self.announced)
+        seen = reading.token, reading.settled
+        self._now = CheckpointData(True, ready, *seen, self._place, announced)
         self._told = True
         if self._saved is None or not self._saved.known or self._saved.ready != ready:
             self.save()
@@ -110,13 +112,13 @@ class Marks:
             self._over = True
 
 
-def read(folder: Path) -> Noted:
+def read(folder: Path) -> CheckpointData:
     """The note in `folder`; an empty one if there is none that this version can read."""
     with suppress(OSError, ValueError, RecursionError):
         content = json.loads((folder / _FILE).read_text("utf-8"))
         if isinstance(content, dict) and content.get("format") == _FORMAT and _is_whole(content):
             token = content["token"]
-            return Noted(
+            return CheckpointData(
                 known=True,
                 ready=content["ready"],
                 token=None if token is None else tuple(token),
@@ -124,7 +126,7 @@ def read(folder: Path) -> Noted:
                 place=content["place"],
                 announced=content.get("announced"),
             )
-    return Noted()
+    return CheckpointData()
 
 
 def _is_whole(content: dict[str, Any]) -> bool:

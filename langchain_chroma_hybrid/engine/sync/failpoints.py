@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Each is passed in this order by a write; the last two only where a collection ends.
-STEPS = (
+FAILPOINTS = (
     "journal opened",
     "journal written",
     "journal synced",
@@ -24,7 +24,7 @@ STEPS = (
 watcher: Callable[[str], None] | None = None
 
 
-def passed(step: str) -> None:
+def reach(step: str) -> None:
     """Tell a test, if one is watching, that `step` has just been done."""
     if watcher is not None:
         watcher(step)

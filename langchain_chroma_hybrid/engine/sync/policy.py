@@ -13,7 +13,7 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
 
-SyncPolicy: TypeAlias = Literal["before_query", "on_open", "manual"]
+SyncMode: TypeAlias = Literal["before_query", "on_open", "manual"]
 Backfill: TypeAlias = Literal["now", "background", "manual"]
 Writers: TypeAlias = Literal["any", "ours"]
 
@@ -25,7 +25,7 @@ MAX_AGE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Upkeep:
+class SyncPolicy:
     """How the lexical index follows the collection.
 
     Attributes:
@@ -44,7 +44,7 @@ class Upkeep:
             for updates under known ids, of which a server gives no sign; 0 turns it off.
     """
 
-    sync: SyncPolicy = "before_query"
+    sync: SyncMode = "before_query"
     max_age: float | None = None
     backfill: Backfill = "now"
     progress: Progress | None = None

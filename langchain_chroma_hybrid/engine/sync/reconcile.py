@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid.core.values import digest
-from langchain_chroma_hybrid.engine.sync.failpoints import passed
+from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ def reconcile(ids: Collection[str], store: ChromaStore, lexical: LexicalIndex) -
     for page in _pages(list(ids)):
         # Read and apply under one lock: a slower process must not apply an older reading later.
         with lexical.locked():
-            passed("index locked")
+            reach("index locked")
             records = store.fetch(page)
-            passed("index read")
+            reach("index read")
             gone = [id_ for id_ in page if id_ not in records]
             _apply(list(records.values()), gone, lexical)
-        passed("index applied")
+        reach("index applied")
 
 
 def _apply(records: list[Record], gone: list[str], lexical: LexicalIndex) -> None:
@@ -111,7 +111,7 @@ def outdated(ids: Collection[str], store: ChromaStore, lexical: LexicalIndex) ->
     return [id_ for id_, was in indexed.items() if now.get(id_) != was]
 
 
-def mend(
+def repair(
     found: VerifyReport,
     store: ChromaStore,
     lexical: LexicalIndex,
@@ -132,6 +132,21 @@ def mend(
             return
     if progress is not None:
         progress(len(todo), len(todo))
+
+
+def repair_all(
+    store: ChromaStore,
+    lexical: LexicalIndex,
+    *,
+    deep: bool = True,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> VerifyReport:
+    """Compare, bring in what differs, and tell what that was."""
+    found = verify(store, lexical, deep=deep)
+    if not found.ok:
+        repair(found, store, lexical, progress=progress, stop=stop)
+    return found
 
 
 def report(found: VerifyReport, start: float) -> SyncReport:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-    from langchain_chroma_hybrid.engine.sync.policy import Upkeep
+    from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 THREAD = "chroma-hybrid-content-check"
@@ -49,17 +49,17 @@ class ContentCheck:
     """
 
     def __init__(
-        self, lexical: LexicalIndex, users: weakref.WeakSet[ChromaStore], upkeep: Upkeep
+        self, lexical: LexicalIndex, users: weakref.WeakSet[ChromaStore], policy: SyncPolicy
     ) -> None:
         self._lexical = lexical
         self._users = users
-        self._rate = upkeep.check_rate
+        self._rate = policy.check_rate
         self._asked = -_IDLE
         self._begun = -PASS
         self._left: Iterator[list[str]] | None = None
         self._page: list[str] = []
         self.ready_at = 0.0
-        self.stopped = not (upkeep.writers == "any" and upkeep.sync != "manual" and self._rate > 0)
+        self.stopped = not (policy.writers == "any" and policy.sync != "manual" and self._rate > 0)
 
     def wake(self, store: ChromaStore) -> None:
         """A query came: see that contents are being compared, where that is needed."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from langchain_chroma_hybrid._files import sync_folder
-from langchain_chroma_hybrid.engine.sync.failpoints import passed
+from langchain_chroma_hybrid.engine.sync.failpoints import reach
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -30,21 +30,21 @@ _COMPACT_ABOVE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Orphans:
+class Unfinished:
     """What dead writers left undone.
 
     Attributes:
         ids: to be repaired; None when a journal cannot be read: then everything is in doubt.
         living: another writer, alive, has something under way.
-        waiting: what living writers have begun, and perhaps written and put off.
+        put_off: what living writers have begun, and perhaps written and put off.
     """
 
     ids: frozenset[str] | None = frozenset()
     living: bool = False
-    waiting: frozenset[str] = frozenset()
+    put_off: frozenset[str] = frozenset()
 
 
-class Journal:
+class WriteAheadLog:
     """An append-only file of id lists, emptied when all of them are in the lexical index.
 
     Thread safety: may be called from many threads. Processes: each has its own file.
@@ -81,7 +81,7 @@ class Journal:
             # What cannot be forgotten is repaired once more at the next open, which does no harm.
             with suppress(OSError):
                 self._shrink()
-        passed("journal done")
+        reach("journal done")
 
     def close(self) -> None:
         """Give the file up; whatever it still holds is for the next open."""
@@ -94,10 +94,10 @@ class Journal:
             self._path = None
 
     @contextmanager
-    def orphans(self) -> Iterator[Orphans]:
+    def take_over(self) -> Iterator[Unfinished]:
         """What dead writers left undone; their journals are gone when the block ends well."""
         with _adopted(self._folder, self._path) as (paths, living):
-            yield Orphans(_read(paths), bool(living), _read(living) or frozenset())
+            yield Unfinished(_read(paths), bool(living), _read(living) or frozenset())
             for path in paths:
                 path.unlink(missing_ok=True)
 
@@ -140,7 +140,7 @@ class Journal:
         if self._pending:
             _write(path, "a", list(self._pending.values()))
         self._path, self._lock, self._owner = path, lock, os.getpid()
-        passed("journal opened")
+        reach("journal opened")
 
 
 def _write(path: Path, mode: str, entries: Collection[Collection[str]]) -> None:
@@ -148,9 +148,9 @@ def _write(path: Path, mode: str, entries: Collection[Collection[str]]) -> None:
         # Escaped to ASCII: a torn line is cut in a known place, never inside a character.
         file.writelines(json.dumps(list(ids)) + "\n" for ids in entries)
         file.flush()
-        passed("journal written")
+        reach("journal written")
         os.fsync(file.fileno())
-    passed("journal synced")
+    reach("journal synced")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,22 +16,18 @@ from typing import TYPE_CHECKING, TypeAlias
 from langchain_chroma_hybrid.core.filters import Ids
 from langchain_chroma_hybrid.core.validate import positive
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids, with_vectors
-from langchain_chroma_hybrid.engine.sync.failpoints import passed
+from langchain_chroma_hybrid.engine.sync.failpoints import reach
+from langchain_chroma_hybrid.engine.sync.own_changes import OwnChanges
+from langchain_chroma_hybrid.engine.sync.partial_write import account, gone, inside
 from langchain_chroma_hybrid.engine.sync.reconcile import reconcile
 from langchain_chroma_hybrid.engine.threads import in_thread
-from langchain_chroma_hybrid.errors import (
-    ChromaHybridError,
-    CollectionError,
-    LexicalIndexError,
-    WriteError,
-)
+from langchain_chroma_hybrid.errors import CollectionError, LexicalIndexError
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
     from langchain_chroma_hybrid.engine.sync.announcements import Announcements
-    from langchain_chroma_hybrid.engine.sync.write_ahead_log import Journal
+    from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 EmbedMany: TypeAlias = Callable[[list[str]], Sequence[Sequence[float]]]
@@ -40,8 +36,9 @@ AsyncEmbedMany: TypeAlias = Callable[[list[str]], Awaitable[Sequence[Sequence[fl
 # Writes of few records wait for the next query or for company: a commit costs more than the write.
 _DEFER_AT_MOST = 128
 DEFERRED_AT_MOST = 1024
-# Embedded Chroma holds the GIL while it writes: 100 rows stall an event loop for about 0.1 s.
-_ASYNC_ROWS = 100
+# Embedded Chroma holds the GIL while it writes: 100 rows stall an event loop for about 0.1 s. For
+# a server a thousand are put into a request in that time.
+_ASYNC_ROWS, _ASYNC_ROWS_OF_SERVERS = 100, 1_000
 
 
 class Writer:
@@ -51,21 +48,18 @@ class Writer:
     """
 
     def __init__(
-        self, lexical: LexicalIndex, journal: Journal, announced: Announcements | None = None
+        self, lexical: LexicalIndex, log: WriteAheadLog, announced: Announcements | None = None
     ) -> None:
         """`announced`: where other processes are told of writes, if they are."""
         self.lexical = lexical
         self._announced = announced
-        self.journal = journal
+        self.log = log
         # Held for bookkeeping only, never while Chroma or the index work.
         self._mutex = threading.Lock()
         self._flushing = threading.Lock()
         # By number in the journal: acknowledged, but not in the lexical index yet.
         self._waiting: dict[int, Collection[str]] = {}
-        self._under_way = 0
-        self._before: object = None
-        # The change token before our writes and after them, when nothing of others lay between.
-        self._own: tuple[object, object] | None = None
+        self.own_changes = OwnChanges()
         self._over = False
 
     def upsert(
@@ -86,7 +80,7 @@ class Writer:
             with self.changing(store, unique):
                 store.delete(unique)
         except Exception as error:
-            _account(error, _gone(store, unique, there), len(unique), "deleted")
+            account(error, gone(store, unique, there), len(unique), "deleted")
             raise
 
     async def aupsert(
@@ -97,29 +91,21 @@ class Writer:
         batch_size: int | None,
     ) -> None:
         """`upsert` in small steps between which the event loop goes on."""
+        size = _ASYNC_ROWS_OF_SERVERS if store.on_server else _ASYNC_ROWS
         written: list[str] = []
         for batch in rows.batches(_batch(store, batch_size)):
             complete = None
             try:
                 vectors = await embed(list(batch.documents or ())) if embed else None
                 complete = with_vectors(batch, vectors)
-                await self._aupsert_batch(store, complete)
+                for step in complete.batches(size):
+                    await _to_its_end(partial(self._write_rows, store, step, store.upsert))
             except Exception as error:
-                inside = await in_thread(partial(_inside, store, complete))
+                found = await in_thread(partial(inside, store, complete))
                 if complete is not None or written:
-                    _account(error, [*written, *inside], len(rows.ids), "written")
+                    account(error, [*written, *found], len(rows.ids), "written")
                 raise
             written += batch.ids
-
-    async def _aupsert_batch(self, store: ChromaStore, batch: Rows) -> None:
-        change = _Change(self, store, batch.ids)
-        try:
-            for block in batch.batches(_ASYNC_ROWS):
-                await in_thread(partial(change.run, partial(store.upsert, block)))
-        finally:
-            # A cancelled task still has to bring in what Chroma already holds, or will hold when
-            # the thread that nobody waits for any more is done.
-            await asyncio.shield(in_thread(change.end))
 
     def _write(
         self,
@@ -135,14 +121,17 @@ class Writer:
             try:
                 vectors = embed(list(batch.documents or ())) if embed else None
                 complete = with_vectors(batch, vectors)
-                with self.changing(store, batch.ids):
-                    write(complete)
+                self._write_rows(store, complete, write)
             except Exception as error:
                 if complete is not None or written:
-                    inside = _inside(store, complete)
-                    _account(error, [*written, *inside], len(rows.ids), "written")
+                    found = inside(store, complete)
+                    account(error, [*written, *found], len(rows.ids), "written")
                 raise
             written += batch.ids
+
+    def _write_rows(self, store: ChromaStore, rows: Rows, write: Callable[[Rows], None]) -> None:
+        with self.changing(store, rows.ids):
+            write(rows)
 
     @contextmanager
     def changing(
@@ -152,15 +141,15 @@ class Writer:
 
         With `wait` not before the next query or flush.
         """
-        number = self.begin(store, ids)
+        number = self._begin(store, ids)
         try:
             yield
-            passed("chroma written")
+            reach("chroma written")
         finally:
-            self.end(store, number, ids, wait=wait)
+            self._end(store, number, ids, wait=wait or len(ids) <= _DEFER_AT_MOST)
 
-    def begin(self, store: ChromaStore, ids: Collection[str]) -> int:
-        """Note that `ids` are about to change; gives the number for `end`.
+    def _begin(self, store: ChromaStore, ids: Collection[str]) -> int:
+        """Note that `ids` are about to change; gives the number for `_end`.
 
         Raises:
             CollectionError: the collection is gone.
@@ -169,7 +158,7 @@ class Writer:
         if self._over:
             raise CollectionError("the Chroma collection was deleted")
         try:
-            number = self.journal.begin(ids)
+            number = self.log.begin(ids)
         except FileNotFoundError as error:
             store.touch()  # says so when the collection has gone, and its folder with it
             message = (
@@ -181,19 +170,15 @@ class Writer:
             try:
                 self._announced.begin(store, number, ids)
             except BaseException:
-                self.journal.done([number])
+                self.log.done([number])
                 raise
-        with self._mutex:
-            if not self._under_way:
-                self._before = store.sight().token
-            self._under_way += 1
+        self.own_changes.begin(store)
         return number
 
-    def end(
-        self, store: ChromaStore, number: int, ids: Collection[str], *, wait: bool = False
-    ) -> None:
+    def _end(self, store: ChromaStore, number: int, ids: Collection[str], *, wait: bool) -> None:
         """Bring `ids` into the lexical index, now or later, whatever has become of them."""
-        wait = wait or len(ids) <= _DEFER_AT_MOST
+        # Now: what others write while the index takes this is not ours.
+        self.own_changes.written(store)
         if self._announced is not None:
             self._announced.end(store, number)
         try:
@@ -204,29 +189,15 @@ class Writer:
             wait = True
             raise
         finally:
-            store.reader.outdate()
-            with self._mutex:
-                if wait:
+            store.reader.mark_outdated()
+            if wait:
+                with self._mutex:
                     self._waiting[number] = ids
-                self._under_way -= 1
-                self._note_own(store)
+            self.own_changes.end()
             if not wait:
-                self.journal.done([number])
+                self.log.done([number])
         if sum(map(len, list(self._waiting.values()))) > DEFERRED_AT_MOST:
             self.flush(store)
-
-    def _note_own(self, store: ChromaStore) -> None:
-        if self._under_way or self._before is None:
-            return
-        goes_on = self._own is not None and self._own[1] == self._before
-        first = self._own[0] if self._own is not None and goes_on else self._before
-        self._own = (first, store.sight().token)
-
-    def explains(self, seen: object, token: object) -> bool:
-        """Whether nothing but writes of this object made `token` out of `seen`; asked once."""
-        with self._mutex:
-            own, self._own = self._own, None
-        return own == (seen, token)
 
     def flush(self, store: ChromaStore) -> None:
         """Bring what waits into the lexical index now."""
@@ -240,7 +211,7 @@ class Writer:
             with self._mutex:
                 for number in waiting:
                     self._waiting.pop(number, None)
-            self.journal.done(list(waiting))
+            self.log.done(list(waiting))
 
     def forget(self) -> None:
         """Let go of everything: the collection is gone, and nothing more is written."""
@@ -248,7 +219,7 @@ class Writer:
         with self._mutex:
             numbers = list(self._waiting)
             self._waiting.clear()
-        self.journal.done(numbers)
+        self.log.done(numbers)
 
     def _known(self, ids: Collection[str]) -> set[str]:
         """Those of `ids` that are, or will be, in the index."""
@@ -260,33 +231,6 @@ class Writer:
         return known
 
 
-class _Change:
-    """One batch of an asynchronous write: one step at a time, and none after the end."""
-
-    def __init__(self, writer: Writer, store: ChromaStore, ids: Collection[str]) -> None:
-        self._writer = writer
-        self._store = store
-        self._ids = ids
-        self._lock = threading.Lock()
-        self._number: int | None = None
-        self._ended = False
-
-    def run(self, step: Callable[[], None]) -> None:
-        with self._lock:
-            if self._ended:
-                return
-            if self._number is None:
-                self._number = self._writer.begin(self._store, self._ids)
-            step()
-            passed("chroma written")
-
-    def end(self) -> None:
-        with self._lock:
-            self._ended = True
-            if self._number is not None:
-                self._writer.end(self._store, self._number, self._ids)
-
-
 def _batch(store: ChromaStore, wanted: int | None) -> int:
     """Records in one write: as many as wanted, never more than Chroma takes."""
     if wanted is None:
@@ -295,42 +239,10 @@ def _batch(store: ChromaStore, wanted: int | None) -> int:
     return min(wanted, store.batch_size)
 
 
-def _inside(store: ChromaStore, rows: Rows | None) -> list[str]:
-    """Those of a batch that failed which Chroma holds as they were to be written."""
-    if rows is None:
-        return []
-    with suppress(Exception):
-        found = store.fetch(rows.ids)
-        return [id_ for i, id_ in enumerate(rows.ids) if _holds(found.get(id_), rows, i)]
-    return []
-
-
-def _gone(store: ChromaStore, ids: Sequence[str], there: Collection[str]) -> list[str]:
-    """What a deletion that failed has deleted, of what was there."""
-    with suppress(Exception):
-        found = store.fetch(there)
-        return [id_ for id_ in ids if id_ in there and id_ not in found]
-    return []
-
-
-def _account(error: Exception, done: Sequence[str], total: int, what: str) -> None:
-    """Say what a write that failed has done, where that is not simply nothing.
-
-    Raises:
-        WriteError: something is done, or the fault lies in Chroma, the index or the disk.
-    """
-    refused = isinstance(error, ChromaHybridError) and not isinstance(error, LexicalIndexError)
-    if refused and not done:
-        return
-    reason = f"{type(error).__name__}: {error}"
-    message = f"{len(done)} of {total} records are {what} in Chroma, then came {reason}"
-    raise WriteError(message, done) from error
-
-
-def _holds(record: Record | None, rows: Rows, i: int) -> bool:
-    if record is None:
-        return False
-    metadata: Mapping[str, object] = (rows.metadatas[i] if rows.metadatas else None) or {}
-    return (rows.documents is None or record.text == rows.documents[i]) and all(
-        record.metadata.get(key) == value for key, value in metadata.items()
-    )
+async def _to_its_end(step: Callable[[], None]) -> None:
+    """Run `step` in a thread; who is cancelled meanwhile still waits until it has ended."""
+    running = asyncio.ensure_future(in_thread(step))
+    try:
+        await asyncio.shield(running)
+    finally:
+        await asyncio.gather(running, return_exceptions=True)
