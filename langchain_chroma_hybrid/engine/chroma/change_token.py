@@ -52,7 +52,7 @@ class TokenReading(NamedTuple):
 
     @property
     def lasting(self) -> Token | None:
-        """The token, if every later write is sure to give another one: what was read keeps by it."""
+        """The token, if every later write is sure to give another one."""
         return self.token if self.settled else None
 
 
