@@ -299,12 +299,12 @@ async def test_async_leaves_the_loop_free(folder):
 
 
 def test_processes_are_started_once_used_and_stopped(folder, monkeypatch):
-    embeddings = embeddings_of(folder, processes=["cpu", "cpu"])
+    embeddings = embeddings_of(folder, processes=["cpu", "cpu"], batch_size=2)
     model, said = embeddings.model, []
     encode = model.encode_document
 
-    def encode_in(texts, *, pool, **options):
-        said.append(("used", pool["number"]))
+    def encode_in(texts, *, pool=None, **options):
+        said.append(("used", pool and pool["number"]))
         if "bad" in texts:
             raise RuntimeError("a process died")
         return encode(texts, **options)
@@ -324,11 +324,12 @@ def test_processes_are_started_once_used_and_stopped(folder, monkeypatch):
         for _ in range(2):
             assert np.allclose(embeddings.document_vectors(TEXTS), expected, atol=1e-6)
         with pytest.raises(RuntimeError, match="died"):
-            embeddings.embed_documents(["bad"])
-        embeddings.embed_query("katze")
+            embeddings.embed_documents(["bad"] * 3)
+        embeddings.embed_documents(TEXTS[:2])  # one batch, not worth a process
         embeddings.embed_documents(TEXTS)
     first = [("started", "cpu", "cpu"), ("used", 1), ("used", 1), ("used", 1), ("stopped", 1)]
-    assert said == [*first, ("started", "cpu", "cpu"), ("used", 6), ("stopped", 6)]
+    again = [("used", None), ("started", "cpu", "cpu"), ("used", 7), ("stopped", 7)]
+    assert said == [*first, *again]
 
 
 @pytest.mark.long
