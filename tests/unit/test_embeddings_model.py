@@ -332,7 +332,7 @@ def test_processes_are_started_once_used_and_stopped(folder, monkeypatch):
     assert said == [*first, *again]
 
 
-@pytest.mark.long
+@pytest.mark.long  # each process loads torch; what starts and stops them is tested above
 def test_several_processes_give_what_one_gives(folder):
     with embeddings_of(folder, processes=2, batch_size=2) as embeddings:
         assert np.allclose(
