@@ -1,6 +1,7 @@
 # Needs make and Python >= 3.11 with pip and venv; everything else goes into .venv.
 #   make demo         index examples/data with real vectors, then compare the three ways to search
-#   make test         the suite; PYTEST_ARGS='-k fusion' for a part of it, 'make test-long' for the rest
+#   make test         the suite, in two processes; PYTEST_ARGS='-n 0 -k fusion' for a part of it in one
+#   make test-long    the tests that take minutes
 #   make lint         ruff and mypy
 #   make test-lowest  the suite with the lowest supported versions, in .venv-lowest
 # On Linux without a GPU, a smaller torch:
@@ -11,6 +12,8 @@ VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+# Files stay whole, for what their fixtures make, and in order, since small ones come last.
+SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) $(PIP_ARGS)
@@ -25,7 +28,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -m "not long" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not long" $(SPREAD) $(PYTEST_ARGS)
 
 test-long: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)

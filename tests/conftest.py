@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +11,21 @@ from tests import helpers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from langchain_chroma import Chroma
 
     from langchain_chroma_hybrid import HybridChroma
+
+LONG = Path(__file__).with_name("long.md")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What CI leaves out is listed, with its reason and what CI runs instead."""
+    listed = LONG.read_text(encoding="utf-8")
+    for item in items:
+        name = item.nodeid.partition("[")[0].removeprefix("tests/")
+        if item.get_closest_marker("long") and f"`{name}`" not in listed:
+            raise pytest.UsageError(f"{name} is marked `long`: say why in {LONG.name}")
 
 
 @pytest.fixture(params=["memory", "disk"])

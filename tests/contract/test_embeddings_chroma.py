@@ -26,7 +26,8 @@ from langchain_chroma_hybrid.embeddings import (
     to_chroma,
 )
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
-from tests.tiny_models import minilm, save_sentence_transformer
+from tests import pictures
+from tests.tiny_models import save_sentence_transformer
 from tests.unit.test_embeddings_function import Lengths
 
 TEXTS = ["die katze schläft", "我们喜欢吃苹果", "größe"]
@@ -78,8 +79,6 @@ REOPEN = """
     import json, sys
     if sys.argv[3]:
         __import__(sys.argv[3])
-    for trusted in sys.argv[4:]:
-        sys.modules[sys.argv[3]].trust_stored_models(trusted)
     import chromadb
     collection = chromadb.PersistentClient(sys.argv[1]).get_collection("docs")
     try:
@@ -90,17 +89,32 @@ REOPEN = """
 """
 
 
-def test_a_new_process_rebuilds_the_same_model(client, folder, tmp_path):
-    collection = client.create_collection(
-        "docs", embedding_function=to_chroma(embeddings_of(folder, normalize=True))
-    )
-    collection.add(ids=IDS, documents=TEXTS)
-    here = collection.query(query_texts=["katze"], n_results=3, include=["distances"])
-    ids, distances = in_a_new_process(
-        REOPEN, tmp_path / "db", "katze", "langchain_chroma_hybrid", tmp_path
-    )
-    assert ids == here["ids"][0]
-    assert np.allclose(distances, here["distances"][0], atol=1e-6)
+TWO_MODELS = """
+    import json, sys
+    import chromadb
+    from langchain_chroma_hybrid import trust_stored_models
+    client, found = chromadb.PersistentClient(sys.argv[1]), {}
+    for name, trusted in zip(("docs", "joint"), sys.argv[2:], strict=True):
+        trust_stored_models(trusted)
+        asked = {"query_texts": ["katze"], "n_results": 3, "include": ["distances"]}
+        found[name] = client.get_collection(name).query(**asked)["distances"][0]
+    onnx = {"onnxscript", "langchain_chroma_hybrid.embeddings.onnx.backend"} & set(sys.modules)
+    print(json.dumps([found, sorted(onnx)]))
+"""
+
+
+def test_a_new_process_rebuilds_the_same_models_and_loads_no_onnx(client, folder, tmp_path):
+    pytest.importorskip("PIL", reason="joint models need the extra `image`")
+    models = {"docs": embeddings_of(folder, normalize=True), "joint": pictures.clip()}
+    here = {}
+    for name, embeddings in models.items():
+        collection = client.create_collection(name, embedding_function=to_chroma(embeddings))
+        collection.add(ids=IDS, documents=TEXTS)
+        found = collection.query(query_texts=["katze"], n_results=3, include=["distances"])
+        here[name] = found["distances"][0]
+    there, onnx = in_a_new_process(TWO_MODELS, tmp_path / "db", tmp_path, pictures.DATA)
+    assert there == {name: pytest.approx(expected, abs=1e-6) for name, expected in here.items()}
+    assert onnx == []
 
 
 def test_without_our_package_the_first_embedding_call_refuses(client, folder, tmp_path):
@@ -276,19 +290,6 @@ def test_the_order_of_imports_does_not_matter(order):
     known = "from chromadb.utils.embedding_functions import known_embedding_functions as known"
     names = in_a_new_process(f"import json\n{order}\n{known}\nprint(json.dumps(sorted(known)))")
     assert "langchain_chroma_hybrid" in names
-
-
-def test_the_example_runs():
-    example = Path(__file__).parents[2] / "examples" / "custom_embedding_in_plain_chromadb.py"
-    done = subprocess.run(
-        [sys.executable, example, minilm()], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        "by-function: explain",
-        "by-model: explain",
-        "by-model: explain",
-    ]
 
 
 def test_it_is_registered_and_is_an_embedding_function():

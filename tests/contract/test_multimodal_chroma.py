@@ -1,8 +1,5 @@
 """The tiny CLIP in plain chromadb and in langchain-chroma's own picture methods."""
 
-import subprocess
-import sys
-
 import chromadb
 import numpy as np
 import pytest
@@ -68,26 +65,6 @@ def test_pictures_to_embeddings_of_texts_are_one_clear_error():
     made = chromadb.EphemeralClient().create_collection(fresh_name(), embedding_function=function)
     with pytest.raises((EmbeddingError, ValueError), match="pictures"):
         made.query(query_images=[np.zeros((4, 4, 3), np.uint8)])
-
-
-REOPEN = """
-import sys
-import chromadb
-from langchain_chroma_hybrid.embeddings import trust_stored_models
-trust_stored_models(sys.argv[2])
-collection = chromadb.PersistentClient(sys.argv[1]).get_collection("pictures")
-sys.stdout.write(collection.query(query_texts=["banana"], n_results=1)["ids"][0][0])
-"""
-
-
-def test_another_process_finds_the_model_again(folder, tmp_path):
-    made = chromadb.PersistentClient(str(tmp_path)).create_collection(
-        "pictures", embedding_function=to_chroma(pictures.clip()), data_loader=ImageLoader()
-    )
-    made.add(ids=list(NAMES), uris=[str(folder / f"{name}.png") for name in NAMES])
-    command = [sys.executable, "-c", REOPEN, str(tmp_path), str(pictures.DATA)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.stdout == "banana", done.stderr[-2000:]
 
 
 def test_it_comes_back_from_chroma_as_what_it_was():

@@ -375,22 +375,26 @@ IN_A_NEW_PROCESS = """
     import json, sys
     import chromadb
     from langchain_chroma_hybrid import trust_stored_models
-    collection = chromadb.PersistentClient(sys.argv[1]).get_collection("docs")
+    steps = json.loads(sys.argv[1])
+    clients = {database: chromadb.PersistentClient(database) for database, _ in steps}
+    opened = {database: client.get_collection("docs") for database, client in clients.items()}
     said = []
-    for trusted in json.loads(sys.argv[2]):
+    for database, trusted in steps:
         if trusted is not None:
             trust_stored_models(trusted)
         try:
-            said.append(collection.query(query_texts=["a"])["ids"])
+            said.append(opened[database].query(query_texts=["a"])["ids"])
         except Exception as error:
             said.append([type(error).__name__, str(error)])
     print(json.dumps(said))
 """
 
 
-def in_a_new_process(database, *trusted, **environment):
+def in_a_new_process(*steps, **environment):
+    """What one process is told: each step trusts something, or None, and asks a database."""
+    written = json.dumps([(str(database), trusted) for database, trusted in steps])
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(IN_A_NEW_PROCESS), database, json.dumps(trusted)],
+        [sys.executable, "-c", textwrap.dedent(IN_A_NEW_PROCESS), written],
         capture_output=True,
         text=True,
         check=False,
@@ -400,38 +404,55 @@ def in_a_new_process(database, *trusted, **environment):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("how", ["exactly", "parent", "everything"])
-def test_consent_is_given_once_in_a_process(how, folder, tmp_path):
-    client = chromadb.PersistentClient(str(tmp_path / "db"))
-    function = to_chroma(SentenceTransformerEmbeddings(folder, device="cpu"))
-    client.create_collection("docs", embedding_function=function).add(ids=["a"], documents=["a"])
-    given = {"exactly": str(folder), "parent": str(folder.parent), "everything": True}[how]
-    refused, wrong, *found = in_a_new_process(tmp_path / "db", None, "other/model", given, None)
-    for kind, message in (refused, wrong):
-        assert kind == "EmbeddingError"
-        assert str(folder) in message
-    assert found == [[["a"]], [["a"]]]
+def test_consent_is_given_once_in_a_process(good, tmp_path):
+    places = {}
+    for how in ("exactly", "parent", "everything"):
+        places[how] = shutil.copytree(good, tmp_path / how / "models" / "mine")
+        function = to_chroma(SentenceTransformerEmbeddings(places[how], device="cpu"))
+        client = chromadb.PersistentClient(str(tmp_path / how))
+        client.create_collection("docs", embedding_function=function).add(["a"], documents=["a"])
+    given = [str(places["exactly"]), str(places["parent"].parent), True]
+    steps = [
+        (tmp_path / how, trusted)
+        for how, consent in zip(places, given, strict=True)
+        for trusted in (None, "other/model", consent, None)
+    ]
+    said = in_a_new_process(*steps)
+    for place in places.values():
+        refused, wrong, *found = (said.pop(0) for _ in range(4))
+        for kind, message in (refused, wrong):
+            assert kind == "EmbeddingError"
+            assert str(place) in message
+        assert found == [[["a"]], [["a"]]]
 
 
-def test_a_model_of_the_hub_is_loaded_from_safetensors_alone(folder, tmp_path):
-    """As the Hub's own cache has it."""
-    home = tmp_path / "hub" / "models--owner--model"
-    snapshot = home / "snapshots" / ("0" * 40)
+def hub_snapshot(hub, name):
+    """Where the Hub's own cache has a model."""
+    home = hub / f"models--owner--{name}"
     (home / "refs").mkdir(parents=True)
     (home / "refs" / "main").write_text("0" * 40)
-    shutil.copytree(folder, snapshot)
-    client = store_config(tmp_path / "db", naming("owner/model"))
-    vector = SentenceTransformerEmbeddings(folder, device="cpu").embed_query("a")
-    client.get_collection("docs", embedding_function=None).add(ids=["a"], embeddings=[vector])
-    offline = {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
-    (kind, message), found = in_a_new_process(tmp_path / "db", None, "owner/model", **offline)
-    assert (kind, "trust_stored_models('owner/model')" in message) == ("EmbeddingError", True)
+    (home / "snapshots").mkdir()
+    return home / "snapshots" / ("0" * 40)
+
+
+def test_a_model_of_the_hub_is_loaded_from_safetensors_alone(good, tmp_path):
+    mark, hub = tmp_path / "it ran", tmp_path / "hub"
+    shutil.copytree(good, hub_snapshot(hub, "model"))
+    options_that_unpickle(hub_snapshot(hub, "evil"), mark)
+    vector = SentenceTransformerEmbeddings(good, device="cpu").embed_query("a")
+    for name in ("model", "evil"):
+        client = store_config(tmp_path / name, naming(f"owner/{name}"))
+        client.get_collection("docs", embedding_function=None).add(["a"], embeddings=[vector])
+    model, evil = tmp_path / "model", tmp_path / "evil"
+    offline = {"HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1"}
+    steps = ((model, None), (model, "owner/model"), (evil, "owner/evil"))
+    refused, found, unsafe = in_a_new_process(*steps, **offline)
+    assert (refused[0], "trust_stored_models('owner/model')" in refused[1]) == (
+        "EmbeddingError",
+        True,
+    )
     assert found == [["a"]]
-    mark = tmp_path / "it ran"
-    shutil.rmtree(snapshot)
-    options_that_unpickle(snapshot, mark)
-    ((kind, message),) = in_a_new_process(tmp_path / "db", "owner/model", **offline)
-    assert "safetensors" in message
+    assert "safetensors" in unsafe[1]
     assert not mark.exists()
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +25,10 @@ from langchain_chroma_hybrid.cli.searching import DEMO_MODES
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings, to_chroma
 from langchain_chroma_hybrid.evaluation import Settings, evaluate, load_beir
 from langchain_chroma_hybrid.testing import WordEmbeddings
-from tests.helpers import CORPUS, COSINE, documents
+from tests.helpers import CORPUS, COSINE, documents, fresh_name
 from tests.tiny_models import save_sentence_transformer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from typer.testing import Result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -461,36 +457,15 @@ def test_a_missing_library_is_the_pip_line(library):
 # A server
 
 
-@pytest.fixture
-def url(tmp_path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    chroma = Path(sys.executable).with_name("chroma")
-    command = [chroma, "run", "--host", "127.0.0.1", "--port", str(port), "--path", tmp_path / "s"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait()
-
-
-def test_a_server(url, tmp_path, monkeypatch):
-    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path / "cache"))
-    port = int(url.rpartition(":")[2])
-    Chroma("corpus", WordEmbeddings(), host="127.0.0.1", port=port).add_documents(documents())
-    found = lines(run("search", "R123-78", "--url", url, "--json"))
-    assert found[0]["id"] == "pump"
-    (about,) = lines(run("info", "--url", url, "--json"))
+def test_a_server(port, cache):
+    name = fresh_name() + "-of-the-command-line"
+    Chroma(name, WordEmbeddings(), host="127.0.0.1", port=port).add_documents(documents())
+    options = ("--url", f"http://127.0.0.1:{port}", "--collection", name, "--json")
+    (found, *_) = lines(run("search", "R123-78", *options))
+    assert found["id"] == "pump"
+    (about,) = lines(run("info", *options))
     assert about["ready"]
-    assert Path(about["lexical_index"]).is_relative_to(tmp_path / "cache")
+    assert Path(about["lexical_index"]).is_relative_to(cache)
 
 
 def test_a_server_that_is_not_there():
@@ -513,5 +488,5 @@ def test_a_model_that_only_the_database_names_is_not_loaded(how, tmp_path):
     assert there.returncode == 0
     assert f"trust_stored_models({str(folder)!r})" in there.stderr
     assert [leg["name"] for leg in json.loads(there.stdout)["legs"]] == ["lexical"]
-    named = process("search", "pump", "--path", db, "--json", "--embeddings", folder)
-    assert {leg["name"] for leg in json.loads(named.stdout)["legs"]} == {"lexical", "vector"}
+    (named,) = lines(run("search", "pump", "--path", db, "--json", "--embeddings", folder))
+    assert {leg["name"] for leg in named["legs"]} == {"lexical", "vector"}

@@ -21,10 +21,7 @@ NAME = "langchain_chroma_hybrid"
 # Extras, and what only the tests of other frameworks need: the core has to do without.
 ABSENT = ("torch", "sentence_transformers", "transformers", "llama_index", "langchain_classic")
 # What shows that the wheel works without extras; all of tests/unit runs with `-m long`.
-CORE = (
-    "access", "analysis", "architecture", "base_filter", "choice", "explain_and_scores", "filters",
-    "fusion", "modes", "query_syntax", "retriever", "tantivy_index",
-)  # fmt: skip
+CORE = ("analysis", "architecture", "filters", "modes", "query_syntax", "tantivy_index")
 HIDE = """
 import sys
 

@@ -31,7 +31,7 @@ def search(folder: str) -> None:
 
 def main(method: str, folder: str) -> None:
     context = multiprocessing.get_context(method)
-    for task in (write, search, search):
+    for task in (write, search):
         child = context.Process(target=task, args=(folder,))
         child.start()
         child.join(60)

@@ -68,6 +68,7 @@ def onnx_way(folder, *, quantize):
     )
 
 
+@pytest.mark.long  # exporting MiniLM takes ten seconds; tests/unit has the same of a tiny model
 @pytest.mark.parametrize(("quantize", "least_cosine"), [(False, 0.999_999), (True, 0.98)])
 def test_onnx_is_within_its_tolerance(golden, exported, monkeypatch, quantize, least_cosine):
     done = next(exported.glob("*-float32/model.onnx"))

@@ -167,11 +167,12 @@ def test_stored_metadata_foretells_what_chroma_gives_back(
         assert stored_metadata(record.metadata) == kept
 
 
-def test_floats_are_read_by_chroma_as_json_float_says(client: ClientAPI) -> None:
+@pytest.mark.parametrize("each", [40, pytest.param(150, marks=pytest.mark.long)])
+def test_floats_are_read_by_chroma_as_json_float_says(client: ClientAPI, each: int) -> None:
     draw = random.Random(4)  # noqa: S311 -- reproducible numbers, no secrets
-    numbers = [draw.random() for _ in range(150)]
-    numbers += [draw.uniform(-1e18, 1e18) for _ in range(150)]
-    numbers += [draw.choice([-1, 1]) * 10.0 ** draw.uniform(-323, 308) for _ in range(150)]
+    numbers = [draw.random() for _ in range(each)]
+    numbers += [draw.uniform(-1e18, 1e18) for _ in range(each)]
+    numbers += [draw.choice([-1, 1]) * 10.0 ** draw.uniform(-323, 308) for _ in range(each)]
     truth = Truth(client, [Record(str(i), "", {"n": n}) for i, n in enumerate(numbers)])
     stored = {record.id: record.metadata["n"] for record in truth.records}
     assert stored == {str(i): json_float(number) for i, number in enumerate(numbers)}

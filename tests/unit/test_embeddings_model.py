@@ -298,6 +298,41 @@ async def test_async_leaves_the_loop_free(folder):
     assert len(vectors) == len(TEXTS)
 
 
+def test_processes_are_started_once_used_and_stopped(folder, monkeypatch):
+    embeddings = embeddings_of(folder, processes=["cpu", "cpu"], batch_size=2)
+    model, said = embeddings.model, []
+    encode = model.encode_document
+
+    def encode_in(texts, *, pool=None, **options):
+        said.append(("used", pool and pool["number"]))
+        if "bad" in texts:
+            raise RuntimeError("a process died")
+        return encode(texts, **options)
+
+    def start(devices):
+        said.append(("started", *devices))
+        return {"number": len(said)}
+
+    def stop(pool):
+        said.append(("stopped", pool["number"]))
+
+    monkeypatch.setattr(model, "encode_document", encode_in)
+    monkeypatch.setattr(model, "start_multi_process_pool", start)
+    monkeypatch.setattr(model, "stop_multi_process_pool", stop)
+    with embeddings:
+        expected = embeddings_of(folder).document_vectors(TEXTS)
+        for _ in range(2):
+            assert np.allclose(embeddings.document_vectors(TEXTS), expected, atol=1e-6)
+        with pytest.raises(RuntimeError, match="died"):
+            embeddings.embed_documents(["bad"] * 3)
+        embeddings.embed_documents(TEXTS[:2])  # one batch, not worth a process
+        embeddings.embed_documents(TEXTS)
+    first = [("started", "cpu", "cpu"), ("used", 1), ("used", 1), ("used", 1), ("stopped", 1)]
+    again = [("used", None), ("started", "cpu", "cpu"), ("used", 7), ("stopped", 7)]
+    assert said == [*first, *again]
+
+
+@pytest.mark.long  # each process loads torch; what starts and stops them is tested above
 def test_several_processes_give_what_one_gives(folder):
     with embeddings_of(folder, processes=2, batch_size=2) as embeddings:
         assert np.allclose(

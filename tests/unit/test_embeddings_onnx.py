@@ -1,7 +1,6 @@
 """The ONNX backend: kept by fingerprint, written whole, faithful within its tolerance."""
 
 import shutil
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -172,17 +171,3 @@ def test_without_the_extra_the_error_is_the_pip_line(folder, kept, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingDependencyError, match=r"pip install .*\[onnx\]"):
         embeddings.embed_query("a")
-
-
-def test_torch_alone_never_loads_onnx(folder):
-    code = (
-        "import sys\n"
-        "from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings\n"
-        "SentenceTransformerEmbeddings(sys.argv[1], device='cpu').embed_query('a')\n"
-        "assert 'langchain_chroma_hybrid.embeddings.onnx.backend' not in sys.modules\n"
-        "assert 'onnxscript' not in sys.modules\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, folder], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
