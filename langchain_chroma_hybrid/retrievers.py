@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableSerializable
 
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
-    from langchain_chroma_hybrid.engine.query.execute import Trace
+    from langchain_chroma_hybrid.engine.query.values import Trace
     from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex

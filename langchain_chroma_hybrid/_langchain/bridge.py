@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.search import Embedder, Hit, SearchResult
     from langchain_chroma_hybrid.core.values import Record
-    from langchain_chroma_hybrid.engine.query.execute import Step, Trace
-    from langchain_chroma_hybrid.engine.query.values import Outcome
+    from langchain_chroma_hybrid.engine.query.values import Outcome, Step, Trace
 
 # Under this key `explain=True` puts each leg's view into a copy of the metadata.
 EXPLAIN_KEY = "retrieval"

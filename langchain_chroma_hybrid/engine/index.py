@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
     from langchain_chroma_hybrid.engine.half import LexicalHalf
-    from langchain_chroma_hybrid.engine.query.execute import Trace
-    from langchain_chroma_hybrid.engine.query.values import Outcome, Route
+    from langchain_chroma_hybrid.engine.query.values import Outcome, Route, Trace
     from langchain_chroma_hybrid.engine.registry import LexicalConfig
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.search import SearchResult
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
@@ -31,12 +30,8 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.search import Embedder, SearchRequest
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.query.legs import Leg
-    from langchain_chroma_hybrid.engine.query.values import Plan, Route
+    from langchain_chroma_hybrid.engine.query.values import Plan, Route, Trace
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
-
-Step: TypeAlias = Callable[[], Outcome]
-Trace: TypeAlias = Callable[[str, Step], Outcome]
-
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -68,29 +63,23 @@ class Query:
         belong to it.
         """
         steps, others = self.plan.steps, self.asked.further
-        make = partial(self._step, embeddings=embeddings, trace=trace)
-        further = [submit(make(name)) for name in steps if name in others]
-        own = [make(name) for name in steps if name not in others]
+        run = partial(run_leg, plan=self.plan, trace=trace)
+        legs = [self._leg(name, embeddings) for name in steps if name in others]
+        further = [submit(partial(run, leg)) for leg in legs]
+        own = [self._leg(name, embeddings) for name in steps if name not in others]
         # What Chroma does needs the interpreter least: it goes to another thread.
-        aside = [submit(step) for step in own[1:]]
-        here = [step() for step in own[:1]]
-        return [*here, *(each.result() for each in (*aside, *further))]
+        aside = [submit(partial(run, leg)) for leg in own[1:]]
+        here = [run(leg) for leg in own[:1]]
+        return [*here, *[each.result() for each in (*aside, *further)]]
 
     async def arun(self, embeddings: Embedder, trace: Trace | None) -> list[Outcome]:
         """The same without blocking the event loop."""
 
         async def run(name: str) -> Outcome:
             leg = await self._aleg(name, embeddings)
-            return await in_thread(self._traced(leg, trace))
+            return await in_thread(partial(run_leg, leg, self.plan, trace))
 
         return await asyncio.gather(*map(run, self.plan.steps))
-
-    def _step(self, name: str, embeddings: Embedder, trace: Trace | None) -> Step:
-        return self._traced(self._leg(name, embeddings), trace)
-
-    def _traced(self, leg: Leg, trace: Trace | None) -> Step:
-        step = partial(run_leg, leg, self.plan)
-        return step if trace is None else partial(trace, leg.name, step)
 
     def _leg(self, name: str, embeddings: Embedder) -> Leg:
         """The leg with what it needs: the query's vector is made here."""

@@ -35,7 +35,10 @@ def hydrate(
     """
     request = plan.request
     found: list[tuple[Fused, Record]] = []
-    for chunk in _chunks(_above_threshold(plan, ranking), request.k):
+    ranked, threshold = ranking.fused, request.score_threshold
+    if threshold is not None:
+        ranked = [hit for hit in ranked if hit.score >= threshold]
+    for chunk in _chunks(ranked, request.k):
         found += _read(plan, chunk, store) if known is None else _known(chunk, known)
         if request.dedupe_key is not None:
             found = _limited(found, request.dedupe_key, 1)
@@ -44,8 +47,10 @@ def hydrate(
         if len(found) >= request.k:
             break
     best = found[: request.k]
-    vectors = _vectors(plan, ranking, [hit.id for hit, _ in best], store)
-    distances = _distances(ranking, embedding, vectors, store)
+    vectors, distances = NO_VECTORS, ranking.raw.get(VECTOR, {})
+    if request.with_embedding or request.with_distance:
+        vectors = _vectors(plan, [hit.id for hit, _ in best], distances, store)
+        distances = _distances(distances, embedding, vectors, store)
     # Copies: these go to the caller, who may write to his own.
     own = {i: row.copy() for i, row in vectors.by_id().items()} if request.with_embedding else {}
     return tuple(
@@ -79,13 +84,6 @@ def _known(
     return ((hit, records[hit.id]) for hit in chunk if hit.id in records)
 
 
-def _above_threshold(plan: Plan, ranking: Ranking) -> Sequence[Fused]:
-    threshold = plan.request.score_threshold
-    if threshold is None:
-        return ranking.fused
-    return [hit for hit in ranking.fused if hit.score >= threshold]
-
-
 def _chunks(fused: Sequence[Fused], size: int) -> Iterator[Sequence[Fused]]:
     """First exactly what is wanted, then ever more, for the rare case that some fall out."""
     start = 0
@@ -110,23 +108,22 @@ def _limited(
     return kept
 
 
-def _vectors(plan: Plan, ranking: Ranking, ids: Sequence[str], store: ChromaStore) -> Vectors:
+def _vectors(
+    plan: Plan, ids: Sequence[str], known: Mapping[str, float], store: ChromaStore
+) -> Vectors:
     """Vectors that were asked for, or that a missing distance needs."""
-    request = plan.request
-    known = ranking.raw.get(VECTOR, {})
-    missing = [id_ for id_ in ids if request.with_embedding or id_ not in known]
-    if not missing or not (request.with_embedding or request.with_distance):
-        return NO_VECTORS
-    return store.vectors(missing, plan.token)
+    missing = [id_ for id_ in ids if plan.request.with_embedding or id_ not in known]
+    return store.vectors(missing, plan.token) if missing else NO_VECTORS
 
 
 def _distances(
-    ranking: Ranking, embedding: Vector | None, vectors: Vectors, store: ChromaStore
-) -> dict[str, float]:
-    known = dict(ranking.raw.get(VECTOR, {}))
+    known: Mapping[str, float], embedding: Vector | None, vectors: Vectors, store: ChromaStore
+) -> Mapping[str, float]:
+    """The known distances, and those of the other vectors."""
     if embedding is None or not vectors.ids:
         return known
-    return dict(zip(vectors.ids, store.distances(embedding, vectors).tolist(), strict=True)) | known
+    far = store.distances(embedding, vectors).tolist()
+    return dict(zip(vectors.ids, far, strict=True)) | dict(known)
 
 
 def _legs(

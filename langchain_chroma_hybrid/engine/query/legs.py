@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
-    from langchain_chroma_hybrid.engine.query.values import Plan
+    from langchain_chroma_hybrid.engine.query.values import Plan, Trace
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 _nearest_first = attrgetter("score", "id")
@@ -145,8 +146,10 @@ class FailedLeg:
         raise self.error
 
 
-def run_leg(leg: Leg, plan: Plan) -> Outcome:
+def run_leg(leg: Leg, plan: Plan, trace: Trace | None = None) -> Outcome:
     """Run a leg; a failure becomes part of the outcome, cancellation and interrupts pass."""
+    if trace is not None:
+        return trace(leg.name, partial(run_leg, leg, plan))
     start = time.perf_counter()
     try:
         outcome = leg.run(plan)

@@ -55,7 +55,9 @@ def make_plan(
     whole = request.dedupe_key is None and request.group_by is None
     alone = len(weights) == 1 and whole and not two_step
     depth = fetch_k or (DEPTH_ALONE if alone else DEFAULT_DEPTH)
-    asked = all_of(request.base, parse(request.where, request.where_document))
+    asked = request.base
+    if request.where is not None or request.where_document is not None:
+        asked = all_of(request.base, parse(request.where, request.where_document))
     filters = plan_filter(asked, store, lexical, token, fetch=depth, route=route)
     embed_only = VECTOR not in weights and (two_step or request.with_distance)
     embed_only = embed_only and not _is_blank(request)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from langchain_chroma_hybrid.core.search import LegReport, SearchRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.core.fusion import Fused
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Strategy: TypeAlias = Literal["none", "lexical", "exact", "overfetch", "ids", "chroma"]
 Route: TypeAlias = Literal["auto", "chroma"]
+Step: TypeAlias = "Callable[[], Outcome]"
+# Called for each leg with its name; returns what the step does.
+Trace: TypeAlias = "Callable[[str, Step], Outcome]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,9 +228,8 @@ class Freshness:
         `oldest`: a check that ended later needs no count.
         """
         known = self._checkpoint.token
-        ours = store.unchanged(known, reading.token)
         # While a client of ours was being opened, somebody else may have written.
-        if ours and self._checkpoint.sure and reading.token == known:
+        if known is not None and reading.token == known and self._checkpoint.sure:
             return
         seen, when = last = self._checked
         same = reading.token == seen or store.unchanged(seen, reading.token)
@@ -240,7 +239,8 @@ class Freshness:
             if self._checked != last and self._checked[0] == reading.token:
                 return  # somebody else has just done it
             alone = self._foreign.repair_unfinished(store, opened=True)
-            ours = ours or self._writer.own_changes.explain(known, reading.token)
+            change = known, reading.token
+            ours = store.unchanged(*change) or self._writer.own_changes.explain(*change)
             quiet = ours or reading.token is None
             if self._foreign.bring_in(store, count, quiet=quiet) and alone:
                 self._mark_in_step(reading)
