@@ -49,11 +49,18 @@ class Name(str):
     __slots__ = ()
 
 
-def nested(depth: int) -> dict[str, Any]:
-    node: dict[str, Any] = {"a": 1}
+def nested(depth: int, *leaves: dict[str, Any]) -> dict[str, Any]:
+    node, other = leaves or ({"a": 1}, {"b": 2})
     for level in range(depth):
-        node = {("$or", "$and")[level % 2]: [node, {"b": 2}]}
+        node = {("$or", "$and")[level % 2]: [node, other]}
     return node
+
+
+TEXTS = {"$contains": "a"}, {"$contains": "b"}
+
+
+def test_sixty_levels_are_read() -> None:
+    assert parse(nested(60), nested(60, *TEXTS)) is not None
 
 
 @pytest.mark.parametrize(
@@ -168,7 +175,10 @@ def test_what_chroma_rejects_is_one_clear_error(where: Any, message: str) -> Non
         ({"$contains": "a\0"}, "where_document['$contains']: expected a str without NUL"),
         ({"$contains": "%" * 25_000}, "expected at most 49998 bytes"),
         ({"$or": [{"$contains": "a"}, None]}, "where_document['$or'][1]: expected a non-empty"),
+        (nested(61, *TEXTS), "expected at most 60 levels of $and and $or"),
+        (nested(10_000, *TEXTS), "expected at most 60 levels of $and and $or"),
     ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
 def test_a_bad_document_filter_is_one_clear_error(where_document: Any, message: str) -> None:
     with pytest.raises(FilterError) as caught:

@@ -38,7 +38,8 @@ class SecondClient:
             tenant=client.tenant,
             database=client.database,
         )
-        self._users, self._retired, self._lock = 0, False, threading.Lock()
+        self._users, self._retired = 0, False
+        self._lock = threading.Lock()
         try:
             self._collection = self._client.get_collection(name, embedding_function=None)
             self._load()

@@ -51,7 +51,8 @@ class SharedVectors:
         self.known = VectorTable(VECTOR_BYTES)
         self.second: SecondClient | None = None
         self.needed = self.outdated = self.closed = False
-        self.lock, self.opening = threading.Lock(), threading.RLock()
+        self.lock = threading.Lock()
+        self.opening = threading.RLock()
 
     def close(self) -> None:
         """Close the second client; callers' clients stay open."""
