@@ -48,7 +48,7 @@ class Hit:
         score: fused score, 0..1, higher is better.
         distance: Chroma's distance to the query vector, lower is better; None when the query had
             no vector, or when only other legs found the record and distances were not asked for.
-        legs: one entry per leg that ran.
+        legs: one entry per leg that ran; only with `explain`.
         embedding: the record's vector, shape `(d,)`, float32; only when asked for.
     """
 

@@ -58,7 +58,7 @@ def hydrate(
             record,
             hit.score,
             distance=distances.get(hit.id),
-            legs=_legs(plan, ranking, hit, record, lexical),
+            legs=_legs(plan, ranking, hit, record, lexical) if request.explain else (),
             embedding=own.get(hit.id),
         )
         for hit, record in best
@@ -133,7 +133,7 @@ def _legs(
     views = zip(ranking.weights.items(), hit.ranks, hit.normalized, strict=True)
     for (name, weight), rank, normalized in views:
         terms: tuple[str, ...] = ()
-        if plan.request.explain and name == LEXICAL and plan.request.text and lexical:
+        if name == LEXICAL and plan.request.text and lexical:
             terms = lexical.matched_terms(plan.request.text, record)
         legs.append(LegHit(name, weight, rank, ranking.raw[name].get(hit.id), normalized, terms))
     return tuple(legs)
