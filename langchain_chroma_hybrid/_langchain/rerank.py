@@ -68,7 +68,7 @@ class Choice:
     ) -> list[Document]:
         """The documents that were chosen, best first."""
         query = request.text or ""
-        if self.reranker is not None and documents:
+        if self.reranker is not None and documents and not request.blank:
             if hasattr(self.reranker, "compress_documents"):
                 documents = self.reranker.compress_documents(documents, query, callbacks)
             else:
@@ -84,7 +84,7 @@ class Choice:
     ) -> list[Document]:
         """The same without blocking the event loop."""
         query = request.text or ""
-        if self.reranker is not None and documents:
+        if self.reranker is not None and documents and not request.blank:
             if hasattr(self.reranker, "acompress_documents"):
                 documents = await self.reranker.acompress_documents(documents, query, callbacks)
             elif hasattr(self.reranker, "compress_documents"):

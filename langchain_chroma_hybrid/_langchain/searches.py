@@ -211,7 +211,8 @@ class HybridSearch(HybridBase):
         return replace(request, with_distance=self._rescores(request))
 
     def _rescores(self, request: SearchRequest) -> bool:
-        return bool(self.override_relevance_score_fn) and request.mode in ("vector", "two_step")
+        by_vector = request.mode in ("vector", "two_step") and not request.blank
+        return bool(self.override_relevance_score_fn) and by_vector
 
     def _with_scores(
         self, request: SearchRequest, result: SearchResult

@@ -171,3 +171,8 @@ class SearchRequest:
     explain: bool = False
     with_distance: bool = False
     with_embedding: bool = False
+
+    @property
+    def blank(self) -> bool:
+        """Nothing is asked for but what passes the filter: no text to speak of, and no vector."""
+        return self.embedding is None and self.text is not None and not self.text.strip()

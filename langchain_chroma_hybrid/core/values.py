@@ -14,6 +14,8 @@ Metadata: TypeAlias = Mapping[str, MetadataValue]
 
 LEXICAL = "lexical"
 VECTOR = "vector"
+LISTING = "listing"
+"""What answers a blank query: the first records that pass the filter."""
 
 
 @dataclass(frozen=True, slots=True)

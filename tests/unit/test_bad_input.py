@@ -200,7 +200,7 @@ def test_no_query_text_raises(store, kind, syntax):
     for mode in MODES if len(query) < 100 else ("lexical", "hybrid"):
         found = store.similarity_search(query, k=8, mode=mode, query_syntax=syntax)
         if kind in ("empty", "blank"):
-            assert found == []
+            assert len(found) == 8
         if kind in ("surrogate", "nul", "controls", "repeated 1 MB") and syntax == "plain":
             assert {"pump", "water", "manual"} <= set(ids_of(found))
 

@@ -249,13 +249,6 @@ def test_mmr_degrades_to_the_fused_results():
         store.max_marginal_relevance_search("maple", on_leg_error="raise")
 
 
-@pytest.mark.parametrize("blank", ["", " \n"])
-def test_mmr_of_a_blank_query_finds_and_embeds_nothing(blank):
-    store = filled(embedding_function=CountingEmbeddings())
-    assert store.max_marginal_relevance_search(blank) == []
-    assert store.embeddings.queries == []
-
-
 def test_what_is_deleted_while_a_query_runs_has_no_vector(store, monkeypatch):
     read = ChromaStore.vectors
 

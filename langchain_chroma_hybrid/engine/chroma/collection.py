@@ -257,6 +257,17 @@ class ChromaStore:
         with self._asking():
             return dict(self._collection.get(**options))
 
+    def first(self, n: int, where: Filter | None = None) -> dict[str, Record]:
+        """The first `n` records that pass `where`, by id, in the order in which they came."""
+        conditions, document = to_chroma(where)
+        found = self.get(
+            where=conditions,
+            where_document=document,
+            limit=min(n, MOST_IDS),
+            include=["documents", "metadatas", "uris"],
+        )
+        return {record.id: record for record in records_of(found)}
+
     def fetch(self, ids: Iterable[str], where: Filter | None = None) -> dict[str, Record]:
         """The records among `ids` that exist and pass `where`, by id."""
         records: dict[str, Record] = {}

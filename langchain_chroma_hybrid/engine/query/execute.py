@@ -9,19 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.search import SearchResult
-from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
+from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.hydrate import hydrate
 from langchain_chroma_hybrid.engine.query.legs import (
     FailedLeg,
     FurtherLeg,
     LexicalLeg,
+    ListingLeg,
     VectorLeg,
     run_leg,
     settle,
 )
 from langchain_chroma_hybrid.engine.query.plan import deeper
 from langchain_chroma_hybrid.engine.query.rank import rank
-from langchain_chroma_hybrid.engine.query.values import Outcome
 from langchain_chroma_hybrid.engine.threads import in_thread, submit
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.search import Embedder, SearchRequest
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.query.legs import Leg
-    from langchain_chroma_hybrid.engine.query.values import Plan, Route, Trace
+    from langchain_chroma_hybrid.engine.query.values import Outcome, Plan, Route, Trace
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+
+_BLANK = "the query is blank: these are the first records that pass"
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -86,6 +89,8 @@ class Query:
         request = self.plan.request
         if name == LEXICAL:
             return LexicalLeg(self.lexical)
+        if name == LISTING:
+            return ListingLeg(self.store, self.lexical)
         if name != VECTOR:
             ask = partial(self.asked.further[name].search, request.text or "", self.plan.fetch)
             return FurtherLeg(name, self.lexical, ask)
@@ -121,10 +126,9 @@ class Query:
         """
         settle(self.plan, outcomes)
         ranking = rank(self.plan, outcomes, self.store, self.lexical)
-        near = next((o for o in outcomes if o.embedding is not None), Outcome(VECTOR))
-        hits = hydrate(
-            self.plan, ranking, near.embedding, self.store, self.lexical, near.records
-        )
+        embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
+        known = next((o.records for o in outcomes if o.records is not None), None)
+        hits = hydrate(self.plan, ranking, embedding, self.store, self.lexical, known)
         plan = deeper(self.plan, outcomes, ranking, len(hits))
         if plan is not None:
             return replace(self, plan=plan)
@@ -132,8 +136,8 @@ class Query:
             hits,
             tuple([outcome.report() for outcome in outcomes]),
             (time.perf_counter() - self.start) * 1e3,
-            self.notes,
-            near.embedding if self.plan.request.with_embedding else None,
+            (*self.notes, _BLANK) if self.plan.request.blank else self.notes,
+            embedding if self.plan.request.with_embedding else None,
         )
 
 

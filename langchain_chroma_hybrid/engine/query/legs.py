@@ -8,8 +8,8 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
-from langchain_chroma_hybrid.core.filters import Ids, all_of
-from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Scored
+from langchain_chroma_hybrid.core.filters import Ids, all_of, askable
+from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR, Scored
 from langchain_chroma_hybrid.engine.chroma.rows import query_vector
 from langchain_chroma_hybrid.engine.query.filtered_search import FilteredSearch
 from langchain_chroma_hybrid.engine.query.values import Outcome
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
-    from langchain_chroma_hybrid.engine.query.values import Plan, Trace
+    from langchain_chroma_hybrid.engine.query.values import Plan, Strategy, Trace
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 _nearest_first = attrgetter("score", "id")
@@ -110,6 +110,27 @@ class VectorLeg:
                 hits = list(found.values())[: plan.fetch]
                 return Outcome(VECTOR, hits, embedding, strategy)
             n *= 2
+
+
+@dataclass(frozen=True, slots=True)
+class ListingLeg:
+    """The first records that pass the filter, in the order in which they came into Chroma."""
+
+    store: ChromaStore
+    index: LexicalIndex | None
+    name: str = LISTING
+
+    def run(self, plan: Plan) -> Outcome:
+        """They are all as relevant as can be: nothing else was asked for."""
+        asked = plan.filter.asked
+        if asked is None or askable(asked) or self.index is None:
+            records = self.store.first(plan.fetch, asked)
+        else:  # larger than Chroma takes, and known here
+            ids = sorted(self.index.match(plan.filter.resolved))
+            records = self.store.fetch(ids[: plan.fetch])
+        hits = [Scored(id_, 1.0) for id_ in records]
+        way: Strategy = "none" if asked is None else "chroma"
+        return Outcome(LISTING, hits, filtered_by=way, records=records)
 
 
 @dataclass(frozen=True, slots=True)

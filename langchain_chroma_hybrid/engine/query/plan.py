@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.filters import all_of, parse
 from langchain_chroma_hybrid.core.validate import check, leg_names, shares
-from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
+from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.filter_plan import plan_filter
 from langchain_chroma_hybrid.engine.query.values import Plan
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -60,7 +60,9 @@ def make_plan(
         asked = all_of(request.base, parse(request.where, request.where_document))
     filters = plan_filter(asked, store, lexical, token, fetch=depth, route=route)
     embed_only = VECTOR not in weights and (two_step or request.with_distance)
-    embed_only = embed_only and not _is_blank(request)
+    if request.blank:  # many models refuse it: nothing is embedded but for a distance
+        only_distances = not (request.explain or request.with_embedding)
+        embed_only = request.with_distance and only_distances
     unfiltered = filters.strategy == "none" or route == "chroma"
     return Plan(
         replace(request, k=k, fetch_k=fetch_k),
@@ -77,8 +79,8 @@ def make_plan(
 
 def _weights(request: SearchRequest) -> dict[str, float]:
     """The share of each leg that runs: weight 0 means that the leg is not run."""
-    if _is_blank(request):
-        return {LEXICAL: 1.0}
+    if request.blank:
+        return {LISTING: 1.0}
     if request.mode == "vector" or request.text is None:
         return {VECTOR: 1.0}
     if request.mode in ("lexical", "two_step"):
@@ -89,12 +91,7 @@ def _weights(request: SearchRequest) -> dict[str, float]:
 
 def needs_lexical(request: SearchRequest) -> bool:
     """Whether the lexical leg is part of the answer."""
-    return request.mode == "two_step" or LEXICAL in _weights(request)
-
-
-def _is_blank(request: SearchRequest) -> bool:
-    """A blank text has no neighbours worth the name, and many models refuse it."""
-    return request.embedding is None and request.text is not None and not request.text.strip()
+    return not request.blank and (request.mode == "two_step" or LEXICAL in _weights(request))
 
 
 def deeper(plan: Plan, outcomes: Sequence[Outcome], ranking: Ranking, found: int) -> Plan | None:

@@ -34,7 +34,7 @@ def rank(
     """Put the legs together."""
     by_name = {outcome.name: outcome for outcome in outcomes}
     embedding = by_name[VECTOR].embedding if VECTOR in by_name else None
-    if plan.request.mode == "two_step" and embedding is not None:
+    if plan.request.mode == "two_step" and embedding is not None and LEXICAL in by_name:
         return _two_step(plan, by_name[LEXICAL].hits, embedding, store)
     legs = [by_name[name] for name in plan.weights]
     raw = {leg.name: {hit.id: hit.score for hit in leg.hits} for leg in legs}
