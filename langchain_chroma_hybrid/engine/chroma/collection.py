@@ -205,6 +205,7 @@ class ChromaStore:
         include: list[str],
         **restriction: Any,
     ) -> Mapping[str, Any]:
+        """Chroma's answer for one vector as it comes, with the columns in `include`."""
         conditions, document = to_chroma(where)
         with self._asking(), self.reader.collection() as collection:
             return collection.query(

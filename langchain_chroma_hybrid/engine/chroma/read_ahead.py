@@ -100,6 +100,7 @@ class ReadAhead:
             self._busy = False
 
     def _read_pages(self, ids: Sequence[str], reader: VectorReader, token: Token) -> bool:
+        """Have vectors remembered, with pauses; False if a write or `close` came in between."""
         for page in pages(ids, _PAGE):
             # The program may have ended, and waits for its threads.
             if self._closed or not threading.main_thread().is_alive():
