@@ -306,6 +306,7 @@ class ChromaHybridRetriever(BaseRetriever):
         return Choice(**values, score_key=self.score_key)
 
     def _request(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
+        """The fields as a request, the call's options in their place; base filters always hold."""
         self._refuse_fixed(options)
         # `verbose` is read by BaseRetriever's `invoke`, which hands it on with everything else.
         given = {name: value for name, value in options.items() if name != "verbose"}
@@ -318,6 +319,7 @@ class ChromaHybridRetriever(BaseRetriever):
         return SearchRequest(query, where=where, base=base, further=further, **values)
 
     def _documents(self, result: SearchResult, explain: bool) -> list[Document]:
+        """Hits as documents; a score or an explanation never replaces metadata of that name."""
         documents = []
         for hit in result.hits:
             document = bridge.document_of(hit.record)

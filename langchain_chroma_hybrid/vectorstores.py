@@ -268,6 +268,7 @@ class HybridChroma(HybridSearch):
 def _columns(
     documents: Iterable[Document],
 ) -> tuple[list[str], list[dict[str, Any]], list[str | None]]:
+    """Texts, metadatas and ids of documents; an empty id counts as none."""
     several = listed("documents", documents, "several Documents")
     for i, document in enumerate(several):
         if not isinstance(document, Document):

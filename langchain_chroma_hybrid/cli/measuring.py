@@ -80,6 +80,7 @@ def _read(folder: Path) -> Dataset:
 
 
 def _modes(store: HybridChroma, model: Model, asked: Sequence[str] | None) -> list[Mode]:
+    """The modes to measure: those asked for, else all that the collection's embeddings allow."""
     every: tuple[Mode, ...] = get_args(Mode)
     if asked:
         for mode in asked:
@@ -104,6 +105,7 @@ def _check_overlap(store: HybridChroma, data: Dataset) -> None:
 
 
 def _show(result: Evaluation, *, as_json: bool) -> None:
+    """Print a row of means for each mode, with the interval of nDCG@10, or a line of JSON."""
     rows = []
     for mode, measures in result.values.items():
         found = {name: result.estimate(mode, name) for name in measures}
@@ -121,6 +123,7 @@ def _show(result: Evaluation, *, as_json: bool) -> None:
 
 
 def _tell(found: Tuned, *, as_json: bool) -> None:
+    """Print what tuning gained, and the better options where they were accepted."""
     options = dict(found.settings.options)
     if as_json:
         gain = asdict(found.gain)

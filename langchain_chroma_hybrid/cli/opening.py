@@ -126,6 +126,7 @@ def numbers_option(name: str, value: str | None) -> list[float] | None:
 
 
 def _client(place: Place) -> ClientAPI:
+    """A client of the server, or of a folder that Chroma has written, whichever was typed."""
     scope = {"tenant": place.tenant, "database": place.database}
     if (place.path is None) == (place.url is None):
         got = None if place.path is None else (str(place.path), place.url)
@@ -157,6 +158,7 @@ def _chosen(name: str | None, names: Sequence[str]) -> str:
 
 
 def _boosts(fields: Sequence[str] | None) -> dict[str, float] | None:
+    """The boost of each field typed as `NAME=BOOST`, 1 for a bare name; None without any."""
     if not fields:
         return None
     boosts = {}

@@ -90,6 +90,7 @@ def _options(
 
 
 def _show(result: SearchResult, *, explain: bool) -> None:
+    """Print a row for each hit with its ranks; explained, also with the terms that it matched."""
     legs = [leg.name for leg in result.legs]
     columns = {"score": "number", **dict.fromkeys(legs, "number"), "id": "text"}
     if explain:
@@ -123,6 +124,7 @@ def _timings(result: SearchResult) -> str:
 
 
 def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
+    """A hit and its place in the result, as one line of JSON holds it; metadata by key."""
     return {
         "rank": rank,
         "id": hit.id,

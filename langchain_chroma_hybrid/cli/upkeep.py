@@ -74,6 +74,7 @@ def _tell(report: SyncReport, *, as_json: bool) -> None:
 
 
 def _about(store: HybridChroma) -> dict[str, Any]:
+    """What `info` prints, by name; `ready` means that nothing is the matter with the index."""
     handle = bridge.handle_of(store)
     found = handle.about()
     return {

@@ -166,6 +166,7 @@ def _contributions(lists: Sequence[RankedList], fusion: str, c: float) -> list[l
 def _fuse_heads(
     lists: Sequence[RankedList], contributions: Sequence[Sequence[float]]
 ) -> list[Fused]:
+    """Weighted means of `contributions`, best first; ties by best rank in any list, then by id."""
     if not lists:
         return []
     weights = [ranked.weight for ranked in lists]

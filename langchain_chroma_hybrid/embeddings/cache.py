@@ -119,6 +119,7 @@ class VectorCache:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the table in a new file; refuse whatever is not a cache of this format."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if (application, version) == (_APPLICATION, _FORMAT):

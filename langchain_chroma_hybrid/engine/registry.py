@@ -231,6 +231,7 @@ def last_checkpoint(store: ChromaStore, config: LexicalConfig) -> CheckpointData
 
 
 def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
+    """A lexical half with journal and checkpoint; an index that the caller made stays theirs."""
     try:
         folder = index_folder(store, config)
         lexical = config.index or TantivyIndex(

@@ -162,6 +162,7 @@ def _held_out(trials: Sequence[Trial], folds: int, seed: int) -> list[float]:
 
 
 def _check(queries: int, options: Sequence[object], folds: int, alpha: float) -> None:
+    """Refuse what cannot show a gain: few queries, no candidates, odd `folds` or `alpha`."""
     if queries < LEAST_QUERIES:
         raise InvalidArgumentError.of(
             "queries", queries, f"at least {LEAST_QUERIES} judged queries"

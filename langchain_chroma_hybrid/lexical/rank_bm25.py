@@ -232,6 +232,7 @@ class RankBM25Index:
             return self._statistics
 
     def _counted(self, records: list[Record]) -> _Statistics:
+        """The model over all records, None if they hold no term, and which record has which."""
         texts = [" ".join(field_texts(record, PAGE_CONTENT)) for record in records]
         corpus = [self.analyzer.document(text) for text in texts]
         postings: dict[str, list[int]] = defaultdict(list)

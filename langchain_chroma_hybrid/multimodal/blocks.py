@@ -79,6 +79,7 @@ def _uri(document: Document) -> str | None:
 def _picture(
     uri: str, roots: Roots, budget: int, max_edge: int, policy: PicturePolicy
 ) -> dict[str, Any]:
+    """A JPEG in at most `budget` characters of base64, or a text that says why there is none."""
     try:
         path = path_of(uri)
         image = load(uri if path is None else roots.find(path), policy, at_least=max_edge).image

@@ -267,6 +267,7 @@ class ImageCollection:
         *,
         prune: bool,
     ) -> ImageReport:
+        """Bring in a folder's pictures; with `prune`, delete records whose files are gone."""
         root = Path(folder).expanduser().resolve()
         files = find(root, patterns, recursive)
         self._roots.add(root)
@@ -292,6 +293,7 @@ class ImageCollection:
         force: bool,
         progress: Progress | None,
     ) -> ImageReport:
+        """Write what is new or changed, with `force` all; what cannot be read is only reported."""
         known = index.fetch([item.id for item in listed if item.id is not None])
         fresh = [item for item in listed if force or not items.unchanged(item, known)]
         passed = {id(item) for item in fresh}

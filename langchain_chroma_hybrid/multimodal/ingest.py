@@ -144,6 +144,7 @@ def rows(batch: Sequence[Read], vectors: Any) -> Iterator[Rows]:
 def _read(
     item: Item, future: Future[Loaded], ocr: Ocr | None, failures: list[ImageFailure]
 ) -> Read | None:
+    """A decoded picture with its OCR text; None, and a failure noted, if it cannot be read."""
     try:
         loaded = future.result()
     except (PictureError, InvalidArgumentError) as error:

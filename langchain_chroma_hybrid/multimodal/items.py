@@ -128,6 +128,7 @@ def _source(picture: Any) -> Any:
 
 
 def _item(source: Any, caption: Any, tags: Any, metadata: Any, facts: Mapping[str, Any]) -> Item:
+    """A picture with what is said of it; one given as data has no id before it is read."""
     if caption is not None and not isinstance(caption, str):
         raise InvalidArgumentError.of("captions", caption, "strings")
     if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags or ()):

@@ -82,6 +82,7 @@ class TextImageRetriever(BaseRetriever):
         return self._fused(*found, options.get("k", self.k))
 
     def _fused(self, texts: list[Document], pictures: list[Document], k: int) -> list[Document]:
+        """The best `k` of both lists by rank alone; one id on both sides is two documents."""
         positive("k", k)
         by_key: dict[str, tuple[str, Document]] = {}
         lists = []

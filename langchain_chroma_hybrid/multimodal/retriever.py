@@ -115,6 +115,7 @@ class MultimodalRetriever(ChromaHybridRetriever):
         return given
 
     def _request(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
+        """The request, with the vector if `options` hold one; then no words means vectors alone."""
         given = dict(options)
         vector = given.pop(_VECTOR, None)
         request = super()._request(query, given)

@@ -249,6 +249,24 @@ def test_every_public_name_is_there_and_documented(name):
         assert importlib.import_module(value.__module__).__name__.startswith(NAME)
 
 
+LONG_BODY = 8
+
+
+def unexplained(path: Path) -> Iterator[str]:
+    """Private functions of more than `LONG_BODY` lines that do not say what they do."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        lines = (node.body[-1].end_lineno or 0) - node.body[0].lineno + 1
+        private = node.name.startswith("_") and not node.name.startswith("__")
+        if private and lines > LONG_BODY and not ast.get_docstring(node):
+            yield node.name
+
+
+def test_long_private_functions_say_what_they_do():
+    assert not {relative(path): found for path in MODULES if (found := [*unexplained(path)])}
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         package.no_such_name  # noqa: B018 - the access is the test

@@ -187,6 +187,7 @@ class Analyzer:
         return self._patterns[text.isascii()]
 
     def _entry(self, chunk: str) -> _Entry:
+        """All that one chunk is found by; short chunks are remembered, up to a number."""
         entry = self._cache.get(chunk)
         if entry is None:
             pieces = tuple(piece for piece in self._splitter.pieces(chunk) if piece.term)
@@ -224,6 +225,7 @@ class Analyzer:
         return [_indexable(token) for token in self._own_tokens(text)]
 
     def _located(self, text: str) -> Iterator[Token]:
+        """Tokens of `preprocess_func` and where they stand; without those not found near by."""
         lowered = text.lower()
         folded = lowered if len(lowered) == len(text) else text
         position = 0
@@ -277,6 +279,7 @@ def _stemmer_digest(language: str) -> str:
 def _stop_words(
     given: bool | Collection[str] | None, language: str | None, preprocess_func: object
 ) -> frozenset[str]:
+    """Words to drop, folded; None means the language's, if any, and none beside preprocess_func."""
     if given is None:
         given = preprocess_func is None and language in STOP_WORDS
     if given is False:

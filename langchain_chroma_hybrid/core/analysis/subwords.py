@@ -77,6 +77,7 @@ class Splitter:
             yield from _bigrams(run, start) if unspaced else self._compound(run, start)
 
     def _compound(self, text: str, offset: int) -> Iterator[Piece]:
+        """What one run is found by: `R123-78` and `C++` chiefly whole, `e-mail` by its parts."""
         found = list(self._parts.finditer(text))
         if len(found) > 1:
             identifier = _is_identifier(text)
@@ -115,6 +116,7 @@ class Splitter:
             yield Piece(start, end, self._term(plain), main=False, boost=joined)
 
     def _word(self, word: str, start: int, boost: float) -> Iterator[Piece]:
+        """A word's term; as extras its humps, or its term without accents if that is another."""
         end = start + len(word)
         term = self._term(word)
         yield Piece(start, end, term, main=True, boost=boost)
@@ -135,6 +137,7 @@ class Splitter:
                 yield Piece(start + hump.start(), end, term, main=False, boost=boost / len(humps))
 
     def _term(self, word: str) -> str:
+        """A word lower-cased, folded and, unless it is long or has a digit in it, stemmed."""
         if len(word) > MAX_WORD:
             return _abridged(scripts.fold(word[:MAX_TERM]), word)
         if self._language == "turkish":

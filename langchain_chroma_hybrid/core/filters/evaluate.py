@@ -50,6 +50,7 @@ def matches(node: Filter | None, record: Record) -> bool:
 
 
 def _passes(leaf: Leaf, record: Record) -> bool:
+    """Whether a record meets one condition; negated ones pass records without key or text."""
     match leaf:
         case Ids(ids, negated):
             return (record.id in ids) is not negated

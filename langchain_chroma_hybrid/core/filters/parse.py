@@ -89,6 +89,7 @@ class _Path(NamedTuple):
 
 
 def _where(node: object, path: _Path, depth: int) -> Filter:
+    """One level of a metadata filter as a tree; several keys are joined with AND."""
     parts: list[Filter] = []
     for key, value in _entries(node, path):
         here = _Path(path, key)
@@ -104,6 +105,7 @@ def _where(node: object, path: _Path, depth: int) -> Filter:
 
 
 def _document(node: object, path: _Path, depth: int) -> Filter:
+    """One level of a document filter as a tree; all keys but $and and $or ask for text."""
     parts: list[Filter] = []
     for key, value in _entries(node, path):
         here = _Path(path, key)
@@ -126,6 +128,7 @@ def _field(key: str, value: object, path: _Path) -> Filter:
 
 
 def _condition(key: str, op: str, operand: object, path: _Path) -> Filter:
+    """One operator on a metadata key as a leaf; only numbers have an order."""
     here = _Path(path, op)
     if op in _EQUALITY:
         return Compare(key, cast("Any", op), _scalar(operand, here))
@@ -142,6 +145,7 @@ def _condition(key: str, op: str, operand: object, path: _Path) -> Filter:
 
 
 def _text_match(op: str, pattern: object, path: _Path, known: tuple[str, ...]) -> TextMatch:
+    """A leaf that asks for text in a document; `known` are the operators allowed here."""
     if op not in known:
         raise _error(path, op, f"one of {', '.join(known)}", _suggest(op, known))
     here = _Path(path, op)
@@ -182,6 +186,7 @@ def _scalars(value: object, path: _Path) -> tuple[Scalar, ...]:
 
 
 def _scalar(value: object, path: _Path) -> Scalar:
+    """An operand as a plain value that Chroma can store: UTF-8, 64 bits, finite."""
     scalar = plain(value)
     if isinstance(scalar, str):
         _check_text(scalar, path)

@@ -109,6 +109,7 @@ def _write(node: Filter, *, in_where: bool) -> dict[str, Any]:
 
 
 def _write_leaf(leaf: Leaf, *, in_where: bool) -> dict[str, Any]:
+    """One condition as Chroma writes it; in `where`, one on the text goes under `#document`."""
     match leaf:
         case Compare(key, op, value):
             return {key: {op: value}}

@@ -160,6 +160,7 @@ def _kind(embeddings: _Rebuildable) -> str:
 
 
 def _model_options(embeddings: _Rebuildable) -> Config:
+    """What loads the model again elsewhere; options that reading would refuse are refused here."""
     if isinstance(embeddings, MultimodalEmbeddings):
         options = _model_options(cast("SentenceTransformerEmbeddings", embeddings.text))
         own = {"normalize": embeddings.normalize, "image_model": embeddings.image_source}
@@ -198,6 +199,7 @@ def _rebuild(config: Config, trusted: TrustedModels) -> _Rebuildable:
 
 
 def _note_change(config: Mapping[str, Any], now: str) -> None:
+    """Where the model's fingerprint has changed, warn once or raise, as `on_change` says."""
     made_with = config["fingerprint"]
     if now == made_with:
         return

@@ -55,6 +55,7 @@ def _mapping(name: str, value: object) -> Mapping[str, Any]:
 
 
 def _keys(name: str, given: object, known: Mapping[str, _Check]) -> Config:
+    """A copy of `given`, if its keys are known, its values fit and no required key is missing."""
     values = _mapping(name, given)
     for key in values:
         if key not in known:

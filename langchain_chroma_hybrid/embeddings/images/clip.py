@@ -231,6 +231,7 @@ class _ModelImages:
         )
 
     def _ready(self) -> Any:
+        """The model, checked at its first use: one that cannot embed pictures is refused."""
         with self._lock:
             if self._model is None:
                 model = self.embeddings.model

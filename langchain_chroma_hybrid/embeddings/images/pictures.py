@@ -200,6 +200,7 @@ def _sub(exif: Any) -> dict[int, Any]:
 
 
 def _read_file(path: Path, policy: PicturePolicy) -> bytes:
+    """The bytes of a regular file within the limit; a pipe or a device is never waited for."""
     try:
         if not path.is_file():  # a pipe or a device would be waited for
             expected = "an existing file" if not path.exists() else "a regular file"

@@ -68,6 +68,7 @@ def fetch(url: str, *, timeout: float, max_bytes: int, max_redirects: int) -> by
 
 
 def _checked(url: str, secure: bool) -> SplitResult:
+    """The parts of a URI with a host and no user name; if `secure`, of `https` alone."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -82,6 +83,7 @@ def _checked(url: str, secure: bool) -> SplitResult:
 
 
 def _get(parts: SplitResult, deadline: float, max_bytes: int) -> _Answer:
+    """One request to a checked host: its body, or where it redirects to, not followed yet."""
     host = str(parts.hostname)
     with _connected(parts, host, deadline) as stream:
         connection = http.client.HTTPConnection(host)

@@ -92,6 +92,7 @@ def _write(model: SentenceTransformer, path: Path, *, quantize: bool) -> None:
 
 
 def _export(model: SentenceTransformer, path: Path) -> None:
+    """Write the network in float32, for any number of texts of any length."""
     require("onnxscript", "onnx")
     network = _float32(next(iter(model.children())))
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
@@ -128,6 +129,7 @@ class _TokenVectors(torch.nn.Module):
 
 
 def _quantize(source: Path, target: Path) -> None:
+    """Write the network anew with 8-bit weights; activations are quantized while it runs."""
     quantization = require("onnxruntime.quantization", "onnx")
     quantization.quantize_dynamic(
         source,

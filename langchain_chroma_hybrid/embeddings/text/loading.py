@@ -124,6 +124,7 @@ def unpickled(source: Source) -> Source:
 
 
 def _build(library: Any, source: Source) -> Any:
+    """The model from the library; `pooling` goes on a bare transformer that brings none."""
     if source.safetensors_only:
         source = unpickled(source)
     common = {

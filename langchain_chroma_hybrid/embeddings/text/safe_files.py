@@ -52,6 +52,7 @@ def download(name: str, revision: str | None, *, local_files_only: bool) -> str:
 
 
 def _check_module(folder: Path, below: str, kind: str, depth: int = 0) -> None:
+    """Refuse a module that is not the library's own, or pickled; a router's parts as well."""
     here = folder / below
     if not _MODULE.fullmatch(kind) or depth > _DEPTH:
         raise InvalidArgumentError.of(

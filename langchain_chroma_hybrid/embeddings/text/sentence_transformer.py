@@ -176,6 +176,7 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
         return self._encoder
 
     def _load(self) -> Encoder:
+        """The encoder of the given or the named model; with the backend `onnx`, converted to it."""
         encoder = Encoder(
             self._given if self._given is not None else load(self._placed()), self.options
         )
@@ -201,6 +202,7 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
         return self._lane.run(lambda: encoder.query(text))
 
     def _encode_documents(self, texts: list[str]) -> Any:
+        """Vectors, through the cache if there is one, where each backend and int8 is kept apart."""
         encoder = self._ready()
         if self.cache is None:
             return encoder.documents(texts, self._pool)

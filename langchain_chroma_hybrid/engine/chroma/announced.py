@@ -89,6 +89,7 @@ class AnnouncedCollection:
         return self._known
 
     def _read(self) -> list[Announced]:
+        """What each process tells, with Chroma's own errors; nothing if no collection is there."""
         try:
             if self._known is None:
                 found = self._client.get_collection(self._place, embedding_function=None)

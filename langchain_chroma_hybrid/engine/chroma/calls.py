@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,10 +43,10 @@ def row(embedding: Sequence[float]) -> Any:
 
 
 def pages(ids: Iterable[str], size: int) -> Iterator[list[str]]:
-    """`ids` once each, `size` at a time."""
-    unique = list(dict.fromkeys(ids))
-    for start in range(0, len(unique), size):
-        yield unique[start : start + size]
+    """`ids`, `size` at a time, taken as they are needed."""
+    rest = iter(ids)
+    while page := list(islice(rest, size)):
+        yield page
 
 
 @contextmanager

@@ -110,6 +110,7 @@ def reopened(client: ClientAPI, name: str, uuid: str) -> chromadb.Collection | N
 def _observed(
     collection: chromadb.Collection, name: str, index: weakref.ref[Observer]
 ) -> Callable[..., Any]:
+    """The method `name`, telling a living index what it changes; keeps neither alive."""
     # No reference to the collection but a weak one: it would keep itself alive.
     owner, method = weakref.ref(collection), getattr(type(collection), name)
 
@@ -125,6 +126,7 @@ def _observed(
 
 
 def _concerned(collection: Any, name: str, args: tuple[Any, ...], kwargs: Any) -> list[str]:
+    """The ids that a call is about to change; a deletion by filter is looked up first."""
     ids = args[0] if args else kwargs.get("ids")
     if isinstance(ids, str):
         ids = [ids]

@@ -205,6 +205,7 @@ class ChromaStore:
         include: list[str],
         **restriction: Any,
     ) -> Mapping[str, Any]:
+        """Chroma's answer for one vector as it comes, with the columns in `include`."""
         conditions, document = to_chroma(where)
         with self._asking(), self.reader.collection() as collection:
             return collection.query(
@@ -273,7 +274,7 @@ class ChromaStore:
         records: dict[str, Record] = {}
         conditions, document = to_chroma(where)
         # One id that no record can have must not keep the others from being found.
-        for page in pages(filter(is_id, ids), PAGE):
+        for page in pages(dict.fromkeys(filter(is_id, ids)), PAGE):
             with self._asking():
                 found = self._collection.get(
                     ids=page,
@@ -393,7 +394,7 @@ class ChromaStore:
 
     def delete(self, ids: Collection[str]) -> None:
         """Remove records; unknown ids are no error."""
-        for page in pages(ids, self.batch_size):
+        for page in pages(dict.fromkeys(ids), self.batch_size):
             with self._asking():
                 self._collection.delete(ids=page)
 

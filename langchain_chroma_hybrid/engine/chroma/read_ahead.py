@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from langchain_chroma_hybrid.engine.chroma.calls import pages
 from langchain_chroma_hybrid.engine.chroma.change_token import read_token
 from langchain_chroma_hybrid.engine.chroma.token_cache import TokenCache
 
@@ -99,11 +100,11 @@ class ReadAhead:
             self._busy = False
 
     def _read_pages(self, ids: Sequence[str], reader: VectorReader, token: Token) -> bool:
-        for start in range(0, len(ids), _PAGE):
+        """Have vectors remembered, with pauses; False if a write or `close` came in between."""
+        for page in pages(ids, _PAGE):
             # The program may have ended, and waits for its threads.
             if self._closed or not threading.main_thread().is_alive():
                 return False
-            page = ids[start : start + _PAGE]
             unread, begun = reader.unread(page, token), time.perf_counter()
             reader.vectors(page, token)
             if unread:

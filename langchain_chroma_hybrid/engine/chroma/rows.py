@@ -144,6 +144,7 @@ _METADATA_VALUE = (
 
 
 def _ids(given: Iterable[str | None] | None, count: int) -> list[str]:
+    """An id for each of `count` texts, no id twice; random ones where none is given."""
     if given is None:
         return [str(uuid.uuid4()) for _ in range(count)]
     several = listed("ids", given, "several strings")
@@ -158,6 +159,7 @@ def _ids(given: Iterable[str | None] | None, count: int) -> list[str]:
 
 
 def _metadatas(given: Iterable[Metadata | None] | None, count: int) -> list[Metadata | None] | None:
+    """Checked metadata per text, filled up with None to `count`; None if none is given at all."""
     if given is None:
         return None
     several = listed("metadatas", given, "several mappings, one for each text")

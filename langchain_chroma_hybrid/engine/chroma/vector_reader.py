@@ -99,6 +99,7 @@ class VectorReader:
         return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
 
     def _read(self, ids: Sequence[str]) -> Vectors:
+        """Vectors from Chroma; where this process' index lacks one, by a client opened anew."""
         used = self._shared.second
         try:
             return self._read_pages(ids)
@@ -229,6 +230,7 @@ def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:
 
 
 def _same_vectors(one: chromadb.Collection, other: chromadb.Collection, ids: Sequence[str]) -> bool:
+    """Whether both hold the same vectors under `ids`; not where the index of one lacks some."""
     for page in pages(ids, PAGE):
         try:
             a, b = (each.get(ids=page, include=["embeddings"]) for each in (one, other))

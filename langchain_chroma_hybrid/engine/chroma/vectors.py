@@ -100,6 +100,7 @@ class VectorTable:
         return Vectors(known, block, lengths, rows) if known else NO_VECTORS
 
     def _found(self, ids: tuple[str, ...]) -> _Answer:
+        """Those of `ids` that were read, and their rows; an answer with all is remembered."""
         found = [(row, id_) for id_ in ids if (row := self._row.get(id_)) is not None]
         found.sort()  # what lies side by side is read fastest
         known = tuple(id_ for _, id_ in found)

@@ -76,6 +76,7 @@ class FilteredSearch:
         return hits, strategy
 
     def _by_index(self, n: int) -> tuple[list[Scored], Strategy]:
+        """The nearest by overfetching or, where that does not pay, as planned; and by which way."""
         hits = self._overfetched(n)
         if hits is not None:
             return hits, "overfetch"

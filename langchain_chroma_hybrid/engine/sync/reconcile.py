@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid.core.values import digest
+from langchain_chroma_hybrid.engine.chroma.calls import pages
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
@@ -62,7 +63,7 @@ class VerifyReport:
 
 def reconcile(ids: Collection[str], store: ChromaStore, lexical: LexicalIndex) -> None:
     """Give `ids` the state in the lexical index that they have in Chroma."""
-    for page in _pages(list(ids)):
+    for page in pages(ids, PAGE):
         # Read and apply under one lock: a slower process must not apply an older reading later.
         with lexical.locked():
             reach("index locked")
@@ -99,7 +100,7 @@ def verify(store: ChromaStore, lexical: LexicalIndex, *, deep: bool = True) -> V
         if deep:
             both.append(id_)
     stale: list[str] = []
-    for page in _pages(sorted(both)):
+    for page in pages(sorted(both), PAGE):
         stale += outdated(page, store, lexical)
     return VerifyReport(tuple(sorted(missing)), tuple(sorted(extra)), tuple(stale))
 
@@ -124,7 +125,7 @@ def repair(
     `stop` is asked after each page, when nothing is locked.
     """
     todo = found.ids
-    for done, page in enumerate(_pages(todo)):
+    for done, page in enumerate(pages(todo, PAGE)):
         if progress is not None:
             progress(done * PAGE, len(todo))
         reconcile(page, store, lexical)
@@ -172,8 +173,3 @@ def progress_bar(progress: Progress | None) -> Iterator[Progress | None]:
             bar.update(done - bar.n)
 
         yield show
-
-
-def _pages(ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    for start in range(0, len(ids), PAGE):
-        yield ids[start : start + PAGE]

@@ -7,9 +7,9 @@ import os
 import threading
 import time
 import weakref
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from langchain_chroma_hybrid.engine.chroma.calls import pages
 from langchain_chroma_hybrid.engine.sync.reconcile import outdated, reconcile
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class ContentCheck:
 
     def pages(self) -> Iterator[list[str]]:
         """All ids that the index knows now, a page at a time."""
-        return _pages(self._lexical, max(1, min(_PAGE, int(self._rate))))
+        return pages(self._lexical.ids(), max(1, min(_PAGE, int(self._rate))))
 
     def compare(self, page: list[str]) -> float:
         """Bring in what differs of one page; seconds that it is worth at the rate."""
@@ -98,12 +98,6 @@ class ContentCheck:
         self._page = []
         self.ready_at = time.monotonic()
         return seconds
-
-
-def _pages(lexical: LexicalIndex, size: int) -> Iterator[list[str]]:
-    ids = iter(lexical.ids())
-    while page := list(islice(ids, size)):
-        yield page
 
 
 class _Turns:

@@ -102,6 +102,7 @@ class WriteAheadLog:
                 path.unlink(missing_ok=True)
 
     def _append(self, folder: Path, ids: tuple[str, ...]) -> None:
+        """Add a line to this process' own journal, begun here if need be; all of it or nothing."""
         if self._path is None or self._owner != os.getpid():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._open(folder)
@@ -129,6 +130,7 @@ class WriteAheadLog:
             rest.replace(self._path)
 
     def _open(self, folder: Path) -> None:
+        """Begin a journal, locked from the start, with what this process has pending."""
         path = folder / f"{uuid.uuid4().hex}.jsonl"
         # Locked before it exists, so that nobody can take it for a dead writer's.
         lock = _lock(path)
@@ -179,6 +181,7 @@ def _adopted(folder: Path | None, own: Path | None) -> Iterator[tuple[list[Path]
 
 
 def _read(paths: list[Path]) -> frozenset[str] | None:
+    """All ids in these journals, without torn lines; None if a whole line makes no sense."""
     ids: set[str] = set()
     for path in paths:
         with suppress(FileNotFoundError):

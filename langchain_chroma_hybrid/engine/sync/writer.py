@@ -115,6 +115,7 @@ class Writer:
         write: Callable[[Rows], None],
         batch_size: int | None = None,
     ) -> None:
+        """Embed and write in batches; a failure midway tells which ids are in Chroma by then."""
         written: list[str] = []
         for batch in rows.batches(_batch(store, batch_size)):
             complete = None

@@ -130,6 +130,7 @@ class FilterCompiler:
         return self._leaf(node)
 
     def _leaf(self, leaf: Leaf) -> Query:
+        """One condition as a query over terms or, for a range, over columns of numbers."""
         match leaf:
             case Ids(ids, negated):
                 return _negated(self._one_of(ID, _id_terms(ids)), negate=negated)

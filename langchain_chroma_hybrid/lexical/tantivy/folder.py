@@ -152,6 +152,7 @@ class IndexFolder:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _create(self, schema: Schema) -> None:
+        """Begin an index where none is; a killed start's files are removed, others refused."""
         self.make()
         with self._lock.held():
             if (self.path / _FORMAT_FILE).exists():
@@ -189,6 +190,7 @@ class IndexFolder:
         }
 
     def _read_format(self) -> Format:
+        """Analyzer and fields of the index; refused if garbled, foreign or of another format."""
         try:
             content: Any = json.loads((self.path / _FORMAT_FILE).read_text("utf-8"))
             version = int(content["format"])

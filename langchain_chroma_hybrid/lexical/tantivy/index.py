@@ -269,6 +269,7 @@ class TantivyIndex:
         return self._index
 
     def _latest(self) -> View:
+        """A view of the latest commit; waits where somebody is making the folder anew."""
         self._opened()
         if self._folder is not None and not self._folder.is_at(self._seen):
             try:
@@ -323,6 +324,7 @@ class TantivyIndex:
 
     @contextlib.contextmanager
     def _committed(self, writer: IndexWriter) -> Iterator[None]:
+        """Commit when the block ends, roll back if it raises; wait for merges either way."""
         try:
             with self._explained("written"):
                 yield

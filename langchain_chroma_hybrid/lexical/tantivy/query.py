@@ -92,6 +92,7 @@ class QueryCompiler:
         return Part(Query.boolean_query(clauses), bound)
 
     def _add(self, draft: _Draft, clause: Clause) -> None:
+        """Put a clause into the draft; words behind `+` rank as all others, and must occur."""
         node = clause.node
         if isinstance(node, Words) and clause.occur != "not":
             draft.words.append(node.text)

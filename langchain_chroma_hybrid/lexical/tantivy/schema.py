@@ -75,6 +75,7 @@ class Layout:
         return document
 
     def _add_text(self, document: Document, field: str, text: str) -> None:
+        """Add the terms of a text, extras last, and apart the words that the stemmer changed."""
         if self.unstemmed is self._analyzer:
             document.add_text(field, " ".join(self._analyzer.document(text)))
             return
@@ -86,6 +87,7 @@ class Layout:
         document.add_text(SURFACE, " ".join(filter(None, set(changed))))
 
     def _analyzed(self, chunk: str) -> _Chunk:
+        """Terms of one chunk, and its words that the stemmer changed; remembered if it is short."""
         main, extras = self._analyzer.terms(chunk)
         unchanged = {*main, *extras}
         changed = [word for word in self._surface(chunk) if word not in unchanged]
@@ -104,6 +106,7 @@ class Layout:
         return self.unstemmed.document(chunk)
 
     def _schema(self) -> Schema:
+        """One field of ready terms per lexical field; ids and metadata are not split into words."""
         builder = SchemaBuilder()
         builder.add_text_field(ID, stored=True, tokenizer_name="raw", index_option="basic")
         builder.add_bytes_field(LONG_ID, stored=True)
