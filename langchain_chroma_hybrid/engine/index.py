@@ -20,10 +20,12 @@ from langchain_chroma_hybrid.errors import (
     LexicalIndexError,
     SearchError,
 )
+from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.core.search import Embedder, SearchRequest
     from langchain_chroma_hybrid.core.values import Record
@@ -130,7 +132,14 @@ class HybridIndex:
             half.check.wake(self.store)
             if missing is None:
                 route = "chroma" if half.filters_by_chroma(self.store) else route
-                plan = make_plan(request, self.store, half.lexical, reading.lasting, route=route)
+                plan = make_plan(
+                    request,
+                    self.store,
+                    half.lexical,
+                    reading.lasting,
+                    words=self._words(half.lexical),
+                    route=route,
+                )
                 notes = _notes(half.lexical) if LEXICAL in plan.weights else ()
                 known = half.lexical, version, notes, tried
                 return Query(plan, self.store, request, route, start, *known)
@@ -142,8 +151,17 @@ class HybridIndex:
 
     def _without(self, request: SearchRequest, route: Route, start: float, note: str) -> Query:
         """The query over vectors alone."""
-        plan = make_plan(replace(request, mode="vector"), self.store, None)
+        plan = make_plan(
+            replace(request, mode="vector"), self.store, None, words=self._words(None)
+        )
         return Query(plan, self.store, request, route, start, notes=(note,))
+
+    def _words(self, lexical: LexicalIndex | None) -> tuple[Analyzer, Iterable[str]]:
+        """How texts become words, and which fields have them; an index of one's own decides."""
+        own = lexical or self._config.index
+        analyzer = self._config.analyzer if own is None else own.analyzer
+        fields = getattr(own, "lexical_fields", None) or self._config.lexical_fields
+        return analyzer, fields or (PAGE_CONTENT,)
 
     def _note(self, request: SearchRequest, error: Exception) -> str:
         """What a query that does without the index says; raises for one that cannot.

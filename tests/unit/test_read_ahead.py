@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from langchain_chroma_hybrid import HybridChroma
+from langchain_chroma_hybrid import Analyzer, HybridChroma
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.engine.chroma import read_ahead
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from langchain_chroma_hybrid.engine.index import HybridIndex
+    from langchain_chroma_hybrid.engine.query.values import Plan
 
 N, DIMENSION = 600, 8
 TENANT = parse({"tenant": 1})
 QUERY = np.eye(DIMENSION, dtype=np.float32)[0]
+WORDS = Analyzer("english"), ("page_content",)
 REQUEST = SearchRequest(
     None, embedding=QUERY.tolist(), k=10, fetch_k=10, mode="vector", where={"tenant": 1}
 )
@@ -58,6 +60,11 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HybridIndex:
 def ask(index: HybridIndex) -> tuple[list[str], str]:
     result = index.search(REQUEST)
     return [hit.id for hit in result.hits], result.legs[0].filtered_by
+
+
+def planned(index: HybridIndex) -> Plan:
+    token = index.store.read_token().lasting
+    return make_plan(REQUEST, index.store, index.lexical, token, words=WORDS)
 
 
 def wait_for_reading() -> None:
@@ -131,7 +138,7 @@ def test_vectors_that_made_room_for_others_are_not_read_in_a_query(index, monkey
 
 def test_what_loses_its_room_between_plan_and_ranking_is_not_read_in_the_query(index, monkeypatch):
     ask_until_read(index, monkeypatch)
-    plan = make_plan(REQUEST, index.store, index.lexical, index.store.read_token().lasting)
+    plan = planned(index)
     assert plan.filter.strategy == "exact"
     index.store.reader._shared.known = VectorTable(0)
     outcome = VectorLeg(index.store, index.lexical, QUERY).run(plan)
@@ -152,7 +159,7 @@ def test_what_made_room_for_others_is_not_counted_again_in_every_query(index, mo
 
     monkeypatch.setattr(type(index.lexical), "match", counted)
     for _ in range(3):
-        plan = make_plan(REQUEST, index.store, index.lexical, index.store.read_token().lasting)
+        plan = planned(index)
         assert plan.filter.strategy != "exact"
     assert len(listed) == 1
 

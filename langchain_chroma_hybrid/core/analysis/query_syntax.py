@@ -2,8 +2,8 @@
 
 Operators count only at the ends of a word that stands between spaces, so that `R123-78` and `C++`
 are words. `+` and `-` may stand before a word, a phrase, a prefix or a fuzzy word. Whatever is not
-exactly one of these forms (an open quote, a lone `+`, `--flag`, `a*b`) is plain words. No text
-raises, and reading takes time linear in its length.
+exactly one of these forms (an open quote, a lone `+`, `--flag`, `a*b`) is plain words; so are
+`AND`, `OR`, `NOT` and brackets. No text raises, and reading takes time linear in its length.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _MAX_WORD = 64
 _CHUNK = re.compile(r'(?<!\S)([+-]?)(?:"([^"]*)"(?!\S)|(\S+))')
 _PREFIX = re.compile(r"([^*]*\w)\*")
 _FUZZY = re.compile(r"([^~]*\w)~([012])")
+_OTHER = re.compile(r"(?<!\S)(?:AND|OR|NOT)(?!\S)|(?<!\S)[+-]?\([^()]*\s[^()]*\)(?!\S)")
 _OCCUR: dict[str, Occur] = {"": "should", "+": "must", "-": "not"}
 
 
@@ -62,6 +63,11 @@ class Clause:
 
     node: Node
     occur: Occur = "should"
+
+
+def in_another_language(text: str) -> bool:
+    """Whether `text` looks like a query in a language that this is not: AND, OR, NOT, brackets."""
+    return _OTHER.search(text) is not None
 
 
 def parse_query(text: str) -> tuple[Clause, ...]:

@@ -15,6 +15,7 @@ from langchain_chroma_hybrid.core.filters.tree import (
     HasElement,
     Ids,
     Leaf,
+    QueryMatch,
     TextMatch,
 )
 
@@ -64,16 +65,19 @@ def _passes(leaf: Leaf, record: Record) -> bool:
             return (stored in leaf.stored.get(type(stored), ())) is not negated
         case HasElement(key, value, negated):
             return _has_element(_stored(record, key), value) is not negated
+    raise AssertionError(leaf)  # not `evaluable`
 
 
 def evaluable(leaf: Leaf) -> bool:
     """Whether `leaf` can be answered from a `Record`, with Chroma's meaning.
 
     Not so for `$regex` (Rust's dialect is not Python's), nor for keys that begin with `chroma:` or
-    `#`, which address Chroma's own rows.
+    `#`, which address Chroma's own rows, nor for what a query demands.
     """
     if isinstance(leaf, TextMatch):
         return leaf.op in ("$contains", "$not_contains")
+    if isinstance(leaf, QueryMatch):
+        return False
     return isinstance(leaf, Ids) or not leaf.key.startswith(("chroma:", "#"))
 
 

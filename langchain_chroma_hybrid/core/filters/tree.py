@@ -109,6 +109,13 @@ class Ids:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryMatch:
+    """The record has what `+must` and `-not` in a query demand; a lexical index alone can tell."""
+
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class AllOf:
     """Every part passes."""
 
@@ -122,7 +129,7 @@ class AnyOf:
     parts: tuple[Filter, ...]
 
 
-Leaf: TypeAlias = Compare | Among | HasElement | TextMatch | Ids
+Leaf: TypeAlias = Compare | Among | HasElement | TextMatch | Ids | QueryMatch
 Filter: TypeAlias = Leaf | AllOf | AnyOf
 
 

@@ -15,6 +15,7 @@ from langchain_chroma_hybrid.core.filters.tree import (
     HasElement,
     Ids,
     Leaf,
+    QueryMatch,
     TextMatch,
     all_of,
     leaves,
@@ -95,7 +96,7 @@ def _all_fit(node: Filter, *, in_where: bool) -> bool:
 def _fits(leaf: Leaf, *, in_where: bool) -> bool:
     if isinstance(leaf, TextMatch):
         return not in_where or leaf.op in ("$contains", "$not_contains")
-    return not isinstance(leaf, Ids)
+    return not isinstance(leaf, Ids | QueryMatch)
 
 
 def _write(node: Filter, *, in_where: bool) -> dict[str, Any]:
@@ -119,5 +120,4 @@ def _write_leaf(leaf: Leaf, *, in_where: bool) -> dict[str, Any]:
             return {key: {"$not_contains" if negated else "$contains": value}}
         case TextMatch(op, pattern):
             return {DOCUMENT_KEY: {op: pattern}} if in_where else {op: pattern}
-        case Ids():
-            raise AssertionError(leaf)
+    raise AssertionError(leaf)  # `writable` denies it

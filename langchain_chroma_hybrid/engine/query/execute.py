@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from langchain_chroma_hybrid.core.analysis.query_syntax import in_another_language
 from langchain_chroma_hybrid.core.search import SearchResult
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.hydrate import hydrate
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.query.legs import Leg
     from langchain_chroma_hybrid.engine.query.values import Outcome, Plan, Route, Trace
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
-
-_BLANK = "the query is blank: these are the first records that pass"
-
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -136,9 +134,18 @@ class Query:
             hits,
             tuple([outcome.report() for outcome in outcomes]),
             (time.perf_counter() - self.start) * 1e3,
-            (*self.notes, _BLANK) if self.plan.request.blank else self.notes,
+            (*self.notes, *_notes(self.plan.request)),
             embedding if self.plan.request.with_embedding else None,
         )
+
+
+def _notes(request: SearchRequest) -> list[str]:
+    """How a query text was read, where that may surprise."""
+    if request.blank:
+        return ["the query is blank: these are the first records that pass"]
+    if request.query_syntax == "simple" and in_another_language(request.text or ""):
+        return ["AND, OR, NOT and brackets are plain words: +must and -not are not"]
+    return []
 
 
 def _without_surrogates(text: str) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.filters import Filter, askable, resolve
+from langchain_chroma_hybrid.core.filters import Filter, QueryMatch, all_of, askable, resolve
 from langchain_chroma_hybrid.engine.chroma.collection import MOST_IDS
 from langchain_chroma_hybrid.engine.query.cost import Cost
 from langchain_chroma_hybrid.engine.query.values import FilterPlan
@@ -42,36 +42,42 @@ def plan_filter(
     *,
     fetch: int,
     route: Route = "auto",
+    required: QueryMatch | None = None,
 ) -> FilterPlan:
     """Resolve `asked` against both halves, choose the strategy for a vector leg of depth `fetch`.
 
     With `route="chroma"` Chroma answers all of it for the vector leg, as without a lexical index.
     """
-    if asked is None:
-        return FilterPlan()
     if lexical is None:
-        return FilterPlan(asked, strategy="chroma")
-    resolved = resolve(asked, lexical.supports, lambda where: store.match(where, token))
+        return FilterPlan(asked, strategy="none" if asked is None else "chroma")
+    resolved: Filter | None = required
+    if asked is not None:
+        known = resolve(asked, lexical.supports, lambda where: store.match(where, token))
+        resolved = all_of(known, required)
+    if resolved is None:
+        return FilterPlan()
     if route == "chroma":
-        return FilterPlan(asked, resolved, strategy="chroma")
+        return FilterPlan(asked, resolved, strategy="chroma", required=required)
     passing, total = lexical.match_count(resolved), lexical.count()
     if passing == 0:
-        return FilterPlan(asked, resolved, passing, total, "lexical")
+        return FilterPlan(asked, resolved, passing, total, "lexical", required=required)
     otherwise = _without_looking(asked, passing)
-    ids = _to_be_ranked(asked, resolved, passing, total, store, lexical, token, fetch)
+    ids = _to_be_ranked(resolved, passing, total, store, lexical, token, fetch)
     strategy: Strategy = "overfetch" if ids is None else "exact"
-    return FilterPlan(asked, resolved, passing, total, strategy, otherwise, ids or ())
+    known_ids = ids or ()
+    return FilterPlan(asked, resolved, passing, total, strategy, otherwise, known_ids, required)
 
 
-def _without_looking(asked: Filter, passing: int) -> Strategy:
+def _without_looking(asked: Filter | None, passing: int) -> Strategy:
     """The strategy that needs no look at unfiltered neighbours."""
     if passing <= MOST_IDS:
         return "ids"
-    return "chroma" if askable(asked) else "exact"  # larger than Chroma takes, and known here
+    if asked is None or askable(asked):
+        return "chroma"
+    return "exact"  # larger than Chroma takes, and known here
 
 
 def _to_be_ranked(
-    asked: Filter,
     resolved: Filter,
     passing: int,
     total: int,
@@ -81,7 +87,7 @@ def _to_be_ranked(
     fetch: int,
 ) -> tuple[str, ...] | None:
     """All ids that pass, where to rank their vectors is the best strategy; else None."""
-    read = store.ahead.has_read(asked, token)
+    read = store.ahead.has_read(resolved, token)
     others = min(without_looking(passing, total), Cost.neighbours(needed(fetch, passing, total)))
     dear = passing > EXACT_AT_MOST or (passing > fetch and Cost.exact(passing, 0) > others)
     if dear and not read:
@@ -91,7 +97,7 @@ def _to_be_ranked(
     if read and not unread:
         return ids  # whatever the estimates say: the others took longer
     if read:
-        store.ahead.forget(asked, token)  # others took the room
+        store.ahead.forget(resolved, token)  # others took the room
     reading = Cost.exact(passing, unread, remembered=store.remembers)
     return None if dear or (passing > fetch and reading > others) else ids
 

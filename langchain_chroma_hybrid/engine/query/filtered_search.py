@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _LOOK = 1_800
 # For the same reason as many are asked for among given ids, at least.
 _AMONG = 500
+# Where looking for what a query demands ends, by Chroma's own filter.
+_WIDEST = 10_000
 # What a first look may cost, as a share of the cost without one, when it is unlikely to be enough.
 _GAMBLE = 0.1
 
@@ -56,8 +58,10 @@ class FilteredSearch:
             strategy = "overfetch"
         if strategy == "overfetch":
             hits, strategy = self._approximately(n)
+        elif strategy == "chroma":
+            return self._by_chroma(n), strategy
         else:
-            hits = self._store.query(self._embedding, n, self._filter.asked)
+            hits = self._store.query(self._embedding, n, None)
         if len(hits) < n and strategy != "chroma":
             return self._completed(hits, n), strategy
         if strategy == "none":
@@ -71,7 +75,7 @@ class FilteredSearch:
         passing = self._filter.passing
         if passing <= room(VECTOR_BYTES, len(self._embedding)):
             took = (time.perf_counter() - start) * 1e3
-            wanted = Wanted(self._filter.asked, passing, self._passing, self._store.reader)
+            wanted = Wanted(self._filter.resolved, passing, self._passing, self._store.reader)
             self._store.ahead.went_without(wanted, took, self._token)
         return hits, strategy
 
@@ -88,7 +92,21 @@ class FilteredSearch:
                 return hits[:n], "ids"
         if self._filter.otherwise == "exact":
             return self._exact(self._passing(), n), "exact"
-        return self._store.query(self._embedding, n, self._filter.asked), "chroma"
+        return self._by_chroma(n), "chroma"
+
+    def _by_chroma(self, n: int) -> list[Scored]:
+        """By Chroma's own filter, and of those what the query demands: then from ever more."""
+        required, wide = self._filter.required, n
+        while True:
+            hits = self._store.query(self._embedding, wide, self._filter.asked)
+            if required is None:
+                return hits
+            among = all_of(required, Ids(frozenset(hit.id for hit in hits)))
+            passed = set(self._lexical.match(among))
+            kept = [hit for hit in hits if hit.id in passed]
+            if len(kept) >= n or len(hits) < wide or wide >= _WIDEST:
+                return kept[:n]
+            wide *= 4
 
     def _overfetched(self, n: int) -> list[Scored] | None:
         """The nearest that pass among unfiltered neighbours; None when that does not pay.
@@ -123,7 +141,7 @@ class FilteredSearch:
         """
         there = self._lexical.match_count(self._filter.resolved)
         if len(hits) >= min(n, there):
-            if self._filter.asked is None:
+            if self._filter.strategy == "none":
                 self._store.found_all(self._token)
             return hits
         # Where nothing is remembered and the lexical index lags, every query would pay for it.

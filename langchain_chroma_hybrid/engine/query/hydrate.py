@@ -33,13 +33,14 @@ def hydrate(
     What Chroma no longer has, or what no longer passes the filter there, is left out and the next
     ones move up: a lexical index that lags behind can cost a result, never leak one.
     """
-    request = plan.request
+    request, demands = plan.request, plan.requirement
     found: list[tuple[Fused, Record]] = []
     ranked, threshold = ranking.fused, request.score_threshold
     if threshold is not None:
         ranked = [hit for hit in ranked if hit.score >= threshold]
     for chunk in _chunks(ranked, request.k):
-        found += _read(plan, chunk, store) if known is None else _known(chunk, known)
+        new = _read(plan, chunk, store) if known is None else _known(chunk, known)
+        found += [pair for pair in new if demands is None or demands.holds(pair[1])]
         if request.dedupe_key is not None:
             found = _limited(found, request.dedupe_key, 1)
         if request.group_by is not None:

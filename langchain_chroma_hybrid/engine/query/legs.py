@@ -78,6 +78,7 @@ class VectorLeg:
         """Hits and records in one call; None where it cannot tell which the best `k` are."""
         wanted, depth = plan.request.k + 1, self.store.search_depth
         few = max(wanted, plan.request.fetch_k or 0) <= depth and plan.fetch == plan.depth
+        few = few and plan.requirement is None  # else some of them will fall out
         n, filters = wanted if few else plan.fetch, plan.filter
         hits, records = self.store.query_records(embedding, n, filters.asked)
         tied = few and len(hits) == n and hits[-1].score == hits[-2].score

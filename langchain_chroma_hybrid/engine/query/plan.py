@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from langchain_chroma_hybrid.core.filters import all_of, parse
+from langchain_chroma_hybrid.core.filters import QueryMatch, all_of, parse
 from langchain_chroma_hybrid.core.validate import check, leg_names, shares
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.filter_plan import plan_filter
 from langchain_chroma_hybrid.engine.query.values import Plan
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical.requirement import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.search import SearchRequest
     from langchain_chroma_hybrid.engine.chroma.change_token import Token
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.query.values import Outcome, Ranking, Route
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+
+Words: TypeAlias = "tuple[Analyzer, Iterable[str]]"
 
 # Depth of each leg: below 100 recall falls, above it the order of the first ten hardly moves.
 DEFAULT_DEPTH = 100
@@ -37,9 +41,12 @@ def make_plan(
     lexical: LexicalIndex | None,
     token: Token | None = None,
     *,
+    words: Words,
     route: Route = "auto",
 ) -> Plan:
     """Check `request`, decide the legs, resolve the filter; `lexical` None leaves vectors alone.
+
+    `words`: the analyzer, and the fields that are searched.
 
     Raises:
         InvalidArgumentError: a value of the request cannot be used (filters included).
@@ -58,12 +65,18 @@ def make_plan(
     asked = request.base
     if request.where is not None or request.where_document is not None:
         asked = all_of(request.base, parse(request.where, request.where_document))
-    filters = plan_filter(asked, store, lexical, token, fetch=depth, route=route)
+    requirement, required = None, None
+    if request.query_syntax == "simple" and request.text:
+        requirement = Requirement.of(request.text, *words)
+        required = QueryMatch(request.text) if requirement else None
+    filters = plan_filter(
+        asked, store, lexical, token, fetch=depth, route=route, required=required
+    )
     embed_only = VECTOR not in weights and (two_step or request.with_distance)
     if request.blank:  # many models refuse it: nothing is embedded but for a distance
         only_distances = not (request.explain or request.with_embedding)
         embed_only = request.with_distance and only_distances
-    unfiltered = filters.strategy == "none" or route == "chroma"
+    unfiltered = filters.strategy == "none" or (route == "chroma" and required is None)
     return Plan(
         replace(request, k=k, fetch_k=fetch_k),
         filters,
@@ -74,6 +87,7 @@ def make_plan(
         embed_only,
         at_once=lexical is None or (alone and unfiltered and store.finds_all(token)),
         token=token,
+        requirement=requirement,
     )
 
 
@@ -97,7 +111,8 @@ def needs_lexical(request: SearchRequest) -> bool:
 def deeper(plan: Plan, outcomes: Sequence[Outcome], ranking: Ranking, found: int) -> Plan | None:
     """The same query over deeper legs, where duplicates or groups have used these up; else None."""
     request = plan.request
-    if found >= request.k or (request.dedupe_key is None and request.group_by is None):
+    whole = request.dedupe_key is None and request.group_by is None
+    if found >= request.k or (whole and plan.requirement is None):
         return None
     full = any(len(outcome.hits) >= plan.fetch for outcome in outcomes)
     if not full or plan.fetch >= _DEEPEST:

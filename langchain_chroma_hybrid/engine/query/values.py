@@ -10,11 +10,12 @@ from langchain_chroma_hybrid.core.search import LegReport, SearchRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from langchain_chroma_hybrid.core.filters import Filter
+    from langchain_chroma_hybrid.core.filters import Filter, QueryMatch
     from langchain_chroma_hybrid.core.fusion import Fused
     from langchain_chroma_hybrid.core.values import Record, Scored
     from langchain_chroma_hybrid.engine.chroma.change_token import Token
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
+    from langchain_chroma_hybrid.lexical.requirement import Requirement
 
 Strategy: TypeAlias = Literal["none", "lexical", "exact", "overfetch", "ids", "chroma"]
 Route: TypeAlias = Literal["auto", "chroma"]
@@ -29,7 +30,8 @@ class FilterPlan:
 
     Attributes:
         asked: as given (call AND base); None for no restriction. Chroma can evaluate it.
-        resolved: the same with every part that the lexical index cannot answer replaced by ids.
+        required: what the query text demands; the lexical index alone can evaluate it.
+        resolved: both, with every part that the lexical index cannot answer replaced by ids.
         passing: how many of `total` records pass, as the lexical index knows it.
         strategy: how the vector leg goes, see `filter_plan`; `lexical`: nothing passes, as the
             lexical index knows, so that no leg has to run.
@@ -44,6 +46,7 @@ class FilterPlan:
     strategy: Strategy = "none"
     otherwise: Strategy = "chroma"
     ids: tuple[str, ...] = ()
+    required: QueryMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Plan:
         weights: share of each leg whose ranking counts; they add up to 1.
         steps: names of what has to run before the legs can be put together.
         depth: how deep legs are fused; `fetch` how deep they are asked, never less.
+        requirement: what `+must` and `-not` demand of every result; None for nothing.
         embed_only: the vector step has to bring the query's vector, not a ranking.
         at_once: one query of Chroma's is the whole answer, records included.
         token: Chroma's change token when the query began, for what is remembered; None if there is
@@ -69,6 +73,7 @@ class Plan:
     embed_only: bool = False
     at_once: bool = False
     token: Token | None = None
+    requirement: Requirement | None = None
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from langchain_chroma_hybrid.core.filters import (
     HasElement,
     Ids,
     Leaf,
+    QueryMatch,
     TextMatch,
     evaluable,
     json_float,
@@ -34,7 +35,7 @@ from langchain_chroma_hybrid.core.filters import (
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from tantivy import Index, Schema
 
@@ -88,7 +89,7 @@ def supports(leaf: Leaf) -> bool:
     match leaf:
         case Ids():
             return True
-        case TextMatch():
+        case TextMatch() | QueryMatch():
             return False
         case Among(_, values):
             return evaluable(leaf) and all(_is_storable(value) for value in values)
@@ -101,7 +102,11 @@ def supports(leaf: Leaf) -> bool:
 class FilterCompiler:
     """Turns filters into queries of one index; adds no score. May be shared between threads."""
 
-    def __init__(self, index: Index, schema: Schema) -> None:
+    def __init__(
+        self, index: Index, schema: Schema, required: Callable[[str], Query] | None = None
+    ) -> None:
+        """`required`: what `+must` and `-not` in a query text demand, as a query."""
+        self._required = required
         self._index = index
         self._schema = schema
         # One search compiles its filter several times, which may hold very many values.
@@ -125,6 +130,8 @@ class FilterCompiler:
             return _joined(Occur.Must, [self._compiled(part) for part in node.parts])
         if isinstance(node, AnyOf):
             return _joined(Occur.Should, [self._compiled(part) for part in node.parts])
+        if isinstance(node, QueryMatch) and self._required is not None:
+            return self._required(node.query)
         if not supports(node):
             raise InvalidArgumentError.of("where", node, "parts that the lexical index can answer")
         return self._leaf(node)

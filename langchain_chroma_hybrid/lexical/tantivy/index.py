@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tantivy import FieldType, Index, Occur, Query
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
-from langchain_chroma_hybrid.core.filters import Ids
+from langchain_chroma_hybrid.core.filters import Ids, QueryMatch
 from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from langchain_chroma_hybrid.lexical.tantivy import folder
@@ -91,7 +91,7 @@ class TantivyIndex:
         index = self._folder.open(schema) if self._folder else _in_ram(schema)
         self._index: Index | None = index
         with self._explained("opened"):
-            self._filters = FilterCompiler(index, schema)
+            self._filters = FilterCompiler(index, schema, self._required)
             self._view = View(index.searcher())
             self._refresh()
 
@@ -195,7 +195,7 @@ class TantivyIndex:
 
     def supports(self, leaf: Leaf) -> bool:
         """Everything but conditions on the document and on Chroma's own rows."""
-        return supports(leaf)
+        return isinstance(leaf, QueryMatch) or supports(leaf)
 
     def count(self) -> int:
         """Number of records."""
@@ -255,7 +255,7 @@ class TantivyIndex:
         with self._folder.held(), self._refreshing:
             # Readers that find the files gone wait for these locks, then see the new index.
             self._index = self._folder.recreate(self._layout.schema)
-            self._filters = FilterCompiler(self._index, self._layout.schema)
+            self._filters = FilterCompiler(self._index, self._layout.schema, self._required)
             self._view = View(self._index.searcher())
             self._seen = self._folder.stamp()
 
@@ -349,6 +349,10 @@ class TantivyIndex:
             with self._explained("read"):
                 known = view.query = asked, compiler.compile(query, syntax)
         return known[1]
+
+    def _required(self, text: str) -> Query:
+        with self._explained("read"):
+            return QueryCompiler(self.analyzer, self._layout, self._view.searcher).required(text)
 
     def _parts(self, searcher: Searcher) -> Iterator[list[DocAddress]]:
         """Where all records are, in parts of some `_PART`: a million hits at once take 200 MB."""

@@ -15,6 +15,7 @@ from langchain_chroma_hybrid.core.analysis.query_syntax import (
     Words,
     parse_query,
 )
+from langchain_chroma_hybrid.lexical.requirement import required_clauses, whole_forms
 from langchain_chroma_hybrid.lexical.scoring import (
     MAX_EXPANSIONS,
     MAX_PHRASE_TERMS,
@@ -80,6 +81,16 @@ class QueryCompiler:
         for clause in parse_query(text):
             self._add(draft, clause)
         return self._assemble(draft)
+
+    def required(self, text: str) -> Query:
+        """What `+must` and `-not` in `text` demand; adds no score."""
+        draft = _Draft()
+        for clause in required_clauses(text):
+            self._add(draft, clause)
+        clauses = [(Occur.Must, Query.all_query())]
+        clauses += [(Occur.Must, part.query) for part in draft.must]
+        clauses += [(Occur.MustNot, query) for query in draft.excluded]
+        return Query.const_score_query(Query.boolean_query(clauses), 0.0)
 
     def _assemble(self, draft: _Draft) -> Part | None:
         should = [*draft.should, *self._term_parts(self._analyzer.query(" ".join(draft.words)))]
@@ -155,21 +166,12 @@ class QueryCompiler:
         yield _any(parts)
 
     def _by_form(self, text: str, build: _Build) -> Iterator[Part]:
-        forms = self._forms(text)
+        forms = whole_forms(self._analyzer, text)
         if not forms:
             yield from self._phrase(text)
             return
         parts = [part for form in forms for part in build(form)]
         yield _best(parts)
-
-    def _forms(self, text: str) -> list[str]:
-        """Unstemmed terms that stand for the whole of `text`; none if it is several words."""
-        tokens = self._layout.unstemmed.tokens(text)
-        if not tokens:
-            return []
-        start, end = min(t.start for t in tokens), max(t.end for t in tokens)
-        whole = [t.terms for t in tokens if (t.start, t.end) == (start, end)]
-        return list(dict.fromkeys(term for terms in whole for term in terms))
 
     def _fields(self) -> Iterable[tuple[str, float]]:
         return [*self._layout.fields.items(), (SURFACE, 1.0)]

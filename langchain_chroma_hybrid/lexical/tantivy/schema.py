@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from tantivy import Document, Schema, SchemaBuilder
 
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.lexical.requirement import unstemmed
 from langchain_chroma_hybrid.lexical.tantivy.filters import (
     HASHED_ID,
     ID,
@@ -21,6 +21,7 @@ from langchain_chroma_hybrid.lexical.texts import field_texts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.values import Record
 
 _REMEMBERED, _SHORT = 1 << 16, 64
@@ -126,10 +127,3 @@ def stored_ids(documents: Sequence[Document]) -> list[str]:
         bytes(document[LONG_ID][0]).decode() if term.startswith(HASHED_ID) else term
         for term, document in zip(terms, documents, strict=True)
     ]
-
-
-def unstemmed(analyzer: Analyzer) -> Analyzer:
-    """`analyzer` without its stemmer: itself where it has none."""
-    if analyzer.language is None or analyzer.preprocess_func is not None:
-        return analyzer
-    return Analyzer(None)
