@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -26,16 +27,17 @@ _openings: dict[Path, tuple[Token, ...]] = {}
 
 def token_of(directory: Path) -> Token | None:
     """Changes with every write to the data folder by any process, at the cost of one `stat`."""
-    database = directory / "chroma.sqlite3"
+    database = f"{directory}/chroma.sqlite3"  # not as a Path: every query comes by
     try:
-        status = database.stat()
+        status = os.stat(database)  # noqa: PTH116
     except OSError:
         return None
     token = status.st_mtime_ns, status.st_size, status.st_ino
-    with suppress(OSError):  # there only where somebody has switched SQLite to WAL
-        log = database.with_name("chroma.sqlite3-wal").stat()
-        return max(token[0], log.st_mtime_ns), *token[1:], log.st_mtime_ns, log.st_size
-    return token
+    try:  # there only where somebody has switched SQLite to WAL
+        log = os.stat(f"{database}-wal")  # noqa: PTH116
+    except OSError:
+        return token
+    return max(token[0], log.st_mtime_ns), *token[1:], log.st_mtime_ns, log.st_size
 
 
 class TokenReading(NamedTuple):

@@ -192,7 +192,7 @@ class ChromaStore:
         first = {name: found[name][0] for name in _COLUMNS}
         records = {record.id: record for record in records_of(first)}
         # What another process has deleted comes without anything, as what never had anything does.
-        if empty := [id_ for id_, r in records.items() if r == Record(id_, None)]:
+        if empty := [id_ for id_, r in records.items() if r.text is None and not r.metadata]:
             there = self.fetch(empty)
             records = {id_: r for id_, r in records.items() if id_ not in empty or id_ in there}
         return list(map(Scored, first["ids"], map(float, first["distances"]))), records

@@ -57,6 +57,8 @@ def make_plan(
         raise InvalidArgumentError.of("query_syntax", request.query_syntax, expected)
     # Whole numbers of any kind, such as numpy's, as the kind that tantivy and Chroma take.
     k, fetch_k = int(request.k), None if request.fetch_k is None else int(request.fetch_k)
+    if type(request.k) is not int or type(request.fetch_k) is not type(fetch_k):
+        request = replace(request, k=k, fetch_k=fetch_k)
     weights = _weights(request)
     two_step = request.mode == "two_step"
     whole = request.dedupe_key is None and request.group_by is None
@@ -78,7 +80,7 @@ def make_plan(
         embed_only = request.with_distance and only_distances
     unfiltered = filters.strategy == "none" or (route == "chroma" and required is None)
     return Plan(
-        replace(request, k=k, fetch_k=fetch_k),
+        request,
         filters,
         weights,
         (*weights, VECTOR) if embed_only else tuple(weights),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ class IndexFolder:
 
     def __init__(self, path: Path, expected: Format, lock_timeout: float) -> None:
         self.path = path
+        self._meta = str(path / _META_FILE)
         self._expected = expected
         self._lock = FolderLock(path / _LOCK_FILE, lock_timeout)
 
@@ -104,7 +106,7 @@ class IndexFolder:
     def stamp(self) -> Stamp:
         """A value that differs after each commit of any process; costs one `stat`."""
         try:
-            status = (self.path / _META_FILE).stat()
+            status = os.stat(self._meta)  # noqa: PTH116  # every query comes by
         except OSError as error:
             raise self._damaged(f"{_META_FILE} is gone ({error.strerror})") from error
         return status.st_mtime_ns, status.st_ino, status.st_size
