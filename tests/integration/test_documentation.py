@@ -141,7 +141,7 @@ def test_examples(name, tmp_path, monkeypatch, capsys):
 
 
 def test_every_folder_of_the_package_is_in_the_map():
-    home = Path(langchain_chroma_hybrid.__file__).parent
+    home = ROOT / "langchain_chroma_hybrid"
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     folders = {path.parent.relative_to(home).as_posix() for path in home.rglob("*.py")} - {"."}
     assert not [folder for folder in folders if f"| `{folder}/` |" not in page]
