@@ -138,3 +138,10 @@ def test_examples(name, tmp_path, monkeypatch, capsys):
     # Here, because only the first process to load sentence-transformers takes ten seconds.
     runpy.run_path(str(path), run_name="__main__")
     assert PRINTS[name] in capsys.readouterr().out
+
+
+def test_every_folder_of_the_package_is_in_the_map():
+    home = ROOT / "langchain_chroma_hybrid"
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    folders = {path.parent.relative_to(home).as_posix() for path in home.rglob("*.py")} - {"."}
+    assert not [folder for folder in folders if f"| `{folder}/` |" not in page]
