@@ -124,7 +124,8 @@ class ChromaHybridRetriever(BaseRetriever):
     their documents are found in the collection by id. What it does not hold, or what does not pass
     the filters, is left out, whatever they return. `weights` may name them."""
     query_syntax: Literal["plain", "simple"] = "plain"
-    """`simple` understands `"phrases"`, `prefix*`, `fuzzy~1`, `+must`, `-not`."""
+    """`simple` understands `"phrases"`, `prefix*`, `fuzzy~1`, `+must`, `-not`; these two hold for
+    every result, whichever leg found it."""
     on_leg_error: OnLegError = "raise"
     """`raise`, or `degrade` to the legs that answered."""
     lexical_config: InstanceOf[LexicalConfig] | None = Field(default=None, repr=False)

@@ -86,7 +86,7 @@ class HybridBase(Chroma):
             c: constant of `rrf`.
             fetch_k: depth of each leg; None means 100, or 32 for a leg alone.
             query_syntax: `plain` words, or `simple`: `"phrases"`, `prefix*`, `fuzzy~1`, `+must`,
-                `-not`.
+                `-not`; these two hold for every result, whichever leg found it.
             on_leg_error: `raise`, or `degrade` to the legs that answered.
             analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.

@@ -126,6 +126,7 @@ class FilterCompiler:
         return last[1]
 
     def _compiled(self, node: Filter) -> Query:
+        """A filter as one query, part by part; what a query demands by the compiler of queries."""
         if isinstance(node, AllOf):
             return _joined(Occur.Must, [self._compiled(part) for part in node.parts])
         if isinstance(node, AnyOf):
