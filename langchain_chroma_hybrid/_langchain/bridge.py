@@ -68,8 +68,9 @@ def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> Colle
         config, embedder = own or LexicalConfig(), _embedder(vectorstore)
         handle = CollectionHandle(client, collection, config, embedder, follow)
         _handles[vectorstore] = handle
-    elif not _embeds_as(vectorstore, handle):
-        handle.embed_by(_embedder(vectorstore))
+    given, used = vectorstore.embeddings, handle.embeddings
+    if used is not given and not (given is None and isinstance(used, StoredEmbeddings)):
+        handle.embed_by(_embedder(vectorstore))  # somebody has given the store another one
     handle.move_to(collection)
     return handle
 
@@ -111,13 +112,6 @@ def close(vectorstore: Chroma) -> None:
     handle = _handles.pop(vectorstore, None)
     if handle is not None:
         handle.close()
-
-
-def _embeds_as(vectorstore: Chroma, handle: CollectionHandle) -> bool:
-    """Whether the store still has the embedding function that the handle was made with."""
-    if vectorstore.embeddings is None:
-        return isinstance(handle.embeddings, StoredEmbeddings)
-    return handle.embeddings is vectorstore.embeddings
 
 
 def _embedder(vectorstore: Chroma) -> Embedder:

@@ -140,7 +140,9 @@ class HybridIndex:
                     words=self._words(half.lexical),
                     route=route,
                 )
-                notes = _notes(half.lexical) if LEXICAL in plan.weights else ()
+                unused = half.lexical.unused_fields() if LEXICAL in plan.weights else ()
+                named = ", ".join(map(repr, unused))
+                notes = (f"lexical_fields: no record has {named}",) if unused else ()
                 known = half.lexical, version, notes, tried
                 return Query(plan, self.store, request, route, start, *known)
         except (CollectionError, InvalidArgumentError):
@@ -313,12 +315,6 @@ def _for_want_of_the_index(outcomes: Sequence[Outcome]) -> LexicalIndexError | N
     broken = [error for error in errors if isinstance(error, LexicalIndexError)]
     vector = next((o.error for o in outcomes if o.name == VECTOR), None)
     return broken[0] if broken and (vector is None or vector in broken) else None
-
-
-def _notes(lexical: LexicalIndex) -> tuple[str, ...]:
-    """What whoever chose the settings of the index should know."""
-    unused = [repr(name) for name in lexical.unused_fields()]
-    return (f"lexical_fields: no record has {', '.join(unused)}",) if unused else ()
 
 
 def _named(error: Exception) -> str:

@@ -62,13 +62,11 @@ def read_token(directory: Path) -> TokenReading:
     """Look at the change token of a data folder."""
     now = time.time_ns()  # first: after the look somebody may have written already
     token = token_of(directory)
-    return TokenReading(token, token is not None and now - token[0] > _tick_ns(token))
-
-
-def _tick_ns(token: Token) -> int:
+    if token is None:
+        return TokenReading()
     # A log is stamped before what it holds is there for readers: a sync of the disk lies between.
     fine = token[0] % _COARSE_NS and len(token) == _WITHOUT_LOG
-    return _FINE_TICK_NS if fine else _COARSE_TICK_NS
+    return TokenReading(token, now - token[0] > (_FINE_TICK_NS if fine else _COARSE_TICK_NS))
 
 
 @contextmanager

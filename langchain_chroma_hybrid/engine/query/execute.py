@@ -130,12 +130,13 @@ class Query:
         plan = deeper(self.plan, outcomes, ranking, len(hits))
         if plan is not None:
             return replace(self, plan=plan)
+        request, simple = self.plan.request, self.plan.request.query_syntax == "simple"
         return SearchResult(
             hits,
             tuple([outcome.report() for outcome in outcomes]),
             (time.perf_counter() - self.start) * 1e3,
-            (*self.notes, *_notes(self.plan.request)),
-            embedding if self.plan.request.with_embedding else None,
+            (*self.notes, *_notes(request)) if request.blank or simple else self.notes,
+            embedding if request.with_embedding else None,
         )
 
 

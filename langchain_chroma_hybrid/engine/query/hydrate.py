@@ -74,8 +74,9 @@ def _read(
     # Of some filters only Chroma can tell whether a record at hand passes.
     beyond = asked if asked and not all(map(evaluable, leaves(asked))) else None
     records = store.fetch([hit.id for hit in chunk], beyond)
-    for hit, record in _known(chunk, records):
-        if beyond is not None or matches(asked, record):
+    for hit in chunk:
+        record = records.get(hit.id)
+        if record is not None and (beyond is not None or matches(asked, record)):
             yield hit, record
 
 

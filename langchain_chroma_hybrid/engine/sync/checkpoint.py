@@ -64,9 +64,9 @@ class Checkpoint:
         return self._now.token
 
     @property
-    def sure(self) -> bool:
-        """Whether a write since then would have changed it."""
-        return self._now.sure
+    def sure_token(self) -> tuple[int, ...] | None:
+        """The same, if a write since then would have changed it."""
+        return self._now.token if self._now.sure else None
 
     def load(self) -> CheckpointData:
         """What an earlier process left; nothing if it cannot be read."""

@@ -227,10 +227,10 @@ class Freshness:
 
         `oldest`: a check that ended later needs no count.
         """
-        known = self._checkpoint.token
         # While a client of ours was being opened, somebody else may have written.
-        if known is not None and reading.token == known and self._checkpoint.sure:
+        if reading.token is not None and reading.token == self._checkpoint.sure_token:
             return
+        known = self._checkpoint.token
         seen, when = last = self._checked
         same = reading.token == seen or store.unchanged(seen, reading.token)
         if same and count is None and when > oldest:
