@@ -217,3 +217,22 @@ def test_records_that_chroma_has_lost_sight_of_are_found(filter):
         found = store.similarity_search_by_vector(center.tolist(), k=60, filter=filter)
         assert {document.id for document in found} == there
     assert lost > 0
+
+
+@pytest.mark.parametrize("searched", [10, 100, 300])
+@pytest.mark.parametrize("space", ["cosine", "l2", "ip"])
+def test_the_best_are_the_beginning_of_more_of_them(space, searched, tmp_path):
+    random = np.random.default_rng(1)
+    settings = {"hnsw": {"space": space, "ef_search": searched}}
+    store = HybridChroma("points", None, str(tmp_path), collection_configuration=settings)
+    vectors = random.normal(size=(600, 16))
+    vectors[300:340] = vectors[0]
+    ids = [f"p{n:03}" for n in range(600)]
+    store._collection.add(ids=ids, embeddings=vectors, documents=ids)
+    store.sync()
+    time.sleep(0.1)  # longer than a tick
+    for query in (vectors[0].tolist(), random.normal(size=16).tolist()):
+        store.similarity_search_by_vector(query, k=1)
+        whole = store.similarity_search_by_vector(query, k=250)
+        for k in (1, 9, 10, 23, 24, 25, 39, 41, 98, 99, 100, 101, 150, 249):
+            assert store.similarity_search_by_vector(query, k=k) == whole[:k]

@@ -76,16 +76,17 @@ class VectorLeg:
 
     def _at_once(self, plan: Plan, embedding: Vector) -> Outcome | None:
         """Hits and records in one call; None where it cannot tell which the best `k` are."""
-        wanted, depth = plan.request.k + 1, self.store.search_depth
-        few = max(wanted, plan.request.fetch_k or 0) <= depth and plan.fetch == plan.depth
-        few = few and plan.requirement is None  # else some of them will fall out
-        n, filters = wanted if few else plan.fetch, plan.filter
+        n, depth, filters = plan.request.k + 1, self.store.search_depth, plan.filter
+        # Fewer than every search looks at are the first of these, however many are asked for.
+        few = max(n, plan.depth) <= depth and plan.requirement is None and self.index is not None
+        if not few:
+            if self.index is not None and plan.fetch != plan.depth:
+                return None
+            n = plan.fetch
         hits, records = self.store.query_records(embedding, n, filters.asked)
         tied = few and len(hits) == n and hits[-1].score == hits[-2].score
         if (tied or len(records) < len(hits)) and self.index is not None:
             return None
-        if tied:
-            hits, records = self.store.query_records(embedding, depth, filters.asked)
         hits.sort(key=_nearest_first)
         return Outcome(VECTOR, hits, embedding, filters.strategy, records=records)
 
