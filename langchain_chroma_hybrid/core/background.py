@@ -36,6 +36,7 @@ class Background:
         level: how many spreads a snippet's own record is above the mean, >= 0.
         distinct: how far the best other record stays behind the own one in share, 0..1.
         count: records in the collection when this was estimated.
+        unit: all vectors seen had length 1, so that distances tell cosines.
     """
 
     mean: float = 0.15
@@ -43,6 +44,7 @@ class Background:
     level: float = 3.0
     distinct: float = 0.3
     count: int = 0
+    unit: bool = False
     version: int = VERSION
 
     @property
@@ -50,6 +52,10 @@ class Background:
         """How much cosines count, 0..1."""
         known = (self.level - _NO_LEVEL) / (_FULL_LEVEL - _NO_LEVEL)
         return min(1.0, max(0.0, known)) ** 2
+
+    def fits(self, count: int) -> bool:
+        """Whether it still holds for `count` records: up to twice, down to half as many."""
+        return self.version == VERSION and self.count / 2 <= count <= self.count * 2
 
 
 def snippet(text: str) -> str:
@@ -69,6 +75,8 @@ def estimate(
     own_shares: Sequence[float],
     rival_shares: Sequence[float],
     count: int,
+    *,
+    unit: bool = False,
 ) -> Background:
     """The background of a collection, the closer to the prior the fewer numbers there are.
 
@@ -78,6 +86,7 @@ def estimate(
         own_shares: BM25 shares of the snippets in their own records.
         rival_shares: the highest share of each in any other record.
         count: records in the collection.
+        unit: whether all vectors seen had length 1.
     """
     prior = Background()
     cosines = list(chain.from_iterable(others))
@@ -92,7 +101,7 @@ def estimate(
     ratio = math.fsum(rival for _, rival in pairs) / (math.fsum(s for s, _ in pairs) or 1.0)
     distinct = min(1.0, max(_LEAST_DISTINCT, 1.0 - ratio))
     distinct = _shrunk([distinct] * len(pairs), prior.distinct, 8)
-    return Background(mean, spread, max(0.0, level), distinct, count)
+    return Background(mean, spread, max(0.0, level), distinct, count, unit)
 
 
 def _shrunk(values: Sequence[float], prior: float, weight: float) -> float:

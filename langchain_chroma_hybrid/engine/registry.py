@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid._files import NOTES
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.engine.background import CollectionBackground
 from langchain_chroma_hybrid.engine.chroma.collection import Remembered
 from langchain_chroma_hybrid.engine.half import LexicalHalf
 from langchain_chroma_hybrid.engine.sync.announcements import Announcements
@@ -251,6 +252,7 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
         Remembered(store.directory),
         signature=config.signature,
         announced=Announcements() if _announces(store, config) else None,
+        background=CollectionBackground(notes),
         owned=config.index is None,
     )
 

@@ -37,10 +37,17 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class QueryTerm:
-    """One term to search for; `boost` (> 0) multiplies what it adds to the BM25 score."""
+    """One term to search for.
+
+    Attributes:
+        boost: multiplies what it adds to the BM25 score, > 0.
+        parts: of an identifier of several parts, such as `e-4012`, these, in order. Where they are
+            of one or two characters or numbers they are no terms of the query by themselves.
+    """
 
     text: str
     boost: float = 1.0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +154,37 @@ class Analyzer:
         """Distinct terms to search for, in order of first appearance, each with its best boost."""
         boosts: dict[str, float] = {}
         stopped: dict[str, float] = {}
-        for surface, piece in self._surfaces(text):
+        parts: dict[str, tuple[str, ...]] = {}
+        for surface, piece, others in self._surfaces(text):
             if piece.boost > 0:
                 chosen = stopped if self._is_stop_word(surface) else boosts
                 chosen[piece.term] = max(piece.boost, chosen.get(piece.term, 0.0))
-        return [QueryTerm(term, boost) for term, boost in (boosts or stopped).items()]
+                if piece.whole:
+                    inside = (o for o in others if piece.start <= o.start and o.end <= piece.end)
+                    parts[piece.term] = tuple(other.term for other in inside if other.main)
+        return [
+            QueryTerm(term, boost, parts.get(term, ()))
+            for term, boost in (boosts or stopped).items()
+        ]
+
+    def words(self, text: str) -> list[list[tuple[str, Piece]]]:
+        """The words of a query, stop words left out: the pieces of each with their characters.
+
+        Pieces belong together where they share characters. Without `preprocess_func` they are in
+        the order of the text; with it, each token is a word.
+        """
+        if self.preprocess_func is not None:
+            return [[(surface, piece)] for surface, piece, _ in self._surfaces(text)]
+        words: list[list[tuple[str, Piece]]] = []
+        for chunk in self._chunks(text).findall(text):
+            end = -1
+            for piece in sorted(self._entry(chunk).pieces, key=_widest_first):
+                surface = chunk[piece.start : piece.end]
+                if piece.start >= end:
+                    words.append([])
+                words[-1].append((surface, piece))
+                end = max(end, piece.end)
+        return [word for word in words if not self._is_stop_word(word[0][0])]
 
     def tokens(self, text: str) -> list[Token]:
         """Every term with the characters it comes from; tokens of one word may overlap.
@@ -199,15 +232,16 @@ class Analyzer:
                 self._cache[chunk] = entry
         return entry
 
-    def _surfaces(self, text: str) -> Iterator[tuple[str, Piece]]:
-        """The pieces of a text, each with the characters it stands for."""
+    def _surfaces(self, text: str) -> Iterator[tuple[str, Piece, tuple[Piece, ...]]]:
+        """The pieces of a text, each with its characters and all pieces of its chunk."""
         if self.preprocess_func is not None:
             for term in self._preprocessed(text):
-                yield term, Piece(0, 0, term, main=True, boost=1.0)
+                yield term, Piece(0, 0, term, main=True, boost=1.0), ()
             return
         for chunk in self._chunks(text).findall(text):
-            for piece in self._entry(chunk).pieces:
-                yield chunk[piece.start : piece.end], piece
+            pieces = self._entry(chunk).pieces
+            for piece in pieces:
+                yield chunk[piece.start : piece.end], piece, pieces
 
     def _is_stop_word(self, surface: str) -> bool:
         # No word that is anybody's stop word is longer than a term.
@@ -245,6 +279,10 @@ class Analyzer:
         words = "\0".join(sorted(self.stop_words)).encode()
         stopped = hashlib.blake2b(words, digest_size=4).hexdigest() if words else "none"
         return f"{VERSION}:{stemmer}:stop-{stopped}"
+
+
+def _widest_first(piece: Piece) -> tuple[int, int]:
+    return piece.start, -piece.end
 
 
 def _indexable(token: str) -> str:

@@ -324,6 +324,10 @@ class ChromaStore:
             raise EmbeddingError.of("embedding", f"shape {embedding.shape}", f"({dimension},)")
         return distances(embedding, vectors, self.space)
 
+    def cosines(self, embedding: Vector, vectors: Vectors) -> Vector:
+        """Cosines `(m,)` of the query `(d,)` and `m` vectors, whatever the space."""
+        return 1.0 - distances(embedding, vectors, "cosine")
+
     def count(self) -> int:
         """Number of records."""
         with self._asking():

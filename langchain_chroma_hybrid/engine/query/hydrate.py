@@ -9,6 +9,7 @@ from langchain_chroma_hybrid.core.filters import evaluable, leaves, matches
 from langchain_chroma_hybrid.core.search import Hit, LegHit
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Record
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors
+from langchain_chroma_hybrid.engine.query.judge import asked_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.fusion import Fused
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
+    from langchain_chroma_hybrid.engine.query.judge import Judge
     from langchain_chroma_hybrid.engine.query.values import Plan, Ranking
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
@@ -27,6 +29,7 @@ def hydrate(
     store: ChromaStore,
     lexical: LexicalIndex | None,
     known: Mapping[str, Record] | None = None,
+    judge: Judge | None = None,
 ) -> tuple[Hit, ...]:
     """The best `k` results as Chroma holds them now; `known` are records that came with the hits.
 
@@ -35,12 +38,16 @@ def hydrate(
     """
     request, demands = plan.request, plan.requirement
     found: list[tuple[Fused, Record]] = []
-    ranked, threshold = ranking.fused, request.score_threshold
-    if threshold is not None:
-        ranked = [hit for hit in ranked if hit.score >= threshold]
-    for chunk in _chunks(ranked, request.k):
-        new = _read(plan, chunk, store) if known is None else _known(chunk, known)
-        found += [pair for pair in new if demands is None or demands.holds(pair[1])]
+    relevances: dict[str, float] = {}
+    for chunk in _chunks(ranking.fused, request.k):
+        read = _read(plan, chunk, store) if known is None else _known(chunk, known)
+        new = [pair for pair in read if demands is None or demands.holds(pair[1])]
+        if judge is not None:
+            judged = judge.relevances([record for _, record in new])
+            relevances |= {hit.id: value for (hit, _), value in zip(new, judged, strict=True)}
+            threshold = request.score_threshold or 0.0
+            new = [pair for pair in new if relevances[pair[0].id] >= threshold]
+        found += new
         if request.dedupe_key is not None:
             found = _limited(found, request.dedupe_key, 1)
         if request.group_by is not None:
@@ -61,6 +68,7 @@ def hydrate(
             distance=distances.get(hit.id),
             legs=_legs(plan, ranking, hit, record, lexical) if request.explain else (),
             embedding=own.get(hit.id),
+            relevance=1.0 if request.blank else relevances.get(hit.id),
         )
         for hit, record in best
     )
@@ -135,7 +143,7 @@ def _legs(
     views = zip(ranking.weights.items(), hit.ranks, hit.normalized, strict=True)
     for (name, weight), rank, normalized in views:
         terms: tuple[str, ...] = ()
-        if name == LEXICAL and plan.request.text and lexical:
-            terms = lexical.matched_terms(plan.request.text, record)
+        if name == LEXICAL and rank is not None and plan.request.text and lexical:
+            terms = lexical.matched_terms(asked_text(plan.request), record)
         legs.append(LegHit(name, weight, rank, ranking.raw[name].get(hit.id), normalized, terms))
     return tuple(legs)

@@ -100,15 +100,16 @@ def _single(
         scores = [relevance(hit.score, store.space) for hit in leg.hits]
     else:
         most = _most(plan, lexical) if leg.name == LEXICAL else 1.0
-        scores = [_share(max(0.0, hit.score), most) for hit in leg.hits]
+        scores = [share_of(hit.score, most) for hit in leg.hits]
     return [
         Fused(hit.id, score, (place,), (score,))
         for place, (hit, score) in enumerate(zip(leg.hits, scores, strict=True), 1)
     ]
 
 
-def _share(score: float, most: float | None) -> float:
-    """A score >= 0 as a share of the highest possible; if nobody knows that, on a bent scale."""
+def share_of(score: float, most: float | None) -> float:
+    """A score as a share, 0..1, of the highest possible; if nobody knows that, on a bent scale."""
+    score = max(0.0, score)
     if most is None:
         return score / (score + _HALF)
     return min(1.0, score / most) if most > 0.0 else 0.0

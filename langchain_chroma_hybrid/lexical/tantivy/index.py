@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
     from tantivy import DocAddress, IndexWriter, Schema, Searcher
 
+    from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
     from langchain_chroma_hybrid.core.values import Record, Scored
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
     from langchain_chroma_hybrid.lexical.tantivy.folder import Stamp
-    from langchain_chroma_hybrid.lexical.tantivy.query import Part
+    from langchain_chroma_hybrid.lexical.tantivy.query import Compiled
 
 _SMALL_HEAP, _LARGE_HEAP = 15_000_000, 100_000_000
 _LARGE_APPLY = 2_000
@@ -148,10 +149,9 @@ class TantivyIndex:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
         view = self._latest()
-        part = self._compiled(view, query, syntax)
-        if part is None or k < 1:
+        wanted = self._compiled(view, query, syntax).query
+        if wanted is None or k < 1:
             return []
-        wanted = part.query
         if where is not None:
             passing = Query.const_score_query(self._filters.compile(where), 0.0)
             wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
@@ -160,14 +160,25 @@ class TantivyIndex:
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
         """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""
-        # Of the view that `search` has just read, if it was that query: both belong together.
-        known = self._view.query
-        view = self._view if known and known[0] == (query, syntax) else self._latest()
-        part = self._compiled(view, query, syntax)
-        return 0.0 if part is None else part.bound * (1.0 + ROUNDING)
+        return self._asked(query, syntax).bound * (1.0 + ROUNDING)
+
+    def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
+        """What each term of the words of `query` can add to a score, unknown ones included."""
+        return self._asked(query, syntax).weights
+
+    def unmatched(
+        self, words: Sequence[QueryWord], where: Filter | None = None
+    ) -> tuple[str, ...]:
+        """Those of the words that occur in no record that passes `where`, as they were typed."""
+        searcher = self._latest().searcher
+        with self._explained("read"):
+            compiler = QueryCompiler(self.analyzer, self._layout, searcher)
+            passing = None if where is None else self._filters.compile(where)
+            occurs = compiler.occurs
+            return tuple(w.text for w in words if not occurs(w.terms, w.phrase, passing))
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
-        """The analysed terms of `query` that occur in the record's indexed fields."""
+        """The words of the record's indexed fields that match `query`, each once."""
         return matched_terms(self.analyzer, query, record, self.lexical_fields)
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
@@ -209,6 +220,19 @@ class TantivyIndex:
         with self._explained("read"):
             for part in self._parts(searcher):
                 yield from record_ids(searcher, part)
+
+    def sample(self, n: int) -> list[str]:
+        """At most `n` ids from anywhere in the index, the same ones for the same records."""
+        searcher = self._latest().searcher
+        if n < 1 or searcher.num_docs < 1:
+            return []
+        # Stamps are digests, they spread evenly: of twice as many as wanted hardly ever too few.
+        top = min(2**64 - 1, 2**64 * (2 * n + 16) // int(searcher.num_docs))
+        with self._explained("read"):
+            low = self._stamped(searcher, 0, top)
+            stamps = searcher.fast_field_values(STAMP, low)
+            found = sorted(zip(stamps, record_ids(searcher, low), strict=True))
+            return [id_ for _, id_ in found[:n]]
 
     def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
         """`core.values.digest` of records as they were when indexed, by id; None means all."""
@@ -341,7 +365,13 @@ class TantivyIndex:
     def _explained(self, done: str) -> contextlib.AbstractContextManager[None]:
         return self._folder.explained(done) if self._folder else contextlib.nullcontext()
 
-    def _compiled(self, view: View, query: str, syntax: QuerySyntax) -> Part | None:
+    def _asked(self, query: str, syntax: QuerySyntax) -> Compiled:
+        """The query under the view that `search` has just read, if it was that query."""
+        known = self._view.query
+        view = self._view if known and known[0] == (query, syntax) else self._latest()
+        return self._compiled(view, query, syntax)
+
+    def _compiled(self, view: View, query: str, syntax: QuerySyntax) -> Compiled:
         # `max_score` is asked for the query that `search` has just run.
         asked, known = (query, syntax), view.query
         if known is None or known[0] != asked:
@@ -362,11 +392,13 @@ class TantivyIndex:
         count = 1 + most // _PART
         bounds = [part * 2**64 // count for part in range(count + 1)]
         for low, high in pairwise(bounds):  # stamps are digests: they spread evenly
-            stamped = Query.range_query(
-                self._layout.schema, STAMP, FieldType.Unsigned, low, high - 1
-            )
-            query = Query.const_score_query(stamped, 0.0)
-            yield [at for _, at in searcher.search(query, most, count=False).hits]
+            yield self._stamped(searcher, low, high - 1)
+
+    def _stamped(self, searcher: Searcher, low: int, high: int) -> list[DocAddress]:
+        """Where the records with a stamp from `low` to `high` are."""
+        stamped = Query.range_query(self._layout.schema, STAMP, FieldType.Unsigned, low, high)
+        query = Query.const_score_query(stamped, 0.0)
+        return [at for _, at in searcher.search(query, searcher.num_docs, count=False).hits]
 
     def _addresses(
         self, searcher: Searcher, where: Filter | None, limit: int | None = None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tantivy import Searcher
 
-    from langchain_chroma_hybrid.lexical.tantivy.query import Part
+    from langchain_chroma_hybrid.lexical.tantivy.query import Compiled
 
 # Ids that a view remembers, those in filters too: some 10 MB.
 _MOST_IDS = 100_000
@@ -36,7 +36,7 @@ class View:
 
     def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher
-        self.query: tuple[tuple[str, str], Part | None] | None = None
+        self.query: tuple[tuple[str, str], Compiled] | None = None
         self.unused: tuple[str, ...] | None = None
         self._lock = threading.Lock()
         self._forget()

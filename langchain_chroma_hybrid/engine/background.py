@@ -1,0 +1,139 @@
+"""The background of a collection: estimated once, kept beside the index."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from langchain_chroma_hybrid._files import write_json
+from langchain_chroma_hybrid.core.background import SAMPLE, Background, estimate, snippet
+from langchain_chroma_hybrid.core.filters import Ids
+from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, field_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+    from langchain_chroma_hybrid.engine.chroma.vectors import Matrix
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+
+    Embed = Callable[[list[str]], Sequence[Sequence[float]]]
+
+_FILE = "background.json"
+_LENGTH_1 = 1e-3
+_log = logging.getLogger(__name__)
+
+
+class CollectionBackground:
+    """What relevance is measured against. Thread-safe; processes find the same.
+
+    It is estimated anew when the collection has grown to twice the size, or shrunk to half: until
+    then a threshold means the same.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        """`folder` None keeps it in memory."""
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._known: Background | None = None
+        self._of_words: Background | None = None
+
+    def get(
+        self, store: ChromaStore, lexical: LexicalIndex, embed: Embed | None = None
+    ) -> Background:
+        """The background, estimated now if there is none that fits.
+
+        Without `embed`, or where it fails, what can be told of words alone, which is not kept.
+        """
+        count = lexical.count()
+        with self._lock:
+            if self._known is None:
+                self._known = self._load()
+            if self._known is not None and self._known.fits(count):
+                return self._known
+            if self._of_words is None or not self._of_words.fits(count):
+                self._of_words = _estimated(store, lexical, count, None)
+            elif embed is None:
+                return self._of_words
+            return self._whole(store, lexical, count, embed) if embed else self._of_words
+
+    def _whole(
+        self, store: ChromaStore, lexical: LexicalIndex, count: int, embed: Embed
+    ) -> Background:
+        try:
+            self._known = _estimated(store, lexical, count, embed)
+        except Exception as error:  # noqa: BLE001  # whatever a model raises: relevance does without
+            _log.warning("relevance does without a background of cosines: %s", error)
+            self._known = self._of_words
+            return self._known or Background()
+        if self._folder is not None:
+            with suppress(OSError):
+                write_json(self._folder / _FILE, asdict(self._known))
+        return self._known
+
+    def _load(self) -> Background | None:
+        if self._folder is None:
+            return None
+        with suppress(OSError, ValueError, TypeError, RecursionError):
+            content = json.loads((self._folder / _FILE).read_text("utf-8"))
+            if _is_whole(content):
+                return Background(**content)
+        return None
+
+
+def _is_whole(content: Mapping[str, object]) -> bool:
+    expected = asdict(Background())
+    return content.keys() == expected.keys() and all(
+        isinstance(content[name], type(value)) and np.isfinite(value)
+        for name, value in expected.items()
+    )
+
+
+def _estimated(
+    store: ChromaStore, lexical: LexicalIndex, count: int, embed: Embed | None
+) -> Background:
+    """From snippets of a sample; without `embed` from their words."""
+    fields = tuple(getattr(lexical, "lexical_fields", None) or (PAGE_CONTENT,))
+    records = store.fetch(lexical.sample(SAMPLE))
+    texts = {i: " ".join(t for f in fields for t in field_texts(r, f)) for i, r in records.items()}
+    snippets = {id_: snippet(text) for id_, text in texts.items() if text.strip()}
+    own, others, unit = [], [], False
+    if embed is not None and snippets:
+        cosines, unit = _cosines(store, snippets, embed)
+        off = ~np.eye(len(cosines), dtype=bool)
+        own = np.diag(cosines).tolist()
+        others = [line[mask].tolist() for line, mask in zip(cosines, off, strict=True)]
+    shares = [_shares(lexical, id_, text) for id_, text in snippets.items()]
+    return estimate(own, others, [s for s, _ in shares], [r for _, r in shares], count, unit=unit)
+
+
+def _cosines(
+    store: ChromaStore, snippets: Mapping[str, str], embed: Embed
+) -> tuple[Matrix, bool]:
+    """Of each snippet (a row) with each record, and whether all records have length 1."""
+    vectors = store.vectors(snippets).by_id()
+    ids = [id_ for id_ in snippets if id_ in vectors]
+    rows = np.array([vectors[id_] for id_ in ids], dtype=np.float64)
+    asked = np.array(embed([snippets[id_] for id_ in ids]), dtype=np.float64)
+    lengths = np.linalg.norm(rows, axis=1)
+    asked /= np.maximum(np.linalg.norm(asked, axis=1, keepdims=True), 1e-30)
+    cosines = asked @ (rows / np.maximum(lengths, 1e-30)[:, None]).T
+    return cosines, bool((abs(lengths - 1.0) < _LENGTH_1).all())
+
+
+def _shares(lexical: LexicalIndex, id_: str, text: str) -> tuple[float, float]:
+    """What a snippet's own record covers of it, and the best other one."""
+    hits = lexical.search(text, 2)
+    most = lexical.max_score(text)
+    own = lexical.search(text, 1, where=Ids(frozenset([id_])))
+    if not own or not most:
+        return 0.0, 0.0
+    rival = max((hit.score for hit in hits if hit.id != id_), default=0.0)
+    return own[0].score / most, max(0.0, rival) / most
