@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary, ref
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.values import OWN_KEYS
 from langchain_chroma_hybrid.embeddings.chroma.stored import StoredEmbeddings
 from langchain_chroma_hybrid.embeddings.chroma.trust import NOBODY
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.query.values import Outcome, Step, Trace
 
 # Under this key `explain=True` puts each leg's view into a copy of the metadata.
-EXPLAIN_KEY = "retrieval"
+EXPLAIN_KEY = f"{OWN_KEYS}explanation"
 
 # A handle lives as long as the store that it was made for: retrievers come and go with every
 # configurable call and must not open the collection anew each time.
@@ -129,7 +130,9 @@ def _embedder(vectorstore: Chroma) -> Embedder:
 
 def document_of(record: Record) -> Document:
     """A record as a document, with a copy of its metadata; no text becomes an empty one."""
-    return Document(page_content=record.text or "", metadata=dict(record.metadata), id=record.id)
+    # Chroma gives keys in another order each time, and who compares documents may do it as JSON.
+    metadata = dict(sorted(record.metadata.items()))
+    return Document(page_content=record.text or "", metadata=metadata, id=record.id)
 
 
 def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
