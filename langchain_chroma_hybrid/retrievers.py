@@ -98,7 +98,7 @@ class ChromaHybridRetriever(BaseRetriever):
     base_where_document: Mapping[str, Any] | None = None
     """A `where_document` that is ANDed with every call; nothing at run time can widen it."""
     score_threshold: float | None = None
-    """Drop documents whose fused score is lower, 0..1."""
+    """Drop records whose relevance (0..1, see `Hit.relevance`) is lower, before the cut to `k`."""
     score_key: str | None = None
     """Metadata key for the fused score (0..1, higher is better) in the returned copy, such as
     `chroma_hybrid_score`: it has to begin with `chroma_hybrid_`, is never stored, and makes
@@ -321,7 +321,10 @@ class ChromaHybridRetriever(BaseRetriever):
         where = values.pop("filter")
         # From the frozen fields, each time: nothing that a subclass leaves out can lose them.
         base = _read_base(self.base_filter, self.base_where_document)
-        return SearchRequest(query, where=where, base=base, further=further, **values)
+        scored = self.score_key is not None
+        return SearchRequest(
+            query, where=where, base=base, further=further, with_relevance=scored, **values
+        )
 
     def _documents(self, result: SearchResult, explain: bool) -> list[Document]:
         """Hits as documents, with what is asked for under keys of our own in their copies."""
@@ -329,7 +332,7 @@ class ChromaHybridRetriever(BaseRetriever):
         for hit in result.hits:
             document = bridge.document_of(hit.record)
             if self.score_key is not None:
-                document.metadata[self.score_key] = hit.score
+                document.metadata[self.score_key] = hit.relevance
             if explain:
                 document.metadata[bridge.EXPLAIN_KEY] = bridge.explanation_of(hit, result)
             documents.append(document)

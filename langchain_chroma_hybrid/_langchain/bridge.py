@@ -136,10 +136,12 @@ def document_of(record: Record) -> Document:
 
 
 def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
-    """What each leg had to say about a hit, and notes on the query, in plain values."""
+    """Relevance, each leg's view of the hit, and what is to say on the query, in plain values."""
     ways = {leg.name: leg.filtered_by for leg in result.legs}
-    notes = {"notes": list(result.notes)} if result.notes else {}
-    return notes | {
+    said: dict[str, Any] = {"relevance": hit.relevance}
+    said |= {"notes": list(result.notes)} if result.notes else {}
+    said |= {"unmatched": list(result.unmatched)} if result.unmatched else {}
+    return said | {
         leg.name: {
             "rank": leg.rank,
             "score": leg.score,
