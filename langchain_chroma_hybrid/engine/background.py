@@ -88,8 +88,10 @@ class CollectionBackground:
         return None
 
 
-def _is_whole(content: Mapping[str, object]) -> bool:
+def _is_whole(content: object) -> bool:
     expected = asdict(Background())
+    if not isinstance(content, dict):
+        return False
     return content.keys() == expected.keys() and all(
         isinstance(content[name], type(value)) and np.isfinite(value)
         for name, value in expected.items()

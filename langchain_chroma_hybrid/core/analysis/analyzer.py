@@ -206,15 +206,32 @@ class Analyzer:
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text` that terms of `query` match: disjoint, ascending."""
-        wanted = {term.text for term in self.query(query)}
-        hits = (token for token in self.tokens(text) if not wanted.isdisjoint(token.terms))
+        terms = self.query(query)
+        wanted = {term.text for term in terms}
+        hits = [(t.start, t.end) for t in self.tokens(text) if not wanted.isdisjoint(t.terms)]
+        phrases = [term.parts for term in terms if len(term.parts) > 1]
         spans: list[tuple[int, int]] = []
-        for start, end in sorted((token.start, token.end) for token in hits):
+        for start, end in sorted(hits + (self._found(phrases, text) if phrases else [])):
             if spans and start <= spans[-1][1]:
                 spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
             else:
                 spans.append((start, end))
         return spans
+
+    def _found(self, phrases: list[tuple[str, ...]], text: str) -> list[tuple[int, int]]:
+        """Where the main sequence of `text` has the terms of a phrase one after the other."""
+        places = [
+            (match.start() + piece.start, match.start() + piece.end, piece.term)
+            for match in self._chunks(text).finditer(text)
+            for piece in self._entry(match[0]).pieces
+            if piece.main
+        ]
+        return [
+            (places[at][0], places[at + len(phrase) - 1][1])
+            for phrase in phrases
+            for at in range(len(places) - len(phrase) + 1)
+            if all(places[at + n][2] == term for n, term in enumerate(phrase))
+        ]
 
     def _chunks(self, text: str) -> re.Pattern[str]:
         return self._patterns[text.isascii()]

@@ -39,7 +39,10 @@ class QueryWord:
 def query_words(analyzer: Analyzer, text: str) -> list[QueryWord]:
     """The distinct words of `text` in order, without stop words."""
     words = (word for group in analyzer.words(text) for word in _read(group))
-    return list({word.text.casefold(): word for word in words}.values())
+    distinct: dict[str, QueryWord] = {}
+    for word in words:
+        distinct.setdefault(word.text.casefold(), word)
+    return list(distinct.values())
 
 
 def wanted(text: str) -> str:
