@@ -47,7 +47,7 @@ show("ChromaHybridRetriever", hybrid.invoke(query, filter={"tenant": "b"}))
 
 # And with scores, 0 to 1.
 for hit in hybrid.search(query, filter={"tenant": "b"}).hits:
-    print(f"  {hit.score:.2f}  {hit.record.text}")
+    print(f"  {hit.relevance:.2f}  {hit.record.text}")
 
 # The very same fusion, for a first comparison: weights, c and RRF mean the same.
 same = ChromaHybridRetriever.from_vectorstore(chroma, k=2, fusion="rrf", c=60, weights=[0.5, 0.5])

@@ -17,11 +17,11 @@ from langchain_chroma_hybrid.core.filters import Ids
 from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, field_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-    from langchain_chroma_hybrid.engine.chroma.vectors import Matrix
+    from langchain_chroma_hybrid.engine.chroma.vectors import Matrix, Vector
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
     Embed = Callable[[list[str]], Sequence[Sequence[float]]]
@@ -106,28 +106,35 @@ def _estimated(
     records = store.fetch(lexical.sample(SAMPLE))
     texts = {i: " ".join(t for f in fields for t in field_texts(r, f)) for i, r in records.items()}
     snippets = {id_: snippet(text) for id_, text in texts.items() if text.strip()}
-    own, others, unit = [], [], False
-    if embed is not None and snippets:
-        cosines, unit = _cosines(store, snippets, embed)
-        off = ~np.eye(len(cosines), dtype=bool)
-        own = np.diag(cosines).tolist()
-        others = [line[mask].tolist() for line, mask in zip(cosines, off, strict=True)]
     shares = [_shares(lexical, id_, text) for id_, text in snippets.items()]
-    return estimate(own, others, [s for s, _ in shares], [r for _, r in shares], count, unit=unit)
+    of_words = [share for share, _ in shares], [rival for _, rival in shares], count
+    vectors = store.vectors(records).by_id() if embed is not None else {}
+    if embed is None or not vectors:
+        return estimate((), (), *of_words)
+    rows, unit = _normalized([vectors[id_] for id_ in vectors])
+    between = _apart(rows @ rows.T)
+    own, others = [], []
+    if known := [id_ for id_ in vectors if id_ in snippets]:
+        asked, _ = _normalized(embed([snippets[id_] for id_ in known]))
+        own_rows = rows[[id_ in snippets for id_ in vectors]]
+        cosines = asked @ own_rows.T
+        own, others = np.diag(cosines).tolist(), _apart(cosines)
+    seen = [cosine for line in between for cosine in line]
+    return estimate(own, others, *of_words, between=seen, unit=unit)
 
 
-def _cosines(
-    store: ChromaStore, snippets: Mapping[str, str], embed: Embed
-) -> tuple[Matrix, bool]:
-    """Of each snippet (a row) with each record, and whether all records have length 1."""
-    vectors = store.vectors(snippets).by_id()
-    ids = [id_ for id_ in snippets if id_ in vectors]
-    rows = np.array([vectors[id_] for id_ in ids], dtype=np.float64)
-    asked = np.array(embed([snippets[id_] for id_ in ids]), dtype=np.float64)
+def _normalized(vectors: Sequence[Vector] | Sequence[Sequence[float]]) -> tuple[Matrix, bool]:
+    """Vectors of length 1, as rows, and whether they had it before."""
+    rows = np.array(vectors, dtype=np.float64)
     lengths = np.linalg.norm(rows, axis=1)
-    asked /= np.maximum(np.linalg.norm(asked, axis=1, keepdims=True), 1e-30)
-    cosines = asked @ (rows / np.maximum(lengths, 1e-30)[:, None]).T
-    return cosines, bool((abs(lengths - 1.0) < _LENGTH_1).all())
+    unit = bool((abs(lengths - 1.0) < _LENGTH_1).all())
+    return rows / np.maximum(lengths, 1e-30)[:, None], unit
+
+
+def _apart(cosines: Matrix) -> list[list[float]]:
+    """By row, what is not on the diagonal."""
+    off = ~np.eye(len(cosines), dtype=bool)
+    return [line[mask].tolist() for line, mask in zip(cosines, off, strict=True)]
 
 
 def _shares(lexical: LexicalIndex, id_: str, text: str) -> tuple[float, float]:

@@ -44,7 +44,9 @@ class Judge:
         background: Background,
     ) -> None:
         self._plan, self._store, self._lexical = plan, store, lexical
-        self._background = background
+        # Without words the query is as a record is, such as a picture among pictures.
+        by_vector = plan.request.text is None
+        self._background = background.between_records() if by_vector else background
         self._legs = {outcome.name: outcome for outcome in outcomes}
         self._distances = ranking.raw.get(VECTOR, {})
         vector = self._legs.get(VECTOR)
