@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
 PAGE = 2_000
+# How often vectors are looked for that the index lacks, and how often by the same client first.
+_LOOKS, _BRIEF = 6, 2
 # How often a second client is opened whose index Chroma fails to load.
 _ATTEMPTS = 5
 # What is remembered while nothing changes: Chroma gives vectors as boxed numbers, which takes
@@ -100,15 +102,15 @@ class VectorReader:
 
     def _read(self, ids: Sequence[str]) -> Vectors:
         """Vectors from Chroma; where this process' index lacks one, by a client opened anew."""
-        used = self._shared.second
-        try:
-            return self._read_pages(ids)
-        except InternalError:  # the index in this process' memory lacks one of them
-            if self._directory is None:
-                raise
-        with self._shared.opening:
-            if self._shared.second is used:  # else another thread was here first
-                self._switch_to_second_client()
+        for look in range(1, _LOOKS):
+            used = self._shared.second
+            with suppress(InternalError):  # the index in this process' memory lacks one of them
+                return self._read_pages(ids)
+            # What was deleted as it was read lacks for a moment, and another client is no help.
+            if look >= _BRIEF and self._directory is not None:
+                with self._shared.opening:
+                    if self._shared.second is used:  # else another thread was here first
+                        self._switch_to_second_client()
         return self._read_pages(ids)
 
     def _read_pages(self, ids: Sequence[str]) -> Vectors:
@@ -135,12 +137,15 @@ class VectorReader:
                     collection.get(ids=list(came), include=["embeddings"])
             except InternalError:
                 return False
-            if went and _still_finds(collection, went):
+            # What is there again, perhaps by a write of ours, may be found and has to be the same.
+            back = set(collection.get(ids=list(went), include=[])["ids"]) if went else set()
+            gone = [id_ for id_ in went if id_ not in back]
+            if gone and _still_finds(collection, gone):
                 return False
-            if not changed:
+            if not changed and not back:
                 return True
             with self._anew() as now:
-                return _same_vectors(collection, now, changed)
+                return _same_vectors(collection, now, [*changed, *back])
 
     def replay(self) -> None:
         """Let Chroma finish the last write of a killed process, which only a new client does."""
