@@ -153,6 +153,18 @@ def test_groups_are_limited(store, mode):
     assert ids(one) == ids(found)
 
 
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "lexical", "two_step"])
+def test_duplicates_and_groups_together_take_room_only_for_what_is_let_in(mode):
+    store = make_store()
+    texts = ["pump pump pump", "pump pump x", "pump x y", "pump a b c d"]
+    keys = [{"g": 1, "v": "x"}, {"g": 2, "v": "x"}, {"g": 2, "v": "y"}, {"g": 3, "v": "z"}]
+    store.add_texts(texts, keys, ids=list("ABCD"))
+    options = {"dedupe_key": "g", "group_by": "v", "mode": mode}
+    for k in range(1, 6):
+        found = ids(store.similarity_search("pump", k=k, **options))
+        assert found == ["A", "C", "D"][:k]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

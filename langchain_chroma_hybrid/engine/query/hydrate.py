@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.fusion import Fused
+    from langchain_chroma_hybrid.core.search import SearchRequest
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
     from langchain_chroma_hybrid.engine.query.judge import Judge
@@ -39,6 +40,7 @@ def hydrate(
     request, demands = plan.request, plan.requirement
     found: list[tuple[Fused, Record]] = []
     relevances: dict[str, float] = {}
+    room = _Room(request)
     for chunk in _chunks(ranking.fused, request.k):
         read = _read(plan, chunk, store) if known is None else _known(chunk, known)
         new = [pair for pair in read if demands is None or demands.holds(pair[1])]
@@ -47,11 +49,7 @@ def hydrate(
             relevances |= {hit.id: value for (hit, _), value in zip(new, judged, strict=True)}
             threshold = request.score_threshold or 0.0
             new = [pair for pair in new if relevances[pair[0].id] >= threshold]
-        found += new
-        if request.dedupe_key is not None:
-            found = _limited(found, request.dedupe_key, 1)
-        if request.group_by is not None:
-            found = _limited(found, request.group_by, request.group_limit)
+        found += [pair for pair in new if room.admits(pair[1])]
         if len(found) >= request.k:
             break
     best = found[: request.k]
@@ -102,20 +100,28 @@ def _chunks(fused: Sequence[Fused], size: int) -> Iterator[Sequence[Fused]]:
         start, size = start + size, size * 2
 
 
-def _limited(
-    found: list[tuple[Fused, Record]], key: str, limit: int
-) -> list[tuple[Fused, Record]]:
-    """The best `limit` of each value under `key`; records without the key all stay."""
-    seen: Counter[object] = Counter()
-    kept = []
-    for hit, record in found:
-        value = record.metadata.get(key)
-        # With its type, as in filters: `True` is not 1.
-        kind = type(value), tuple(value) if isinstance(value, list) else value
-        seen[kind] += 1
-        if value is None or seen[kind] <= limit:
-            kept.append((hit, record))
-    return kept
+class _Room:
+    """What `dedupe_key` and `group_by` leave room for: records are let in best first."""
+
+    def __init__(self, request: SearchRequest) -> None:
+        limits = ((request.dedupe_key, 1), (request.group_by, request.group_limit))
+        self._limits = [(key, limit) for key, limit in limits if key is not None]
+        self._seen: Counter[object] = Counter()
+
+    def admits(self, record: Record) -> bool:
+        """Whether there is room by every key; only what is let in takes some of it."""
+        places = []
+        for key, limit in self._limits:
+            value = record.metadata.get(key)
+            if value is None:  # records without the key are all let in
+                continue
+            # With its type, as in filters: `True` is not 1.
+            place = limit, key, type(value), tuple(value) if isinstance(value, list) else value
+            if self._seen[place] >= limit:
+                return False
+            places.append(place)
+        self._seen.update(places)
+        return True
 
 
 def _vectors(
