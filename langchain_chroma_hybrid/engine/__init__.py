@@ -26,5 +26,6 @@ Who holds one of these locks takes only locks that come after it:
 22. `engine/chroma/token_cache._lock`
 23. `engine/chroma/vectors._lock`
 
-The locks of files in a log's folder are never waited for.
+An index that is built beside another one has locks of its own, of which `_files._threads` comes
+before that of the other. The locks of files in a log's folder are never waited for.
 """

@@ -69,8 +69,8 @@ class LexicalHalf:
 
     @property
     def version(self) -> object:
-        """Another one when the index is made anew, in place or altogether."""
-        return self, self.freshness.rebuilds
+        """Another one when the index is made anew, in place, beside itself or altogether."""
+        return self, self.freshness.rebuilds, self.freshness.upgrade.outdated
 
     def filters_by_chroma(self, store: ChromaStore) -> bool:
         """Whether a filtered vector leg must ask Chroma: others may have changed metadata."""

@@ -144,6 +144,8 @@ class HybridIndex:
                 unused = half.lexical.unused_fields() if LEXICAL in plan.weights else ()
                 named = ", ".join(map(repr, unused))
                 notes = (f"lexical_fields: no record has {named}",) if unused else ()
+                upgrade = half.freshness.upgrade.note
+                notes = (upgrade, *notes) if upgrade else notes
                 known = half.lexical, version, notes, tried, self._background(half, plan)
                 return Query(plan, self.store, request, route, start, *known)
         except (CollectionError, InvalidArgumentError):

@@ -120,6 +120,9 @@ class LexicalIndex(Protocol):
     def unused_fields(self) -> Collection[str]:
         """Names among the fields that are searched under which no record has anything."""
 
+    def without_text(self, ids: Collection[str] | None = None) -> frozenset[str]:
+        """Those of `ids` (of all records for None) with no term in any of the searched fields."""
+
     def foreign_commits(self) -> int:
         """A number that grows when other objects are found to have committed, of whichever process.
 
@@ -131,3 +134,25 @@ class LexicalIndex(Protocol):
 
     def close(self) -> None:
         """Release files and locks. Reading afterwards is an error."""
+
+
+@runtime_checkable
+class Replaceable(LexicalIndex, Protocol):
+    """An index that an older version may have built, and that answers while it is built anew."""
+
+    @property
+    def outdated(self) -> bool:
+        """Whether it was last seen to be of an older version."""
+
+    def last_commit(self) -> object:
+        """Another value after each commit, of whichever process."""
+
+    def successor(self) -> AbstractContextManager[LexicalIndex]:
+        """An index of today's version beside this one, which nobody else has inside the block.
+
+        Raises:
+            IndexLockedError: another thread or process has it, or has put it in place.
+        """
+
+    def switch(self) -> None:
+        """Be the successor from now on, in one step for all processes; for who has locked both."""

@@ -221,6 +221,13 @@ class RankBM25Index:
         """None: only the text is searched."""
         return ()
 
+    def without_text(self, ids: Collection[str] | None = None) -> frozenset[str]:
+        """Those of `ids` (of all records for None) whose text holds no term."""
+        statistics = self._current()
+        known = {at for records in statistics.postings.values() for at in records}
+        found = (r.id for at, r in enumerate(statistics.records) if at not in known)
+        return frozenset(found if ids is None else set(ids).intersection(found))
+
     def foreign_commits(self) -> int:
         """0: nobody else can write."""
         return 0

@@ -68,7 +68,7 @@ def unstemmed(analyzer: Analyzer) -> Analyzer:
     """`analyzer` without its stemmer: itself where it has none."""
     if analyzer.language is None or analyzer.preprocess_func is not None:
         return analyzer
-    return Analyzer(None)
+    return Analyzer(None, version=analyzer.version)
 
 
 def whole_forms(analyzer: Analyzer, text: str) -> list[str]:

@@ -23,16 +23,21 @@ from langchain_chroma_hybrid.core.analysis.stop_words import ISO_CODES, STOP_WOR
 from langchain_chroma_hybrid.core.analysis.subwords import MAX_TERM, Piece, Splitter, bounded
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
-__all__ = ["MAX_TERM", "Analyzer", "QueryTerm", "Token"]
+__all__ = ["MAX_TERM", "RULES", "Analyzer", "QueryTerm", "Token", "version_and_settings"]
 
-# Part of every fingerprint: raise it with any change that can change the terms of a document.
-VERSION = 3
+RULES: dict[int, Callable[[str | None], Splitter]] = {3: Splitter}
+"""How chunks of text become terms, by version: what does it for a stemmer's language.
+
+Part of every fingerprint. A change that can change the terms of a document is a new version beside
+the others: an index is asked by the rules that it was built by, until it is built anew.
+"""
 
 _CACHE_ENTRIES = 1 << 15
 _CACHED_LENGTH = 64
 _LOOK_AHEAD = 4096
 _SPACE = re.compile(r"\s")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_STEMMER_DIGEST = re.compile(r"^(\w+)-[0-9a-f]{12}(?=:stop-)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +84,14 @@ class Analyzer:
         preprocess_func: the caller's own tokenizer, used as it is for documents and queries;
             nothing is stemmed or folded then, and `language` has no effect.
         name: stands for `preprocess_func` in the fingerprint; lambdas and partials need it.
+        version: of the rules by which texts become terms; None means the latest.
 
     Attributes:
         fingerprint: equal for analyzers that index alike, in every process and on every machine.
 
     Raises:
-        InvalidArgumentError: unknown language, no stop words for it, or a tokenizer that has no
-            name or (while analysing) does not return a list of str.
+        InvalidArgumentError: unknown language or version, no stop words for the language, or a
+            tokenizer that has no name or (while analysing) does not return a list of str.
     """
 
     def __init__(
@@ -95,29 +101,39 @@ class Analyzer:
         stop_words: bool | Collection[str] | None = None,
         preprocess_func: Callable[[str], list[str]] | None = None,
         name: str | None = None,
+        version: int | None = None,
     ) -> None:
+        self.version = _version(version)
         self.language = _language(language)
         self.preprocess_func = preprocess_func
         self.stop_words = _stop_words(stop_words, self.language, preprocess_func)
         self.fingerprint = self._fingerprint(name)
         self._name = name
         self._patterns = scripts.chunks(), scripts.chunks(ascii_only=True)
-        self._splitter = Splitter(self.language)
+        self._splitter = RULES[self.version](self.language)
         self._cache: dict[str, _Entry] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The stemmers belong to threads: a copy is built anew.
-        again = partial(
+        return self._again(self.version), ()
+
+    def _again(self, version: int) -> partial[Analyzer]:
+        return partial(
             type(self),
             self.language,
             stop_words=self.stop_words or False,
             preprocess_func=self.preprocess_func,
             name=self._name,
+            version=version,
         )
-        return again, ()
 
     def __repr__(self) -> str:
         return f"Analyzer({self.fingerprint!r})"
+
+    def by_rules(self, version: int) -> Analyzer:
+        """The same settings by the rules of `version`; by the nearest where those are no more."""
+        known = min(RULES, key=lambda each: abs(each - version))
+        return self if known == self.version else self._again(known)()
 
     def document(self, text: str) -> list[str]:
         """Terms to index: the main sequence in text order, then the extras."""
@@ -291,11 +307,21 @@ class Analyzer:
 
     def _fingerprint(self, name: str | None) -> str:
         if self.preprocess_func is not None:
-            return f"{VERSION}:preprocess:{name or _qualified_name(self.preprocess_func)}"
+            return f"{self.version}:preprocess:{name or _qualified_name(self.preprocess_func)}"
         stemmer = _stemmer_digest(self.language) if self.language else "unstemmed"
         words = "\0".join(sorted(self.stop_words)).encode()
         stopped = hashlib.blake2b(words, digest_size=4).hexdigest() if words else "none"
-        return f"{VERSION}:{stemmer}:stop-{stopped}"
+        return f"{self.version}:{stemmer}:stop-{stopped}"
+
+
+def version_and_settings(fingerprint: str) -> tuple[int, str]:
+    """The version of the rules, and what a user has chosen: not which stems his stemmer makes.
+
+    Raises:
+        ValueError: it is no fingerprint.
+    """
+    version, _, settings = fingerprint.partition(":")
+    return int(version), _STEMMER_DIGEST.sub(r"\1", settings)
 
 
 def _widest_first(piece: Piece) -> tuple[int, int]:
@@ -305,6 +331,12 @@ def _widest_first(piece: Piece) -> tuple[int, int]:
 def _indexable(token: str) -> str:
     """A user's token in a form that every engine can store: one word, valid Unicode, bounded."""
     return bounded(_SURROGATE.sub("\ufffd", _SPACE.sub("␣", token)))
+
+
+def _version(version: int | None) -> int:
+    if version is not None and version not in RULES:
+        raise InvalidArgumentError.of("version", version, f"None or one of {[*RULES]}")
+    return max(RULES) if version is None else version
 
 
 def _language(language: str | None) -> str | None:
@@ -360,4 +392,4 @@ def _qualified_name(function: Callable[..., object]) -> str:
     name = getattr(function, "__qualname__", "<unnamed>")
     if "<" in name:
         raise InvalidArgumentError.of("name", None, "a name: preprocess_func has none of its own")
-    return f"{function.__module__}.{name}"
+    return f"{getattr(function, '__module__', None) or 'builtins'}.{name}"  # `str.split` has none
