@@ -4,7 +4,7 @@ Who holds one of these locks takes only locks that come after it:
 
 1. `engine/handle._lock`
 2. `engine/registry._lock`
-3. `engine/background._lock`
+3. `engine/query/background._lock`
 4. `engine/sync/freshness._lock`
 5. `engine/sync/writer._flushing`
 6. `_files._threads`

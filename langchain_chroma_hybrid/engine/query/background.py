@@ -67,6 +67,7 @@ class CollectionBackground:
     def _whole(
         self, store: ChromaStore, lexical: LexicalIndex, count: int, embed: Embed
     ) -> Background:
+        """Estimated with cosines, and kept; of words alone where the model fails."""
         try:
             self._known = _estimated(store, lexical, count, embed)
         except Exception as error:  # noqa: BLE001  # whatever a model raises: relevance does without
