@@ -132,7 +132,7 @@ def _codes(searched: Searched, random: np.random.Generator) -> list[tuple[str, s
     codes: dict[str, str] = {}
     for row in random.permutation(len(searched.records)):
         for code in _CODE.findall(searched.records[row].text or ""):
-            places = [n for n, c in enumerate(code) if c.isdigit()]
+            places = [n for n, c in enumerate(code) if c.isdecimal()]
             at = int(random.choice(places))
             changed = f"{code[:at]}{(int(code[at]) + 1 + random.integers(9)) % 10}{code[at + 1 :]}"
             if searched.known[code.lower()] in (1, 2) and not _occurs(searched, changed):

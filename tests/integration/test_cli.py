@@ -126,7 +126,8 @@ def test_search_finds_what_the_retriever_finds(own, tmp_path):
     expected = ChromaHybridRetriever.from_vectorstore(store).search("red pump", **options).hits
     typed = ("-k", 3, "--weights", "0.3,0.7", "--fusion", "rrf", "--where", '{"tenant": "a"}')
     found = lines(run("search", "red pump", "--path", own, "--json", *typed))
-    assert [(hit["id"], hit["relevance"]) for hit in found] == [(h.id, h.relevance) for h in expected]
+    pairs = [(hit["id"], hit["relevance"]) for hit in found]
+    assert pairs == [(hit.id, hit.relevance) for hit in expected]
     assert [hit["rank"] for hit in found] == [1, 2, 3]
     assert found[0]["text"] == expected[0].record.text
     assert {leg["name"] for leg in found[0]["legs"]} == {"lexical", "vector"}
