@@ -22,6 +22,9 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 DEFAULT_C = 60
 DEFAULT_FUSION = "adaptive"
 
+HEAD = 20
+"""Places that `adaptive` gives by score; what follows is in order of reciprocal ranks."""
+
 SHARPNESS = 1.25
 """Exponent of `above_background`: > 1 lets the head of a list count for more than its tail."""
 
@@ -130,13 +133,20 @@ FUSIONS = ("rrf", *NORMALIZERS)
 
 
 def fuse(
-    lists: Sequence[RankedList], fusion: str, *, c: float = DEFAULT_C, depth: int | None = None
+    lists: Sequence[RankedList],
+    fusion: str,
+    *,
+    c: float = DEFAULT_C,
+    depth: int | None = None,
+    deep: Sequence[float] | None = None,
 ) -> list[Fused]:
     """Fuse `lists` into one, best first.
 
     `rrf` scores `sum(w / (c + rank))`, scaled so that the first place everywhere is 1; the others
     score `sum(w * normalised) / sum(w)`. `adaptive` is no exception: the weights that suit the
-    query come from `core.confidence.weigh`, before.
+    query come from `core.confidence.weigh`, before; but after the first `HEAD` places it goes on in
+    order of reciprocal ranks, with scores below theirs: what a leg has in its hundredth place is
+    worth next to nothing by score, and finds what the others do not have.
 
     Args:
         lists: one per leg, with distinct ids each.
@@ -144,12 +154,16 @@ def fuse(
         c: the constant of `rrf`.
         depth: fuse the first `depth` of each list only. What lies deeper follows in order of its
             best rank with falling scores, so that asking for more never changes what came before.
+        deep: the weights of the lists behind the head of `adaptive`; None means those that they
+            have.
 
     Raises:
         InvalidArgumentError: unknown `fusion`.
     """
     heads = lists if depth is None else [ranked.head(depth) for ranked in lists]
     pool = _fuse_heads(heads, _contributions(heads, fusion, c))
+    if fusion == "adaptive" and len(heads) > 1 and len(pool) > HEAD:
+        pool = pool[:HEAD] + _by_ranks(heads, pool[HEAD - 1 :], c, deep)
     deeper = depth is not None and any(len(ranked.ids) > depth for ranked in lists)
     return pool + _tail(lists, depth or 0, pool) if deeper else pool
 
@@ -185,6 +199,22 @@ def _fuse_heads(
     best = map(min, far, *[map(place.get, ids, far) for place in places])
     order = sorted(zip(minus, best, ids, ranks, normalized, strict=True))
     return [Fused(id_, -score, where, row) for score, _, id_, where, row in order]
+
+
+def _by_ranks(
+    heads: Sequence[RankedList], pool: Sequence[Fused], c: float, deep: Sequence[float] | None
+) -> list[Fused]:
+    """All but the first of `pool` in order of reciprocal ranks, with scores below the first's."""
+    weights = [ranked.weight for ranked in heads] if deep is None else deep
+    lists = [replace(ranked, weight=w) for ranked, w in zip(heads, weights, strict=True)]
+    by_ranks = _fuse_heads(lists, _contributions(lists, "rrf", c))
+    found = {hit.id: hit for hit in pool[1:]}
+    floor = pool[0].score
+    return [
+        found[hit.id]._replace(score=floor * hit.score)
+        for hit in by_ranks
+        if hit.id in found
+    ]
 
 
 def _tail(lists: Sequence[RankedList], depth: int, pool: Sequence[Fused]) -> list[Fused]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from langchain_chroma_hybrid.core.fusion import FUSIONS, Fused, RankedList, fuse, rescale
 
-IDS = [f"d{n}" for n in range(12)]
+IDS = [f"d{n:02}" for n in range(26)]  # more than `HEAD`
 EXTREME = (0.0, -0.0, 5e-324, -5e-324, 1e-300, 1.0, -1.0, 1e300, 1.7e308, -1.7e308)
 quick = settings(max_examples=60, deadline=None)
 extreme_scores = st.sampled_from(EXTREME) | st.floats(allow_nan=False, allow_infinity=False)

@@ -45,7 +45,9 @@ def rank(
     if plan.request.fusion == "adaptive" and plan.request.weights is None:
         lists = weigh(lists, plan.depth)
     weights = {leg.name: ranked.weight for leg, ranked in zip(legs, lists, strict=True)}
-    fused = fuse(lists, plan.request.fusion, c=plan.request.c, depth=plan.depth)
+    # What suits a query is told by the best hits, and says little on those far behind them.
+    deep = list(plan.weights.values())
+    fused = fuse(lists, plan.request.fusion, c=plan.request.c, depth=plan.depth, deep=deep)
     return Ranking(fused, weights, raw)
 
 
