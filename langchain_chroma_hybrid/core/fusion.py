@@ -2,7 +2,8 @@
 
 Rules that hold for every fusion here:
 
-* Any number of lists; an id that a list does not hold gets the worst value from it, never the best.
+* Any number of lists; an id that a list does not hold gets the worst value from it, never the best,
+  unless the list cannot know it: then `UNKNOWN` of what the others give it.
 * More weight for its best leg, a better score or a better rank never makes a result worse.
 * Ties go to the better best rank, then to the smaller id, so that equal input gives equal output.
 * Scores are 0..1, higher is better; 1 needs the best value in every list.
@@ -25,6 +26,9 @@ DEFAULT_FUSION = "adaptive"
 HEAD = 20
 """Places that `adaptive` gives by score; what follows is in order of reciprocal ranks."""
 
+UNKNOWN = 0.75
+"""What a list is taken to say of records that it cannot know, as a share of what the others say."""
+
 SHARPNESS = 1.25
 """Exponent of `above_background`: > 1 lets the head of a list count for more than its tail."""
 
@@ -42,6 +46,7 @@ class RankedList:
             serves.
         ceiling: a score that no record exceeds for this query; None when there is no bound. Only
             `core.confidence` reads it.
+        unknown: ids that the leg could not have found, such as records without text for BM25.
     """
 
     ids: Sequence[str]
@@ -50,6 +55,7 @@ class RankedList:
     floor: float | None = None
     background: float | None = None
     ceiling: float | None = None
+    unknown: frozenset[str] = frozenset()
 
     def head(self, depth: int) -> RankedList:
         """The first `depth` entries."""
@@ -191,6 +197,8 @@ def _fuse_heads(
     values = [dict(zip(r.ids, v, strict=True)) for r, v in zip(lists, contributions, strict=True)]
     ranks = list(zip(*[map(place.get, ids) for place in places], strict=True))
     columns = [list(map(value.get, ids, repeat(0.0))) for value in values]
+    if any(ranked.unknown for ranked in lists):
+        columns = _with_unknown(lists, ids, columns)
     shares = [[w * value for value in column] for w, column in zip(weights, columns, strict=True)]
     minus = [-sum_ / total for sum_ in map(math.fsum, zip(*shares, strict=True))]
     normalized = zip(*columns, strict=True)
@@ -199,6 +207,24 @@ def _fuse_heads(
     best = map(min, far, *[map(place.get, ids, far) for place in places])
     order = sorted(zip(minus, best, ids, ranks, normalized, strict=True))
     return [Fused(id_, -score, where, row) for score, _, id_, where, row in order]
+
+
+def _with_unknown(
+    lists: Sequence[RankedList], ids: Sequence[str], columns: Sequence[Sequence[float]]
+) -> list[list[float]]:
+    """The columns of values, where a list has no say with `UNKNOWN` of what the others say."""
+    filled = [list(column) for column in columns]
+    for row, id_ in enumerate(ids):
+        knows = [id_ not in ranked.unknown for ranked in lists]
+        total = math.fsum(r.weight for r, known in zip(lists, knows, strict=True) if known)
+        if all(knows) or not total:
+            continue
+        said = [r.weight * column[row] for r, column in zip(lists, columns, strict=True)]
+        mean = math.fsum(value for value, known in zip(said, knows, strict=True) if known) / total
+        for column, known in zip(filled, knows, strict=True):
+            if not known:
+                column[row] = UNKNOWN * mean
+    return filled
 
 
 def _by_ranks(
