@@ -56,7 +56,7 @@ def test_a_record_without_text_is_found_beside_those_with():
     assert (lexical.rank, lexical.terms) == (None, ())
     assert lexical.normalized == pytest.approx(UNKNOWN * vector.normalized)
     # Its relevance is told by its vector alone.
-    assert silent.relevance > 0.5 > hits[2].relevance
+    assert silent.relevance > 0.5
 
 
 @pytest.mark.parametrize("mode", ["vector", "lexical", "two_step", "hybrid"])
