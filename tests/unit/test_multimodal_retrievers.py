@@ -79,7 +79,7 @@ def test_explain_score_threshold_and_unknown_names(collection):
     assert set(best.metadata["chroma_hybrid_explanation"]) - {"notes"} == {
         *("relevance", "lexical", "vector")
     }
-    assert retriever.invoke("", image=colours.picture("red"), score_threshold=1.0) != []
+    assert retriever.invoke("", image=colours.picture("red"), score_threshold=0.9) != []
     with pytest.raises(UnknownArgumentError, match="picture"):
         retriever.invoke("soup", picture="red.png")
     with pytest.raises(UnknownArgumentError, match="picture"):
