@@ -146,7 +146,10 @@ class HybridIndex:
                 notes = (f"lexical_fields: no record has {named}",) if unused else ()
                 upgrade = half.freshness.upgrade.note
                 notes = (upgrade, *notes) if upgrade else notes
-                known = half.lexical, version, notes, tried, self._background(half, plan)
+                background = self._background(half, plan)
+                if background is not None and half.background.note:
+                    notes = (*notes, half.background.note)
+                known = half.lexical, version, notes, tried, background
                 return Query(plan, self.store, request, route, start, *known)
         except (CollectionError, InvalidArgumentError):
             raise

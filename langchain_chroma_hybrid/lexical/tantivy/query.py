@@ -110,6 +110,7 @@ class QueryCompiler:
         return Query.const_score_query(Query.boolean_query(clauses), 0.0)
 
     def _assemble(self, draft: _Draft) -> Compiled:
+        """One query of all clauses, and the score that none exceeds."""
         terms = self._analyzer.query(" ".join(draft.words))
         found, weights = self._terms(terms)
         should, unknown = [*draft.should, *found], sum(weights.values())
