@@ -21,7 +21,15 @@ ChromaHybridWarning (UserWarning)              something that was given has no e
 
 from __future__ import annotations
 
+import reprlib
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from numbers import Number
+from pathlib import PurePath
+from types import NoneType
 from typing import TYPE_CHECKING, Self
+from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +49,7 @@ class InvalidArgumentError(ChromaHybridError, ValueError):
     @classmethod
     def of(cls, name: str, got: object, expected: str) -> Self:
         """Build the one message form: argument, what was expected, what was got."""
-        return cls(f"{name}: expected {expected}, got {_short(got)}")
+        return cls(f"{name}: expected {expected}, got {shown(got)}")
 
     @classmethod
     def of_kind(cls, name: str, got: object, expected: str) -> Self:
@@ -114,14 +122,40 @@ class WriteError(ChromaHybridError, RuntimeError):
 
 def kind_of(value: object) -> str:
     """What kind of value it is, for what must not stand in a message, such as document text."""
+    name = type(value).__name__
+    kind = f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
     if isinstance(value, str | bytes):
-        return f"a {type(value).__name__} of length {len(value)}"
-    return "None" if value is None else f"a {type(value).__name__}"
+        return f"{kind} of length {len(value)}"
+    return "None" if value is None else kind
 
 
-def _short(value: object, limit: int = 120) -> str:
+class _Plain(reprlib.Repr):
+    """Plain values as they are written; of all others the kind, since they may hold texts."""
+
+    _PLAIN = (str, bytes, Number, NoneType, Enum, date, time, timedelta, Decimal, PurePath, UUID)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 40
+        self.maxstring = self.maxlong = 10_000  # `shown` cuts, and says how long it is
+
+    def repr_instance(self, x: object, level: int) -> str:
+        """What is in no container, and no plain text or number."""
+        del level
+        if isinstance(x, type):
+            return f"the class {x.__name__}"
+        if isinstance(x, self._PLAIN) or type(x).__module__ == "numpy":
+            return repr(x)
+        name = getattr(x, "__name__", None)
+        return kind_of(x) if name is None else f"the function {name}"
+
+
+def shown(value: object, limit: int = 120) -> str:
+    """A value as messages show it, cut to `limit` characters."""
     try:
-        text = repr(value)
+        text = _Plain().repr(value)
+    except ValueError:  # an int of thousands of digits has no decimal form
+        text = f"a huge {type(value).__name__}"
     except Exception:  # noqa: BLE001  # what cannot be shown is named, or the error would be lost
         text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

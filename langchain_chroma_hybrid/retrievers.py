@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +36,7 @@ from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
     UnknownArgumentError,
     kind_of,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     """Chroma's `where`; a call may replace it."""
     where_document: Mapping[str, Any] | None = None
     """Chroma's `where_document`; a call may replace it."""
-    base_filter: Mapping[str, Any] | None = None
+    base_filter: Mapping[str, Any] | None = Field(default=None, repr=False)
     """A `where` that is ANDed with every call; nothing at run time can widen it."""
-    base_where_document: Mapping[str, Any] | None = None
+    base_where_document: Mapping[str, Any] | None = Field(default=None, repr=False)
     """A `where_document` that is ANDed with every call; nothing at run time can widen it."""
     score_threshold: float | None = None
     """Drop records whose relevance (0..1, see `Hit.relevance`) is lower, before the cut to `k`."""
@@ -147,12 +147,16 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         "what was given when the retriever was made, which nothing changes later"
     )
 
-    def __init__(self, **data: Any) -> None:
+    def __init__(self, *unnamed: Any, **data: Any) -> None:
+        if unnamed:
+            message = (
+                f"{type(self).__name__} takes its arguments by name: vectorstore=...; "
+                "from_vectorstore(...) takes a store by position, too"
+            )
+            raise UnknownArgumentError(message)
         # A method has the name of the option, as it has in the store.
-        known = [*_FIELDS, *type(self).model_fields]
         fields = {_FIELDS.get(name, name): value for name, value in data.items()}
-        given = {_OPTIONS.get(name, name): value for name, value in fields.items()}
-        reject_unknown(type(self).__name__, given, [n for n in known if n not in _UNSAID])
+        self._refuse_unknown(fields, type(self).__name__)
         store = data.get("vectorstore")
         if not isinstance(store, Chroma):
             expected = "a Chroma or a HybridChroma"
@@ -174,11 +178,16 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     @model_validator(mode="after")
     def _check(self) -> Self:
         """Check every value; reads nothing."""
-        parse(self.filter, self.where_document, names=("filter", "where_document"))
-        check(self._request("", {}))
         own_key("score_key", self.score_key)
-        self._choice({})
+        self._check_call({})
         return self
+
+    def _check_call(self, options: Mapping[str, Any]) -> None:
+        """Check what a call would go by with these `options`; reads nothing."""
+        request = self._request("", options)
+        parse(request.where, request.where_document, names=("filter", "where_document"))
+        check(request)
+        self._choice(options)
 
     @classmethod
     def from_vectorstore(
@@ -270,6 +279,7 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""
         self._refuse_fixed(kwargs)
+        self._refuse_unknown(kwargs, "configurable_fields")
         fields = {_FIELDS.get(name, name): value for name, value in kwargs.items()}
         return super().configurable_fields(**fields)
 
@@ -296,6 +306,12 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     def copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # type: ignore[override]  # pydantic 1 took parts away, too
         """`model_copy`, under the name that it had in pydantic 1."""
         return self.model_copy(update=update, deep=deep)
+
+    @classmethod
+    def _refuse_unknown(cls, names: Mapping[str, Any], where: str) -> None:
+        known = [*_FIELDS, *cls.model_fields]
+        given = {_OPTIONS.get(name, name): value for name, value in names.items()}
+        reject_unknown(where, given, [n for n in known if n not in _UNSAID])
 
     def _refuse_fixed(self, names: Mapping[str, Any]) -> None:
         for name in _FIXED:
@@ -396,7 +412,7 @@ def _ours(error: ValidationError) -> ChromaHybridError:
     name = str(first["loc"][0]) if first["loc"] else "ChromaHybridRetriever"
     expected = first["msg"].replace("Input should be", "expected")
     secret = name in _FIXED or not first["loc"]
-    got = kind_of(first["input"]) if secret else reprlib.repr(first["input"])
+    got = kind_of(first["input"]) if secret else shown(first["input"])
     return InvalidArgumentError(f"{_OPTIONS.get(name, name)}: {expected}, got {got}")
 
 

@@ -68,9 +68,7 @@ class HybridStoreRetriever(ChromaHybridRetriever, VectorStoreRetriever):
     @model_validator(mode="after")
     def _check_kwargs(self) -> Self:
         """Check `search_kwargs` as if they came with a call; reads nothing."""
-        merged = self._merged({})
-        self._request("", merged)
-        self._choice(merged)
+        self._check_call(self._merged({}))
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid._langchain import bridge
-from langchain_chroma_hybrid._langchain.arguments import named
+from langchain_chroma_hybrid._langchain.arguments import check_embeddings, named
+from langchain_chroma_hybrid._langchain.base import constructor_options
 from langchain_chroma_hybrid._langchain.searches import HybridSearch
 from langchain_chroma_hybrid.core.filters import parse, to_chroma
 from langchain_chroma_hybrid.core.validate import positive, reject_unknown
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
 _ADD_OPTIONS = ("texts", "metadatas", "ids", "batch_size")
+_DOCUMENT = "a Document (add_texts takes strings)"
 _GET_OPTIONS = ("ids", "where", "limit", "offset", "where_document", "include")
 
 
@@ -202,6 +205,9 @@ class HybridChroma(HybridSearch):
             InvalidArgumentError: a value that cannot be used, as Chroma says.
         """
         reject_unknown("get", unknown, _GET_OPTIONS)
+        for name, value in (("limit", limit), ("offset", offset)):
+            if value is not None and not (type(value) is int and value >= 0):
+                raise InvalidArgumentError.of(name, value, "a whole number >= 0")
         passing = parse(where, where_document)  # type: ignore[arg-type]  # a plain mapping
         conditions, document = to_chroma(passing)
         options = {"ids": ids, "limit": limit, "offset": offset, "include": include}
@@ -238,8 +244,7 @@ class HybridChroma(HybridSearch):
         **kwargs: Any,
     ) -> Self:
         """A store with `texts` in it; `further` as for Chroma, `kwargs` as for the constructor."""
-        _refuse_twice("from_texts", kwargs)
-        options = named(Chroma.from_texts, further, kwargs)
+        options = cls._options("from_texts", embedding, further, kwargs)
         store = cls(collection_name, embedding, persist_directory, **options)
         store.add_texts(texts, metadatas, ids)
         return store
@@ -256,18 +261,23 @@ class HybridChroma(HybridSearch):
         **kwargs: Any,
     ) -> Self:
         """`from_texts` for documents; `further` as for Chroma, `kwargs` as for the constructor."""
-        _refuse_twice("from_documents", kwargs)
-        options = named(Chroma.from_documents, further, kwargs)
+        options = cls._options("from_documents", embedding, further, kwargs)
         store = cls(collection_name, embedding, persist_directory, **options)
         store.add_documents(documents, **({} if ids is None else {"ids": ids}))
         return store
 
 
-def _refuse_twice(call: str, options: dict[str, Any]) -> None:
-    """Here the constructor's `embedding_function` is called as in Chroma."""
-    if "embedding_function" in options:
-        names = ("embedding", "ids", "collection_name", "persist_directory", "client", "mode")
-        reject_unknown(call, {"embedding_function": None}, (*names, "and all of the constructor's"))
+    @classmethod
+    def _options(
+        cls, call: str, embedding: Any, further: tuple[Any, ...], given: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What `call` hands to the constructor, where embeddings are called otherwise."""
+        options = named(getattr(Chroma, call), further, given)
+        own = inspect.signature(getattr(Chroma, call)).parameters
+        known = {*own, *constructor_options(cls)} - {"kwargs", "embedding_function"}
+        reject_unknown(call, options, sorted(known))
+        check_embeddings(embedding, "embedding")
+        return options
 
 
 def _columns(
@@ -279,7 +289,7 @@ def _columns(
     several = listed("documents", documents, "several Documents")
     for i, document in enumerate(several):
         if not isinstance(document, Document):
-            raise InvalidArgumentError.of_kind(f"documents[{i}]", document, "a Document")
+            raise InvalidArgumentError.of_kind(f"documents[{i}]", document, _DOCUMENT)
     return (
         [document.page_content for document in several],
         [document.metadata for document in several],

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._langchain.bridge import analyzer_of
-from langchain_chroma_hybrid.core.validate import number
+from langchain_chroma_hybrid.core.validate import number, reject_unknown
+from langchain_chroma_hybrid.engine.chroma.clients import check_settings, is_at
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
-from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
+from langchain_chroma_hybrid.errors import (
+    InvalidArgumentError,
+    UnknownArgumentError,
+    kind_of,
+    shown,
+)
 from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 from langchain_chroma_hybrid.lexical.texts import checked_fields
 
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
 
 DEFAULT_LANGUAGE = "english"
+_CONFIGURATION = ("hnsw", "spann", "embedding_function")
 _SEARCH_TYPES = ("similarity", "similarity_score_threshold", "mmr")
 
 
@@ -96,8 +103,49 @@ def check_place(collection_name: Any, persist_directory: Any) -> None:
         raise InvalidArgumentError.of("persist_directory", str(persist_directory), "a folder")
 
 
-def check_embeddings(embeddings: Any) -> None:
+def check_chroma(given: Mapping[str, Any]) -> None:
+    """Refuse arguments that Chroma would leave unread, or fail on without naming them.
+
+    Args:
+        given: all that Chroma's constructor takes, by name.
+
+    Raises:
+        InvalidArgumentError: says what to leave out, or what to give with it.
+    """
+    metadata = given.get("collection_metadata")
+    if not isinstance(metadata, dict | None):
+        raise InvalidArgumentError.of("collection_metadata", metadata, "a dict, or None")
+    configuration = given.get("collection_configuration")
+    if not isinstance(configuration, dict | None):
+        expected = "a dict such as {'hnsw': {'space': 'cosine'}}, or None"
+        raise InvalidArgumentError.of("collection_configuration", configuration, expected)
+    reject_unknown("collection_configuration", configuration or {}, _CONFIGURATION)
+    check_settings(given.get("client_settings"))
+    _check_place_of_client(given)
+
+
+def _check_place_of_client(given: Mapping[str, Any]) -> None:
+    """A client has its data where it has them, and only a host has a port."""
+    client, host = given.get("client"), given.get("host")
+    if client is None:
+        alone = [name for name in ("port", "ssl", "headers") if given.get(name) and host is None]
+        if alone:
+            expected = "host= with it, the server's name"
+            raise InvalidArgumentError.of_kind(alone[0], given[alone[0]], expected)
+        return
+    for name in ("persist_directory", "host", "chroma_cloud_api_key"):
+        if given.get(name) is not None and not is_at(client, name, given[name]):
+            expected = "to be left out beside client=, which has its data elsewhere"
+            place = "a key" if name == "chroma_cloud_api_key" else shown(given[name])
+            raise InvalidArgumentError(f"{name}: expected {expected}, got {place}")
+
+
+def check_embeddings(embeddings: Any, name: str = "embedding_function") -> None:
     """Refuse what cannot embed, and say what makes embeddings out of it.
+
+    Args:
+        embeddings: what was given.
+        name: of the argument.
 
     Raises:
         InvalidArgumentError: it is neither None nor LangChain embeddings.
@@ -115,7 +163,10 @@ def check_embeddings(embeddings: Any) -> None:
     else:
         way = "FunctionEmbeddings(function)" if callable(embeddings) else "None for Chroma's own"
     expected = f"LangChain Embeddings; from langchain_chroma_hybrid.embeddings: {way}"
-    raise InvalidArgumentError.of("embedding_function", embeddings, expected)
+    # A list is mostly one of texts.
+    nameable = isinstance(embeddings, str | PathLike) or callable(embeddings)
+    got = shown(embeddings) if nameable else kind_of(embeddings)
+    raise InvalidArgumentError(f"{name}: expected {expected}, got {got}")
 
 
 def check_search_type(search_type: object) -> None:

@@ -12,6 +12,7 @@ from langchain_chroma import Chroma
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.arguments import (
     DEFAULT_LANGUAGE,
+    check_chroma,
     check_embeddings,
     check_place,
     lexical_config,
@@ -132,7 +133,7 @@ class HybridBase(Upkeep, Chroma):
             CollectionError: `create_collection_if_not_exists=False`, and there is none.
         """
         chroma = named(Chroma, further, chroma)
-        reject_unknown("HybridChroma", chroma, _known())
+        reject_unknown("HybridChroma", chroma, constructor_options())
         self._defaults = SearchRequest(
             "",
             mode=mode,
@@ -164,6 +165,7 @@ class HybridBase(Upkeep, Chroma):
             raise InvalidArgumentError.of("relevance_score_fn", score_fn, "a function, or None")
         self.trusted_models = TrustedModels.of(trust_stored_models)
         bridge.check_client(chroma.get("client"))
+        check_chroma({**chroma, "persist_directory": persist_directory})
         self._owns_client, self._closed, self._warned = chroma.get("client") is None, False, False
         try:
             with opening(persist_directory):
@@ -228,9 +230,8 @@ class HybridBase(Upkeep, Chroma):
         return await self._handle.arun(lambda index: index.asearch(request))
 
 
-def _known() -> list[str]:
-    """All that the constructor takes by name, ours and Chroma's."""
-    own = inspect.signature(HybridBase.__init__).parameters.values()
-    chroma = inspect.signature(Chroma).parameters
-    named = [p.name for p in own if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    return [name for name in (*named, *chroma) if name != "self"]
+def constructor_options(*further: type[HybridBase]) -> list[str]:
+    """All that a constructor takes by name: ours, Chroma's, and those of subclasses."""
+    classes: tuple[type, ...] = (HybridBase, Chroma, *further)
+    places = [p for each in classes for p in inspect.signature(each).parameters.values()]
+    return [p.name for p in places if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]

@@ -271,6 +271,8 @@ class HybridSearch(HybridBase):
         where_document: Filters,
         options: Mapping[str, Any],
     ) -> SearchRequest:
+        if embedding is None:
+            raise InvalidArgumentError.of("embedding", None, "a vector, as embed_query gives it")
         mode = options.get("mode", "vector")
         if mode not in ("vector", "hybrid"):
             raise InvalidArgumentError.of("mode", mode, "`vector`: there is no query text")

@@ -47,6 +47,27 @@ _MEANT = {
     for other in others.split()
 }
 _SHARES = "weights=(lexical, vector)"
+# Where a name that is known elsewhere belongs.
+_DOORS = {
+    **dict.fromkeys(
+        ("analyzer", "lexical_fields", "lexical", "lexical_directory", "lock_timeout", "sync",
+         "max_age", "backfill", "progress", "writers", "check_rate", "embedding_function",
+         "persist_directory", "collection_name", "collection_metadata", "client", "host", "port",
+         "collection_configuration", "relevance_score_fn", "trust_stored_models"),
+        "where the store is made, or from_vectorstore is called",
+    ),
+    **dict.fromkeys(
+        ("base_filter", "base_where_document", "reranker", "score_key", "extra_retrievers",
+         "candidates", "explain"),
+        "in as_retriever, or where a retriever is made",
+    ),
+    "lambda_mult": "in max_marginal_relevance_search, or in as_retriever",
+    **dict.fromkeys(
+        ("k", "filter", "where_document", "score_threshold", "dedupe_key", "group_by",
+         "group_limit", "search_kwargs"),
+        "in a search, or in as_retriever",
+    ),
+}  # fmt: skip
 # Where another name is not enough; what has to be known for the words to be of use.
 _WORDS = {
     "alpha": ("weights", "weights=(1 - alpha, alpha)"),
@@ -58,6 +79,10 @@ _WORDS = {
     "hybrid": ("mode", "nothing: hybrid is the default, see mode"),
     "search_type": ("mode", "nothing: hybrid is the default, see mode"),
     "search_kwargs": ("k", "k=, filter= and the others themselves"),
+    **dict.fromkeys(
+        ("space", "metric", "distance", "distance_metric"),
+        ("hnsw", "{'hnsw': {'space': ...}}"),
+    ),
     **dict.fromkeys(
         ("k1", "b", "bm25_params", "bm25_variant"),
         ("lexical", "lexical=RankBM25Index(k1=..., b=...)"),
@@ -84,12 +109,19 @@ _MEANT_VALUE = {other: value for value, others in _VALUES.items() for other in o
 
 
 def in_place_of(name: str, known: Collection[str]) -> str:
-    """What to write in place of an argument that is not among the `known`; empty if unknown."""
+    """What to do about an argument that is not among the `known`; empty if unknown.
+
+    What else it is called here, where it belongs, or which of the `known` it looks like.
+    """
     needs, words = _WORDS.get(name, ("", ""))
     if needs in known:
-        return words
-    meant = [other for other in _MEANT.get(name, ()) if other in known]
-    return f"{meant[0]}=" if meant else _quoted(nearest(name, known), "=")
+        return f"write {words}"
+    if meant := [other for other in _MEANT.get(name, ()) if other in known]:
+        return f"write {meant[0]}="
+    if name in _DOORS:
+        return f"it belongs {_DOORS[name]}"
+    close = nearest(name, known)
+    return f"write {close}=" if close else ""
 
 
 def meant_value(value: object, choices: Collection[str]) -> str:
@@ -107,7 +139,3 @@ def nearest(word: str, known: Collection[str]) -> str:
         return ""
     close = difflib.get_close_matches(word, list(known), n=1)
     return close[0] if close else ""
-
-
-def _quoted(word: str, end: str) -> str:
-    return f"{word}{end}" if word else ""

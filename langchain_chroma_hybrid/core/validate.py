@@ -100,7 +100,7 @@ def reject_unknown(where: str, given: Mapping[str, Any], known: Sequence[str]) -
     """
     if unknown := given.keys() - set(known):
         hints = {name: in_place_of(name, known) for name in sorted(unknown)}
-        names = ", ".join(f"{n} (write {hint})" if hint else n for n, hint in hints.items())
+        names = ", ".join(f"{n} ({hint})" if hint else n for n, hint in hints.items())
         all_known = ", ".join(sorted({*known}))
         raise UnknownArgumentError(f"{where} got unknown arguments: {names}; it knows: {all_known}")
 

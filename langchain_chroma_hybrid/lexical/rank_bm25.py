@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import rank_bm25
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.filters import evaluable, leaves, matches
+from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.core.values import Record, Scored
 from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
@@ -68,7 +70,8 @@ class RankBM25Index:
         delta: what L (default 0.5) and Plus (default 1) add to the frequency part.
 
     Raises:
-        InvalidArgumentError: an unknown variant, or a parameter that the variant does not have.
+        InvalidArgumentError: an unknown variant, or a parameter that the variant does not have, or
+            of a value that means nothing.
     """
 
     def __init__(
@@ -87,6 +90,8 @@ class RankBM25Index:
         given = {name: value for name, value in floors.items() if value is not None}
         for name in given.keys() - {_FLOOR[variant]}:
             raise InvalidArgumentError.of(name, given[name], f"None with variant {variant!r}")
+        number("k1", k1, 0.0, math.inf)
+        number("b", b, 0.0, 1.0)
         self.variant = variant
         self.analyzer = analyzer or Analyzer()
         self.capabilities = Capabilities(durable=False, syntax=False)

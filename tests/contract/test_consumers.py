@@ -6,6 +6,7 @@ alone; in hybrid mode it is ordered otherwise.
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,7 +65,7 @@ from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import CORPUS, COSINE, documents, fresh_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 QUERY = "the red pump"
 ALL = {"k": len(CORPUS)}
@@ -332,32 +333,56 @@ def complex_metadata(store: Chroma) -> Any:
     return contents(store.similarity_search("whale", filter={"sea": True}))
 
 
-CONSUMERS: list[Callable[[Chroma], Any]] = [
-    similarity, mmr, threshold, parent_document, multi_vector, self_query, compression,
-    cross_encoder, multi_query, merger, ensemble, rephrased, history_aware, retrieval_chain,
-    retrieval_qa, qa_with_sources, conversation, indexing, example_selector, mmr_example_selector,
-    memory, buffered_memory, tool, agent, router, index_creator, time_weighted, complex_metadata,
+READING: list[Callable[[Chroma], Any]] = [
+    similarity, mmr, threshold, self_query, compression, cross_encoder, multi_query, merger,
+    ensemble, rephrased, history_aware, retrieval_chain, retrieval_qa, conversation,
+    mmr_example_selector, tool, agent, router, index_creator, time_weighted,
+]  # fmt: skip
+WRITING: list[Callable[[Chroma], Any]] = [
+    parent_document, multi_vector, qa_with_sources, indexing, example_selector, memory,
+    buffered_memory, complex_metadata,
 ]  # fmt: skip
 
+Stores = tuple[Chroma, HybridChroma, HybridChroma]
 
-def made(cls: type[Chroma], **options: Any) -> Chroma:
-    settings = {"collection_configuration": COSINE, **options}
-    store = cls(fresh_name(), WordEmbeddings(), **settings)
-    store.add_documents(documents())
-    return store
+
+@contextmanager
+def filled_stores() -> Iterator[Stores]:
+    """Plain Chroma, HybridChroma by vector alone, and HybridChroma as it comes."""
+    common = {"collection_configuration": COSINE}
+    stores = (
+        Chroma(fresh_name(), WordEmbeddings(), **common),
+        HybridChroma(fresh_name(), WordEmbeddings(), mode="vector", **common),
+        HybridChroma(fresh_name(), WordEmbeddings(), **common),
+    )
+    for store in stores:
+        store.add_documents(documents())
+    yield stores
+    for store in stores:
+        store.delete_collection()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Stores]:
+    with filled_stores() as stores:
+        yield stores
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda consumer: consumer.__name__)
-def test_it_gets_what_plain_chroma_gives(consumer):
-    expected = consumer(made(Chroma))
-    assert consumer(made(HybridChroma, mode="vector")) == expected
-    assert sorted(consumer(made(HybridChroma))) == sorted(expected)
-    assert expected or consumer is time_weighted
+@pytest.mark.parametrize("consumer", READING + WRITING, ids=lambda consumer: consumer.__name__)
+def test_it_gets_what_plain_chroma_gives(consumer, shared):
+    with filled_stores() if consumer in WRITING else nullcontext(shared) as stores:
+        plain, by_vector, hybrid = stores
+        expected = consumer(plain)
+        assert consumer(by_vector) == expected
+        assert sorted(consumer(hybrid)) == sorted(expected)
+        assert expected or consumer is time_weighted
+        if consumer in READING:
+            assert [len(store.get()["ids"]) for store in stores] == [len(CORPUS)] * 3
 
 
-def test_what_is_given_are_langchains_own_types():
-    store = made(HybridChroma)
+def test_what_are_given_are_langchains_own_types(shared):
+    store = shared[-1]
     assert isinstance(store.embeddings, Embeddings)
     prompt = PromptTemplate.from_template("{context}")
     assert (store.as_retriever() | RunnableLambda(contents) | RunnableLambda(

@@ -27,7 +27,15 @@ from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
     UnknownArgumentError,
 )
-from tests.helpers import CORPUS, documents, filled, fresh_name, ids_of, plain_chroma
+from tests.helpers import (
+    CORPUS,
+    documents,
+    filled,
+    fresh_name,
+    ids_of,
+    make_store,
+    plain_chroma,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,7 +138,7 @@ OWN = {
 @pytest.mark.parametrize("make", RETRIEVERS)
 @pytest.mark.parametrize("name", OWN)
 def test_a_retriever_goes_by_the_settings_of_its_store(make, name):
-    store = filled(**{name: OWN[name]})
+    store = make_store(**{name: OWN[name]})
     assert getattr(RETRIEVERS[make](store), name) == OWN[name]
     other = {"mode": "vector", "weights": None, "fusion": "rrf", "c": 60.0, "fetch_k": None,
              "query_syntax": "plain", "on_leg_error": "raise"}[name]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -23,7 +22,7 @@ from langchain_chroma_hybrid.core.filters.tree import (
     join,
 )
 from langchain_chroma_hybrid.core.suggest import nearest
-from langchain_chroma_hybrid.errors import FilterError, kind_of
+from langchain_chroma_hybrid.errors import FilterError, kind_of, shown
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.values import Scalar
@@ -93,7 +92,7 @@ class _Path(NamedTuple):
         steps: list[str] = []
         at: _Path = self
         while at.above is not None:
-            steps.append(f"[{_show(at.step)}]")
+            steps.append(f"[{shown(at.step)}]")
             at = at.above
         return "".join([str(at.step), *reversed(steps)])
 
@@ -133,10 +132,14 @@ def _document(node: object, path: _Path, depth: int) -> Filter:
 
 
 def _field(key: str, value: object, path: _Path) -> Filter:
+    """The conditions under one metadata key, or on the document."""
     if key == DOCUMENT_KEY:
         operators = _entries(value, path)
         return join(AllOf, [_text_match(op, arg, path, _CONTAINS) for op, arg in operators])
     _check_text(key, path)
+    if isinstance(value, list | tuple | set):
+        meant = f"${key}" if f"${key}" in _LOGICAL else "{'$in': [...]}"
+        raise _error(path, value, f"a str, int, float or bool, not several: write {meant}")
     if not isinstance(value, Mapping):
         return Compare(key, "$eq", _scalar(value, path))
     return join(AllOf, [_condition(key, op, arg, path) for op, arg in _entries(value, path)])
@@ -256,19 +259,11 @@ def _unknown(path: _Path, name: str, expected: str, known: Iterable[str]) -> Fil
     """The error for an operator that is none here, which is no value and may be shown."""
     close = nearest(name, list(known))
     hint = f" (did you mean {close}?)" if close else ""
-    return FilterError(f"{path}: expected {expected}, got {_show(name)}{hint}")
+    if name in _TEXT:
+        hint = " (which is for texts: write it in where_document)"
+    return FilterError(f"{path}: expected {expected}, got {shown(name)}{hint}")
 
 
 def _error(path: _Path, got: object, expected: str) -> FilterError:
-    shown = kind_of(got) if path.secret else _show(got)
-    return FilterError(f"{path}: expected {expected}, got {shown}")
-
-
-def _show(value: object) -> str:
-    # reprlib bounds depth and length: `repr` of a deeply nested filter would itself fail.
-    short = reprlib.Repr()
-    short.maxlevel, short.maxstring, short.maxother = 3, 80, 80
-    try:
-        return short.repr(value)
-    except ValueError:  # an int of thousands of digits has no decimal form
-        return f"a huge {type(value).__name__}"
+    got = kind_of(got) if path.secret else shown(got)
+    return FilterError(f"{path}: expected {expected}, got {got}")

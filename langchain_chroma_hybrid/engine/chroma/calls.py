@@ -61,7 +61,7 @@ def reworded(call: str) -> Iterator[None]:
     """What Chroma says of arguments of `call` that are the user's own, as an error of ours."""
     try:
         yield
-    except (ValueError, TypeError, DuplicateIDError) as error:
+    except (ValueError, TypeError, OverflowError, DuplicateIDError) as error:
         if isinstance(error, ChromaHybridError):
             raise
         raise InvalidArgumentError(f"{call}: {error}") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import chromadb
-from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT
+from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
 from chromadb.errors import InvalidArgumentError as ChromaRefusesError
 from chromadb.errors import NotFoundError
 from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
@@ -110,17 +110,29 @@ def refusal(error: Exception, client: ClientAPI | None, given: Mapping[str, Any]
         client: as far as it came to be one.
         given: the arguments by name; none of their values but names and places is shown.
     """
-    text, name = str(error), given["collection_name"]
+    text = str(error)
     if isinstance(error, NotFoundError):
         known = ", ".join(map(repr, collection_names(client))) if client is not None else ""
         there = f"there are: {known}" if known else "there is none at all"
         return MissingCollectionError(
             f"collection_name: {text}; {there} (create_collection_if_not_exists=True makes one)"
         )
-    if not isinstance(error, ValueError | ChromaRefusesError) or isinstance(
-        error, ChromaHybridError
-    ):
+    kinds = (ValueError, TypeError, ChromaRefusesError)
+    if not isinstance(error, kinds) or isinstance(error, ChromaHybridError):
         return error
+    return _refused(text, given) or (
+        error if isinstance(error, TypeError) else InvalidArgumentError(f"HybridChroma: {text}")
+    )
+
+
+def _refused(text: str, given: Mapping[str, Any]) -> InvalidArgumentError | None:
+    """What Chroma's words mean, by the argument that they are of; None where that is unclear."""
+    name, metadata = given["collection_name"], given.get("collection_metadata")
+    if "metadata" in text and metadata is not None:
+        expected = "a dict of names to str, int, float or bool"
+        return InvalidArgumentError.of("collection_metadata", metadata, expected)
+    if "invalid literal for int()" in text:
+        return InvalidArgumentError.of("port", given["port"], "a number such as 8000")
     if "name: Expected" in text:
         expected = "3-512 of a-z, A-Z, 0-9, `.`, `_`, `-`, with a letter or digit at both ends"
         return InvalidArgumentError.of("collection_name", name, expected)
@@ -129,8 +141,10 @@ def refusal(error: Exception, client: ClientAPI | None, given: Mapping[str, Any]
         return InvalidArgumentError(f"collection_configuration: {said}")
     if "Could not connect to a Chroma server" in text:
         expected = "a Chroma server that answers, such as `chroma run --path ./db` starts"
-        return InvalidArgumentError.of("host", f"{given['host']}:{given['port'] or 8000}", expected)
-    return InvalidArgumentError(f"HybridChroma: {text}")
+        # An address may hold a password.
+        host = str(given["host"]).rpartition("@")[2]
+        return InvalidArgumentError.of("host", f"{host}:{given['port'] or 8000}", expected)
+    return None
 
 
 def how_to_open(client: ClientAPI) -> str:
@@ -143,6 +157,20 @@ def how_to_open(client: ClientAPI) -> str:
     # What is in memory, no other process can open.
     folder = settings.persist_directory if settings.is_persistent else "./db"
     return f"persist_directory={folder!r}"
+
+
+def check_settings(settings: object) -> None:
+    """Raise `InvalidArgumentError` unless these are Chroma's settings, or None."""
+    if not isinstance(settings, Settings | None):
+        raise InvalidArgumentError.of("client_settings", settings, "a chromadb.config.Settings")
+
+
+def is_at(client: ClientAPI, name: str, value: Any) -> bool:
+    """Whether a client has its data at the place that another argument of that name gives."""
+    settings = client.get_settings()
+    if name == "persist_directory" and settings.is_persistent:
+        return Path(value).resolve() == Path(settings.persist_directory).resolve()
+    return name == "host" and value == settings.chroma_server_host
 
 
 def close_client(client: ClientAPI) -> None:

@@ -58,7 +58,7 @@ def rows_of(
     documents = listed("texts", texts, "several strings")
     for i, text in enumerate(documents):
         if not isinstance(text, str):
-            raise InvalidArgumentError.of_kind(f"texts[{i}]", text, "a string")
+            raise InvalidArgumentError.of_kind(f"texts[{i}]", text, _TEXT)
         _check_encodable(f"texts[{i}]", text)
     return Rows(
         _ids(ids, len(documents)),
@@ -138,6 +138,7 @@ def is_id(value: object) -> bool:
         return False
 
 
+_TEXT = "a string (add_documents takes Documents)"
 _RESERVED_PREFIX = "chroma:"
 _METADATA_VALUE = (
     "str, int, float, bool, None, or a non-empty list of one of the first four (LangChain's "
@@ -152,7 +153,7 @@ def _ids(given: Iterable[str | None] | None, count: int) -> list[str]:
     several = listed("ids", given, "several strings")
     ids = [str(uuid.uuid4()) if id_ is None else id_ for id_ in several]
     if len(ids) != count:
-        raise InvalidArgumentError.of("ids", f"{len(ids)} ids", f"{count}, one per text")
+        raise InvalidArgumentError.of("ids", len(ids), f"{count}, one per text")
     checked_ids(ids)
     twice = [id_ for id_, n in Counter(ids).items() if n > 1]
     if twice:
@@ -166,7 +167,7 @@ def _metadatas(given: Iterable[Metadata | None] | None, count: int) -> list[Meta
         return None
     several = listed("metadatas", given, "several mappings, one for each text")
     if len(several) > count:
-        raise InvalidArgumentError.of("metadatas", f"{len(several)} entries", f"at most {count}")
+        raise InvalidArgumentError.of("metadatas", len(several), f"at most {count}, one per text")
     if not several:
         return None
     metadatas = [_metadata(f"metadatas[{i}]", metadata) for i, metadata in enumerate(several)]
