@@ -25,6 +25,7 @@ from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.arguments import DEFAULT_LANGUAGE, lexical_config
 from langchain_chroma_hybrid._langchain.rerank import Choice
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.context import Expand
 from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
@@ -78,8 +79,8 @@ class ChromaHybridRetriever(BaseRetriever):
     """The store that is searched: a `Chroma` or a `HybridChroma`."""
     k: int = 4
     """Number of documents, >= 1."""
-    fetch_k: int | None = None
-    """Depth of each leg; None means 100, or 32 for a leg alone."""
+    fetch_k: int | Mapping[str, int] | None = None
+    """Depth of each leg, or of some by name; None means 100, or 32 for a leg alone."""
     mode: Mode = "hybrid"
     """`hybrid`, `vector`, `lexical` or `two_step` (lexical candidates, ranked by vector)."""
     weights: Mapping[str, float] | Sequence[float] | None = None
@@ -113,6 +114,10 @@ class ChromaHybridRetriever(BaseRetriever):
     stay."""
     group_limit: int = 1
     """Results per value of `group_by`, >= 1."""
+    expand: Expand | None = None
+    """`neighbours` or `parent`, or with keys of your own `Neighbours(...)`, `Parent(...)` of
+    `core.context`: the text is that of the records around the result, or of the one that it is a
+    part of; `chroma_hybrid_context` in the copy of the metadata lists their ids."""
     reranker: Any = None
     """Orders the fused results anew: a LangChain `BaseDocumentCompressor`, a Sentence Transformers
     `CrossEncoder`, or anything with its `predict`. The scores of the latter two replace the fused
@@ -330,7 +335,7 @@ class ChromaHybridRetriever(BaseRetriever):
         """Hits as documents, with what is asked for under keys of our own in their copies."""
         documents = []
         for hit in result.hits:
-            document = bridge.document_of(hit.record)
+            document = bridge.shown(hit)
             if self.score_key is not None:
                 document.metadata[self.score_key] = hit.relevance
             if explain:

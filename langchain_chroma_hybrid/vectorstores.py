@@ -10,8 +10,9 @@ from langchain_core.documents import Document
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.arguments import named
 from langchain_chroma_hybrid._langchain.searches import HybridSearch
+from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.core.validate import positive, reject_unknown
+from langchain_chroma_hybrid.core.validate import reject_unknown
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids, listed, rows_of, with_vectors
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.engine.sync.policy import check_progress

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # Under this key `explain=True` puts each leg's view into a copy of the metadata.
 EXPLAIN_KEY = f"{OWN_KEYS}explanation"
 
+# Under this one `expand` puts the ids of the records that a text is made of.
+CONTEXT_KEY = f"{OWN_KEYS}context"
+
 # A handle lives as long as the store that it was made for: retrievers come and go with every
 # configurable call and must not open the collection anew each time.
 _handles: WeakKeyDictionary[Chroma, CollectionHandle] = WeakKeyDictionary()
@@ -133,6 +136,15 @@ def document_of(record: Record) -> Document:
     # Chroma gives keys in another order each time, and who compares documents may do it as JSON.
     metadata = dict(sorted(record.metadata.items()))
     return Document(page_content=record.text or "", metadata=metadata, id=record.id)
+
+
+def shown(hit: Hit) -> Document:
+    """A result as a document; with its context, the text of all and their ids."""
+    document = document_of(hit.record)
+    if hit.context:
+        document.page_content = hit.passage
+        document.metadata[CONTEXT_KEY] = [record.id for record in hit.context]
+    return document
 
 
 def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:

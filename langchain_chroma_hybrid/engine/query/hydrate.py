@@ -67,6 +67,7 @@ def hydrate(
             legs=_legs(plan, ranking, hit, record, lexical) if request.explain else (),
             embedding=own.get(hit.id),
             relevance=1.0 if request.blank else relevances.get(hit.id),
+            spans=_spans(plan, record, lexical) if request.explain else (),
         )
         for hit, record in best
     )
@@ -140,6 +141,15 @@ def _distances(
         return known
     far = store.distances(embedding, vectors).tolist()
     return dict(zip(vectors.ids, far, strict=True)) | dict(known)
+
+
+def _spans(
+    plan: Plan, record: Record, lexical: LexicalIndex | None
+) -> tuple[tuple[int, int], ...]:
+    """Where words of the query are in the record's text, whichever leg found it."""
+    if lexical is None or not plan.request.text or not record.text:
+        return ()
+    return tuple(lexical.highlight(asked_text(plan.request), record.text))
 
 
 def _legs(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid.core.filters import QueryMatch, all_of, parse
 from langchain_chroma_hybrid.core.relevance import NEAR
-from langchain_chroma_hybrid.core.validate import check, leg_names, shares
+from langchain_chroma_hybrid.core.validate import check, depths, leg_names, shares
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.filter_plan import plan_filter
 from langchain_chroma_hybrid.engine.query.values import Plan
@@ -57,14 +57,16 @@ def make_plan(
         expected = f"plain: {type(lexical).__name__} knows no other"
         raise InvalidArgumentError.of("query_syntax", request.query_syntax, expected)
     # Whole numbers of any kind, such as numpy's, as the kind that tantivy and Chroma take.
-    k, fetch_k = int(request.k), None if request.fetch_k is None else int(request.fetch_k)
-    if type(request.k) is not int or type(request.fetch_k) is not type(fetch_k):
-        request = replace(request, k=k, fetch_k=fetch_k)
+    k = int(request.k)
+    if type(request.k) is not int:
+        request = replace(request, k=k)
     weights = _weights(request)
     two_step = request.mode == "two_step"
     whole = request.dedupe_key is None and request.group_by is None
     alone = len(weights) == 1 and whole and not two_step
-    depth = fetch_k or (DEPTH_ALONE if alone else DEFAULT_DEPTH)
+    usual, given = DEPTH_ALONE if alone else DEFAULT_DEPTH, depths(request)
+    depth = max(given.get(name, usual) for name in weights)
+    fewer = {name: given[name] for name in weights if given.get(name, depth) < depth}
     asked = request.base
     if request.where is not None or request.where_document is not None:
         asked = all_of(request.base, parse(request.where, request.where_document))
@@ -94,6 +96,7 @@ def make_plan(
         at_once=lexical is None or (simple and store.finds_all(token)),
         token=token,
         requirement=requirement,
+        fewer=fewer,
     )
 
 

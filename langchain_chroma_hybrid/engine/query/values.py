@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_chroma_hybrid.core.search import LegReport, SearchRequest
@@ -59,6 +59,7 @@ class Plan:
         weights: share of each leg whose ranking counts; they add up to 1.
         steps: names of what has to run before the legs can be put together.
         depth: how deep legs are fused; `fetch` how deep they are asked, never less.
+        fewer: legs that are fused less deep than the others, and how deep.
         requirement: what `+must` and `-not` demand of every result; None for nothing.
         embed_only: the vector step has to bring the query's vector, not a ranking.
         at_once: one query of Chroma's is the whole answer, records included.
@@ -76,6 +77,7 @@ class Plan:
     at_once: bool = False
     token: Token | None = None
     requirement: Requirement | None = None
+    fewer: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
