@@ -30,6 +30,7 @@ from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, own_key, reject_unknown
+from langchain_chroma_hybrid.engine.describe import described
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     )
     from langchain_core.runnables import RunnableSerializable
 
+    from langchain_chroma_hybrid.core.description import Description
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
     from langchain_chroma_hybrid.engine.query.values import Trace
     from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
@@ -249,6 +251,15 @@ class ChromaHybridRetriever(BaseRetriever):
             )
             raise UnknownArgumentError(message)
         return self._request(query, {"explain": True, **options})
+
+    def describe(self, records: int = 1000) -> Description:
+        """Metadata keys, types, ranges and common values of what passes the base filters.
+
+        `records`: how many are looked at, >= 1. `describe().filterable()` is a proposal for
+        `create_search_tool`; nothing is told of records that base filters hide.
+        """
+        base = _read_base(self.base_filter, self.base_where_document)
+        return self._handle.run(lambda index: described(index, base, records))
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""
