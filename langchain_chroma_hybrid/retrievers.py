@@ -30,7 +30,6 @@ from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, own_key, reject_unknown
-from langchain_chroma_hybrid.engine.describe import described
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
@@ -259,7 +258,7 @@ class ChromaHybridRetriever(BaseRetriever):
         `create_search_tool`; nothing is told of records that base filters hide.
         """
         base = _read_base(self.base_filter, self.base_where_document)
-        return self._handle.run(lambda index: described(index, base, records))
+        return self._handle.describe(base, records)
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""

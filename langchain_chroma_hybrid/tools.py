@@ -231,6 +231,7 @@ class _SearchTool:
         return found
 
     def _answer(self, query: str, options: Mapping[str, Any], result: SearchResult) -> Answer:
+        """What the model is told, and the documents; in the order of the retriever's reranker."""
         chosen = self.retriever
         if result.hits and (chosen.reranker is not None or chosen.lambda_mult is not None):
             order = [document.id for document in chosen.invoke(query, **options)]

@@ -167,6 +167,7 @@ class FilterSchema:
         return [_equal(name, key, key.value(name, given))]
 
     def _operator(self, name: str, key: Key, op: str, given: Any) -> dict[str, Any]:
+        """One operator with its value, in any of the ways in which models write it."""
         sign = _SIGNS.get(op.strip(), op.removeprefix("$").lower())
         if sign in ("in", "eq", "contains"):
             several = given if isinstance(given, list | tuple) else [given]

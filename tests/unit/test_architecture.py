@@ -44,8 +44,10 @@ MAY_IMPORT = {
         {"core", "lexical", "engine.half", "engine.registry", "engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
+    "engine.describe": frozenset({"core", "engine.index"}),
     "engine.handle": frozenset(
-        {"core", "engine.about", "engine.index", "engine.registry", "engine.threads"}
+        {"core", "engine.about", "engine.describe", "engine.index", "engine.registry"}
+        | {"engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
 }
