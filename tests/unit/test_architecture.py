@@ -51,7 +51,10 @@ MAY_IMPORT = {
         | {f"engine.{wing}" for wing in WINGS}
     ),
 }
-FACES = ("vectorstores", "retrievers", "_langchain", "multimodal", "evaluation", "cli")
+FACES = (
+    "vectorstores", "retrievers", "store_retriever", "_langchain", "multimodal", "evaluation",
+    "cli",
+)  # fmt: skip
 # All that a face may know of the engine: the door, what is given to it, and what comes out.
 FOR_FACES = frozenset(
     {

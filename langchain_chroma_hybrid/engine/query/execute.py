@@ -26,6 +26,7 @@ from langchain_chroma_hybrid.engine.query.legs import (
 )
 from langchain_chroma_hybrid.engine.query.plan import deeper
 from langchain_chroma_hybrid.engine.query.rank import rank
+from langchain_chroma_hybrid.engine.query.silence import silence
 from langchain_chroma_hybrid.engine.threads import in_thread, submit
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Query:
         plan = deeper(self.plan, outcomes, len(hits), unseen)
         if plan is not None:
             return replace(self, plan=plan)
-        notes = [*self.notes, *_notes(request)]
+        notes = [*self.notes, *_notes(request), *silence(self.plan, hits, *halves)]
         if request.expand is not None:
             hits, said = expand(hits, self.plan, *halves)
             notes += said

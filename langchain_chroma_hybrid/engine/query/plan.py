@@ -67,9 +67,10 @@ def make_plan(
     usual, given = DEPTH_ALONE if alone else DEFAULT_DEPTH, depths(request)
     depth = max(given.get(name, usual) for name in weights)
     fewer = {name: given[name] for name in weights if given.get(name, depth) < depth}
-    asked = request.base
+    called = None
     if request.where is not None or request.where_document is not None:
-        asked = all_of(request.base, parse(request.where, request.where_document))
+        called = parse(request.where, request.where_document, names=("filter", "where_document"))
+    asked = all_of(request.base, called)
     requirement, required = None, None
     if request.query_syntax == "simple" and request.text:
         requirement = Requirement.of(request.text, *words)
@@ -97,6 +98,7 @@ def make_plan(
         token=token,
         requirement=requirement,
         fewer=fewer,
+        called=called,
     )
 
 
