@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
+from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import (
     ConfigDict,
     Field,
@@ -281,6 +281,18 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         """
         base = _read_base(self.base_filter, self.base_where_document)
         return self._handle.describe(base, records)
+
+    def default(self, name: str) -> Any:
+        """What an option is where a call does not give it."""
+        return getattr(self, _FIELDS.get(name, name))
+
+    def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
+        """What LangSmith shows, as for a retriever of LangChain's own stores."""
+        params = super()._get_ls_params(**kwargs)
+        params["ls_vector_store_provider"] = type(self.vectorstore).__name__
+        if self.vectorstore.embeddings is not None:
+            params["ls_embedding_provider"] = type(self.vectorstore.embeddings).__name__
+        return params
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""

@@ -50,14 +50,17 @@ def create_search_tool(
     """A tool with which a model searches: it sets `query`, `k` and `filters`, and nothing else.
 
     ```python
+    from langchain_chroma_hybrid.tools import create_search_tool
+
+    retriever = ChromaHybridRetriever(vectorstore=chroma)
     search = create_search_tool(retriever, filterable={"year": int, "type": ["manual", "faq"]})
-    agent = create_agent(model, [search])
     ```
 
-    The model gets numbered sources with ids, to be cited as `[1]`, or is told that nothing is
-    relevant and which of its words occur nowhere. What it gets wrong comes back as a message that
-    it can mend, never as an exception. The artifact holds the documents, with their relevance under
-    `chroma_hybrid_score`.
+    It goes into `langchain.agents.create_agent(model, [search])`, a `ToolNode`, or any model's
+    `bind_tools`. The model gets numbered sources with ids, to be cited as `[1]`, or is told that
+    nothing is relevant and which of its words occur nowhere. What it gets wrong comes back as a
+    message that it can mend, never as an exception. The artifact holds the documents, with their
+    relevance under `chroma_hybrid_score`.
 
     Args:
         retriever: its filter and base filter hold for every call; so do its mode, weights,
@@ -152,7 +155,7 @@ class _SearchTool:
 
     def schema(self) -> dict[str, Any]:
         """The arguments as the model is told of them."""
-        default = min(self.retriever.k, self.max_k)
+        default = min(self.retriever.default("k"), self.max_k)
         k = {"type": "integer", "minimum": 1, "maximum": self.max_k, "default": default}
         query = "What to look for: a question, or the words and codes that the text has."
         properties = {
@@ -200,15 +203,16 @@ class _SearchTool:
         query = arguments.get("query")
         if not isinstance(query, str) or not query.strip():
             raise ToolArgumentError("query: say what to look for, as a text")
+        own = self.retriever.default("filter")
         where = self.filters.where(arguments.get("filters"))
-        parts = [part for part in (self.retriever.filter, self._base(), where) if part]
+        parts = [part for part in (own, self._base(), where) if part]
         both = {"$and": parts} if len(parts) > 1 else next(iter(parts), None)
         return query, {"k": self._k(arguments.get("k")), "filter": both}
 
     def _k(self, given: Any) -> int:
         """A number of results that the tool allows."""
         if given is None:
-            return min(self.retriever.k, self.max_k)
+            return int(min(self.retriever.default("k"), self.max_k))
         try:
             k = int(given)
         except (TypeError, ValueError, OverflowError):
@@ -233,10 +237,12 @@ class _SearchTool:
     def _answer(self, query: str, options: Mapping[str, Any], result: SearchResult) -> Answer:
         """What the model is told, and the documents; in the order of the retriever's reranker."""
         chosen = self.retriever
-        if result.hits and (chosen.reranker is not None or chosen.lambda_mult is not None):
+        choice = chosen.default("reranker"), chosen.default("lambda_mult")
+        if result.hits and choice != (None, None):
             order = [document.id for document in chosen.invoke(query, **options)]
             places = {id_: place for place, id_ in enumerate(order)}
-            wide = chosen.search(query, **{**options, "k": max(options["k"], chosen.candidates)})
+            k = max(options["k"], chosen.default("candidates"))
+            wide = chosen.search(query, **{**options, "k": k})
             found = sorted((h for h in wide.hits if h.id in places), key=lambda h: places[h.id])
             result = replace(result, hits=tuple(found))
         documents = []

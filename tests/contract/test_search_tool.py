@@ -201,6 +201,25 @@ def test_a_budget_in_characters(store, most):
     assert sum(map(len, passages)) <= most
 
 
+@pytest.mark.parametrize("filters", [None, {"type": "memo"}, {"tags": "pump"}])
+def test_no_filter_reaches_past_the_kwargs_of_a_store(store, filters):
+    own = store.as_retriever(search_kwargs={"filter": {"tenant": "a"}, "k": 2})
+    tool = create_search_tool(own, filterable=FILTERABLE)
+    assert "x1" not in ids(called(tool, query="secret merger plan", k=20, filters=filters))
+    assert tool.tool_call_schema["properties"]["k"]["default"] == 2
+
+
+def test_the_order_of_a_reranker(store):
+    class Backwards:
+        def predict(self, pairs):
+            return [float(len(text)) for _, text in pairs]
+
+    tool = tool_over(store, retriever={"reranker": Backwards()})
+    message = called(tool, query="pump", k=2)
+    lengths = [len(document.page_content) for document in message.artifact]
+    assert lengths == sorted((len(text) for _, text, *_ in RECORDS), reverse=True)[:2]
+
+
 @pytest.mark.parametrize("way", ["base_filter", "filter"])
 @pytest.mark.parametrize(
     "filters", [None, {"type": "memo"}, {"year": 2024}, {"tags": "pump"}, {"year": {"gt": 0}}]
