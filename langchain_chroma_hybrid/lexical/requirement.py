@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, contains
 from langchain_chroma_hybrid.core.analysis.query_syntax import Clause, Fuzzy, Prefix, parse_query
 from langchain_chroma_hybrid.lexical.scoring import MAX_PHRASE_TERMS, MAX_QUERY_CHARS
-from langchain_chroma_hybrid.lexical.texts import contains, field_texts
+from langchain_chroma_hybrid.lexical.texts import field_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -182,7 +182,7 @@ class TantivyIndex:
         with self._explained("read"):
             passing = None if where is None else view.filters.compile(where)
             occurs = view.compiler().occurs
-            return tuple(w.text for w in words if not occurs(w.terms, w.phrase, passing))
+            return tuple(w.text for w in words if not occurs(w.terms, w.phrases, passing))
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
         """The words of the record's indexed fields that match `query`, each once."""
