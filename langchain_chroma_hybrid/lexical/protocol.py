@@ -24,10 +24,12 @@ class Capabilities:
     Attributes:
         durable: what `apply` wrote is there after a crash and in the next process.
         syntax: `query_syntax="simple"` is understood (phrases, prefixes, fuzzy, must, not).
+        typos: it is `TypoTolerant`.
     """
 
     durable: bool
     syntax: bool
+    typos: bool = False
 
 
 @runtime_checkable
@@ -134,6 +136,19 @@ class LexicalIndex(Protocol):
 
     def close(self) -> None:
         """Release files and locks. Reading afterwards is an error."""
+
+
+@runtime_checkable
+class TypoTolerant(LexicalIndex, Protocol):
+    """An index whose `search`, `max_score` and `weights` take `typos=True` beside `syntax`.
+
+    A word that occurs nowhere then counts for some that are like it, at a reduced weight.
+    """
+
+    def corrections(
+        self, query: str, where: Filter | None = None
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Such words of the query, and what counts for each and occurs where `where` passes."""
 
 
 @runtime_checkable

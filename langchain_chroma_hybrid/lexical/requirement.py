@@ -84,11 +84,11 @@ def whole_forms(analyzer: Analyzer, text: str) -> list[str]:
 def _spells(node: object, form: str, word: str) -> bool:
     if isinstance(node, Fuzzy):
         near = abs(len(form) - len(word)) <= node.distance
-        return near and _edits(form, word) <= node.distance
+        return near and edits(form, word) <= node.distance
     return word.startswith(form)
 
 
-def _edits(a: str, b: str) -> int:
+def edits(a: str, b: str) -> int:
     """Optimal string alignment distance: a swap of neighbours is one edit, as in tantivy."""
     before: list[int] = []
     row = list(range(len(b) + 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from langchain_chroma_hybrid.core.filters import QueryMatch, all_of, parse
 from langchain_chroma_hybrid.core.relevance import NEAR
@@ -107,6 +107,13 @@ def _weights(request: SearchRequest) -> dict[str, float]:
         return {LEXICAL: 1.0}
     given = shares({} if request.weights is None else request.weights, leg_names(request))
     return {name: weight for name, weight in given.items() if weight > 0}
+
+
+def reading(request: SearchRequest, lexical: LexicalIndex) -> dict[str, Any]:
+    """How an index is to read the words of a request."""
+    plain = request.query_syntax == "plain"
+    typos = {"typos": True} if request.typos and plain and lexical.capabilities.typos else {}
+    return {"syntax": request.query_syntax, **typos}
 
 
 def needs_lexical(request: SearchRequest) -> bool:

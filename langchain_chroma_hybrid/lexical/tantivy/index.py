@@ -84,7 +84,7 @@ class TantivyIndex:
         self.analyzer = self._wanted = analyzer or Analyzer()
         self.path = None if path is None else Path(path)
         self.lexical_fields = checked_fields(lexical_fields)
-        self.capabilities = Capabilities(durable=path is not None, syntax=True)
+        self.capabilities = Capabilities(durable=path is not None, syntax=True, typos=True)
         self._todays = Layout(self.analyzer, self.lexical_fields)
         self._keys = [name for name in self.lexical_fields if name != PAGE_CONTENT]
         self._writing = threading.RLock()
@@ -146,10 +146,17 @@ class TantivyIndex:
                 writer.add_document(self._view.layout.document(record, stamps[record.id]))
 
     def search(
-        self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
+        self,
+        query: str,
+        k: int,
+        *,
+        where: Filter | None = None,
+        syntax: QuerySyntax = "plain",
+        typos: bool = False,
     ) -> list[Scored]:
         """The best `k` records that contain a query term and pass `where`.
 
+        `typos`: a word that occurs nowhere finds those that are like it, see `corrections`.
         Scores are > 0, higher is better, to four significant digits, so that equal records tie
         whatever way tantivy adds up; ties are in the order of ids.
 
@@ -157,7 +164,7 @@ class TantivyIndex:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
         view = self._latest()
-        wanted = self._compiled(view, query, syntax).query
+        wanted = self._compiled(view, query, syntax, typos).query
         if wanted is None or k < 1:
             return []
         with self._explained("read"):
@@ -166,13 +173,35 @@ class TantivyIndex:
                 wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
             return best(view.searcher, wanted, k)
 
-    def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
+    def max_score(
+        self, query: str, *, syntax: QuerySyntax = "plain", typos: bool = False
+    ) -> float:
         """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""
-        return self._asked(query, syntax).bound * (1.0 + ROUNDING)
+        return self._asked(query, syntax, typos).bound * (1.0 + ROUNDING)
 
-    def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
+    def weights(
+        self, query: str, *, syntax: QuerySyntax = "plain", typos: bool = False
+    ) -> Mapping[str, float]:
         """What each term of the words of `query` can add to a score, unknown ones included."""
-        return self._asked(query, syntax).weights
+        return self._asked(query, syntax, typos).weights
+
+    def corrections(
+        self, query: str, where: Filter | None = None
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Words of the query that occur nowhere, and those that count for them with `typos`.
+
+        Only such are told as occur in a record that passes `where`.
+        """
+        found = self._asked(query, "plain", typos=True).corrections
+        view = self._latest()
+        with self._explained("read"):
+            passing = None if where is None else view.filters.compile(where)
+            occurs = view.compiler().occurs
+            told = {
+                typed: tuple(word for term, word in terms.items() if occurs([term], (), passing))
+                for typed, terms in found.items()
+            }
+        return {typed: words for typed, words in told.items() if words}
 
     def unmatched(
         self, words: Sequence[QueryWord], where: Filter | None = None
@@ -453,18 +482,18 @@ class TantivyIndex:
     def _explained(self, done: str) -> contextlib.AbstractContextManager[None]:
         return self._folder.explained(done) if self._folder else contextlib.nullcontext()
 
-    def _asked(self, query: str, syntax: QuerySyntax) -> Compiled:
+    def _asked(self, query: str, syntax: QuerySyntax, typos: bool = False) -> Compiled:
         """The query under the view that `search` has just read, if it was that query."""
         known = self._view.query
-        view = self._view if known and known[0] == (query, syntax) else self._latest()
-        return self._compiled(view, query, syntax)
+        view = self._view if known and known[0] == (query, syntax, typos) else self._latest()
+        return self._compiled(view, query, syntax, typos)
 
-    def _compiled(self, view: View, query: str, syntax: QuerySyntax) -> Compiled:
+    def _compiled(self, view: View, query: str, syntax: QuerySyntax, typos: bool) -> Compiled:
         # `max_score` is asked for the query that `search` has just run.
-        asked, known = (query, syntax), view.query
+        asked, known = (query, syntax, typos), view.query
         if known is None or known[0] != asked:
             with self._explained("read"):
-                known = view.query = asked, view.compiler().compile(query, syntax)
+                known = view.query = asked, view.compiler().compile(query, syntax, typos=typos)
         return known[1]
 
     def _parts(self, view: View) -> Iterator[list[DocAddress]]:

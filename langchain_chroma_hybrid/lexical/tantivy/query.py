@@ -16,6 +16,7 @@ from langchain_chroma_hybrid.core.analysis.query_syntax import (
     Words,
     parse_query,
 )
+from langchain_chroma_hybrid.core.analysis.query_words import query_words
 from langchain_chroma_hybrid.core.analysis.subwords import PARTS, says_little
 from langchain_chroma_hybrid.lexical.requirement import required_clauses, whole_forms
 from langchain_chroma_hybrid.lexical.scoring import (
@@ -29,6 +30,7 @@ from langchain_chroma_hybrid.lexical.scoring import (
 from langchain_chroma_hybrid.lexical.tantivy.filters import EVERY, TERMS
 from langchain_chroma_hybrid.lexical.tantivy.hits import count
 from langchain_chroma_hybrid.lexical.tantivy.schema import SURFACE, Layout
+from langchain_chroma_hybrid.lexical.tantivy.typos import LEAST_RECORDS, MOST_WORDS, TYPO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, QueryTerm
     from langchain_chroma_hybrid.core.analysis.subwords import Spelling
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
+    from langchain_chroma_hybrid.lexical.tantivy.typos import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,13 @@ class Compiled:
         query: None when nothing can match.
         bound: the score that no record can exceed, words counted in that occur nowhere.
         weights: what each term of the plain words can add to it.
+        corrections: of words that occur nowhere, the terms that stand for them, each with a word.
     """
 
     query: Query | None
     bound: float
     weights: Mapping[str, float]
+    corrections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 _Build: TypeAlias = "Callable[[str], Iterator[Part]]"
@@ -83,18 +88,22 @@ class QueryCompiler:
     by one constant as if all its spellings were one word. Both are compared with unstemmed words.
     """
 
-    def __init__(self, analyzer: Analyzer, layout: Layout, searcher: Searcher) -> None:
+    def __init__(
+        self, analyzer: Analyzer, layout: Layout, searcher: Searcher, vocabulary: Vocabulary
+    ) -> None:
         self._analyzer = analyzer
         self._layout = layout
         self._schema = layout.schema
         self._searcher = searcher
+        self._vocabulary = vocabulary
         self._documents = searcher.doc_freq(TERMS, EVERY)
 
-    def compile(self, text: str, syntax: QuerySyntax) -> Compiled:
-        """The query of a text."""
+    def compile(self, text: str, syntax: QuerySyntax, *, typos: bool = False) -> Compiled:
+        """The query of a text; `typos`: words that occur nowhere count for those next to them."""
         text = text[:MAX_QUERY_CHARS]
         if syntax == "plain":
-            return self._assemble(_Draft(words=[text]))
+            corrections = self._corrections(text) if typos else {}
+            return self._assemble(_Draft(words=[text]), corrections)
         draft = _Draft()
         for clause in parse_query(text):
             self._add(draft, clause)
@@ -110,11 +119,16 @@ class QueryCompiler:
         clauses += [(Occur.MustNot, query) for query in draft.excluded]
         return Query.const_score_query(Query.boolean_query(clauses), 0.0)
 
-    def _assemble(self, draft: _Draft) -> Compiled:
+    def _assemble(
+        self, draft: _Draft, corrections: Mapping[str, Mapping[str, str]] | None = None
+    ) -> Compiled:
+        """The query of a draft, its bound, and the weights of its words."""
         words = " ".join(draft.words)
         found, weights = self._terms(
             self._analyzer.query(words), self._analyzer.spellings(words)
         )
+        corrections = corrections or {}
+        found += [part for terms in corrections.values() for part in self._instead(terms)]
         should, unknown = [*draft.should, *found], sum(weights.values())
         bound = unknown + sum(part.bound for part in (*draft.should, *draft.must))
         if not should and not draft.must:
@@ -122,7 +136,7 @@ class QueryCompiler:
         clauses = [(Occur.Should, part.query) for part in should]
         clauses += [(Occur.Must, part.query) for part in draft.must]
         clauses += [(Occur.MustNot, query) for query in draft.excluded]
-        return Compiled(Query.boolean_query(clauses), bound, weights)
+        return Compiled(Query.boolean_query(clauses), bound, weights, corrections)
 
     def _add(self, draft: _Draft, clause: Clause) -> None:
         """Put a clause into the draft; words behind `+` rank as all others, and must occur."""
@@ -203,6 +217,25 @@ class QueryCompiler:
         """Where the terms follow each other, if all of them occur."""
         if all(any(self._frequency(name, t) for name in self._layout.fields) for t in terms):
             yield self._adjacent(terms)
+
+    def _corrections(self, text: str) -> dict[str, Mapping[str, str]]:
+        """Words that occur nowhere, by their terms, and what may have been meant by them."""
+        if self._documents < LEAST_RECORDS:
+            return {}
+        found: dict[str, Mapping[str, str]] = {}
+        for word in query_words(self._analyzer, text)[:MAX_TERMS]:
+            if len(found) == MOST_WORDS:
+                break
+            if not self.occurs(word.terms, word.phrases, None):
+                terms = self._vocabulary.neighbours(word)
+                found |= {word.text: terms} if terms else {}
+        return found
+
+    def _instead(self, terms: Iterable[str]) -> Iterator[Part]:
+        """The best of the terms; it adds less to a score than the word that they stand for."""
+        parts = [part for term in terms for part in self._anywhere(term, TYPO)[1]]
+        if parts:
+            yield _best(parts)
 
     def _apart(self, parts: Sequence[str]) -> Iterator[tuple[int, str, list[Part]]]:
         """An identifier whose parts find nothing alone, as these parts one after the other."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from langchain_chroma_hybrid.core.filters import AllOf, Among, Filter, Ids, all_of, leaves
 from langchain_chroma_hybrid.lexical.tantivy.filters import FilterCompiler
 from langchain_chroma_hybrid.lexical.tantivy.query import QueryCompiler
+from langchain_chroma_hybrid.lexical.tantivy.typos import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ class View:
         searcher: sees one commit, whatever comes after.
         layout: what records look like in it.
         filters: compiles filters for it.
-        query: the last query that was compiled, as text and syntax, and what came of it.
+        query: the last query that was compiled, as it was asked for, and what came of it.
         unused: lexical fields in which there is nothing, once somebody has looked.
     """
 
@@ -44,14 +45,15 @@ class View:
         self.searcher = index.searcher()
         self.layout = layout
         self.filters = FilterCompiler(index, layout.schema, self._required)
-        self.query: tuple[tuple[str, str], Compiled] | None = None
+        self.query: tuple[tuple[str, str, bool], Compiled] | None = None
+        self._vocabulary = Vocabulary(layout, self.searcher)
         self.unused: tuple[str, ...] | None = None
         self._lock = threading.Lock()
         self._forget()
 
     def compiler(self) -> QueryCompiler:
         """Compiles query texts for it."""
-        return QueryCompiler(self.layout.analyzer, self.layout, self.searcher)
+        return QueryCompiler(self.layout.analyzer, self.layout, self.searcher, self._vocabulary)
 
     def count(self, where: Filter, find: Callable[[], int]) -> int:
         """`find()`, or what it gave before for this filter."""
