@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from langchain_chroma_hybrid._files import write_json
+from langchain_chroma_hybrid.core.analysis.language import other_language
 from langchain_chroma_hybrid.core.background import SAMPLE, Background, estimate, snippet
 from langchain_chroma_hybrid.core.filters import Ids
 from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, field_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.vectors import Matrix, Vector
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
@@ -44,6 +46,29 @@ class CollectionBackground:
         self._lock = threading.Lock()
         self._known: Background | None = None
         self._of_words: Background | None = None
+        self._told: str | None = None
+        self._tells = True
+
+    def told(self) -> str | None:
+        """What is to be said of the texts, once: that they are in another language."""
+        with self._lock:
+            told, self._told = self._told, None
+        return told
+
+    def _look(self, store: ChromaStore, lexical: LexicalIndex) -> None:
+        """Whether the texts are in the language whose stemmer and stop words they go by."""
+        language = lexical.analyzer.language
+        if not self._tells or language is None or lexical.analyzer.preprocess_func is not None:
+            return
+        self._tells = False
+        texts = _texts(lexical, store.fetch(lexical.sample(SAMPLE)).values())
+        other = other_language(texts, language)
+        if other is not None:
+            self._told = (
+                f"most texts look {other.capitalize()}, and words go by the rules of "
+                f"{language.capitalize()}: analyzer={other!r} finds their other forms too"
+            )
+            _log.warning("%s: %s", store.name, self._told)
 
     def get(
         self, store: ChromaStore, lexical: LexicalIndex, embed: Embed | None = None
@@ -59,6 +84,7 @@ class CollectionBackground:
             if self._known is not None and self._known.fits(count):
                 return self._known
             if self._of_words is None or not self._of_words.fits(count):
+                self._look(store, lexical)
                 self._of_words = _estimated(store, lexical, count, None)
             elif embed is None:
                 return self._of_words
@@ -102,9 +128,8 @@ def _estimated(
     store: ChromaStore, lexical: LexicalIndex, count: int, embed: Embed | None
 ) -> Background:
     """From snippets of a sample; without `embed` from their words."""
-    fields = tuple(getattr(lexical, "lexical_fields", None) or (PAGE_CONTENT,))
     records = store.fetch(lexical.sample(SAMPLE))
-    texts = {i: " ".join(t for f in fields for t in field_texts(r, f)) for i, r in records.items()}
+    texts = dict(zip(records, _texts(lexical, records.values()), strict=True))
     snippets = {id_: snippet(text) for id_, text in texts.items() if text.strip()}
     shares = [_shares(lexical, id_, text) for id_, text in snippets.items()]
     of_words = [share for share, _ in shares], [rival for _, rival in shares], count
@@ -121,6 +146,12 @@ def _estimated(
         own, others = np.diag(cosines).tolist(), _apart(cosines)
     seen = [cosine for line in between for cosine in line]
     return estimate(own, others, *of_words, between=seen, unit=unit)
+
+
+def _texts(lexical: LexicalIndex, records: Iterable[Record]) -> list[str]:
+    """What is searched of each record."""
+    fields = tuple(getattr(lexical, "lexical_fields", None) or (PAGE_CONTENT,))
+    return [" ".join(t for f in fields for t in field_texts(record, f)) for record in records]
 
 
 def _normalized(vectors: Sequence[Vector] | Sequence[Sequence[float]]) -> tuple[Matrix, bool]:

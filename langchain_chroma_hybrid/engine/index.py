@@ -146,7 +146,10 @@ class HybridIndex:
                 notes = (f"lexical_fields: no record has {named}",) if unused else ()
                 upgrade = half.freshness.upgrade.note
                 notes = (upgrade, *notes) if upgrade else notes
-                known = half.lexical, version, notes, tried, self._background(half, plan)
+                background = self._background(half, plan)
+                told = half.background.told() if background else None
+                notes = (*notes, told) if told else notes
+                known = half.lexical, version, notes, tried, background
                 return Query(plan, self.store, request, route, start, *known)
         except (CollectionError, InvalidArgumentError):
             raise
