@@ -54,14 +54,14 @@ class Searched:
         most = min(NEAR, len(self.ids) - len(hidden))
         near = np.argpartition(-cosines, most - 1)[:most]
         near = near[np.argsort(-cosines[near])]
-        hits = self.index.search(text, DEPTH + len(hidden))
-        bound = self.index.max_score(text) or 1.0
+        hits = self.index.search(text, DEPTH + len(hidden), typos=True)
+        bound = self.index.max_score(text, typos=True) or 1.0
         shares = {hit.id: hit.score / bound for hit in hits if hit.id not in hidden}
         ranked = [*shares.values(), *[0.0] * RIVAL]
         pool = dict.fromkeys([self.ids[row] for row in near[:DEPTH]] + list(shares))
         rest = frozenset(pool.keys() - shares.keys())
         if rest:
-            found = self.index.search(text, len(rest), where=Ids(rest))
+            found = self.index.search(text, len(rest), where=Ids(rest), typos=True)
             shares |= {hit.id: hit.score / bound for hit in found}
         words, weights = query_words(self.analyzer, text), self.index.weights(text)
         whole = Identifiers.of(words, weights, self.analyzer, [PAGE_CONTENT])
