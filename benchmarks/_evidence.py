@@ -63,8 +63,11 @@ class Searched:
         if rest:
             found = self.index.search(text, len(rest), where=Ids(rest), typos=True)
             shares |= {hit.id: hit.score / bound for hit in found}
-        words, weights = query_words(self.analyzer, text), self.index.weights(text)
-        whole = Identifiers.of(words, weights, self.analyzer, [PAGE_CONTENT])
+        words = query_words(self.analyzer, text)
+        weights = self.index.weights(" ".join(word.text for word in words))
+        nowhere = self.index.unmatched([word for word in words if not word.identifier])
+        fields = [PAGE_CONTENT]
+        whole = Identifiers.of(words, weights, self.analyzer, fields, nowhere=nowhere)
         last = float(cosines[near[NEAR - 1]]) if most == NEAR else None
         return [
             Evidence(

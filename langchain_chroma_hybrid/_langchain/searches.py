@@ -226,6 +226,7 @@ class HybridSearch(HybridBase):
     def _with_scores(
         self, request: SearchRequest, result: SearchResult, options: Mapping[str, Any]
     ) -> list[tuple[Document, float]]:
+        """Documents with their relevance, or what a function of the caller's makes of distances."""
         documents = _documents(result)
         own = self.override_relevance_score_fn if self._rescores(request) else None
         if own is None:

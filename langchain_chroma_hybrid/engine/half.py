@@ -7,7 +7,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.engine.background import CollectionBackground
+from langchain_chroma_hybrid.engine.query.background import CollectionBackground
 from langchain_chroma_hybrid.engine.sync.freshness import Freshness
 from langchain_chroma_hybrid.engine.sync.watch import ContentCheck
 from langchain_chroma_hybrid.engine.sync.writer import Writer

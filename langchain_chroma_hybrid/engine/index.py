@@ -147,8 +147,8 @@ class HybridIndex:
                 upgrade = half.freshness.upgrade.note
                 notes = (upgrade, *notes) if upgrade else notes
                 background = self._background(half, plan)
-                told = half.background.told() if background else None
-                notes = (*notes, told) if told else notes
+                if background is not None:
+                    notes = (*notes, *half.background.told())
                 known = half.lexical, version, notes, tried, background
                 return Query(plan, self.store, request, route, start, *known)
         except (CollectionError, InvalidArgumentError):

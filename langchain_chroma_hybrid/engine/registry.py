@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid._files import NOTES
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
-from langchain_chroma_hybrid.engine.background import CollectionBackground
 from langchain_chroma_hybrid.engine.chroma.collection import Remembered
 from langchain_chroma_hybrid.engine.half import LexicalHalf
+from langchain_chroma_hybrid.engine.query.background import CollectionBackground
 from langchain_chroma_hybrid.engine.sync.announcements import Announcements
 from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint, CheckpointData, read
 from langchain_chroma_hybrid.engine.sync.failpoints import reach

@@ -78,6 +78,29 @@ def test_vectors_that_are_lacking_for_a_moment(tmp_path, caplog, monkeypatch, on
     assert "another process" not in caplog.text
 
 
+@pytest.mark.parametrize("on_disk", [True, False], ids=["disk", "memory"])
+@pytest.mark.parametrize("where", [None, {"tenant": "a"}], ids=["all", "filtered"])
+@pytest.mark.parametrize("mode", MODES)
+def test_what_a_query_finds_is_deleted_meanwhile(
+    tmp_path, caplog, monkeypatch, on_disk, where, mode
+):
+    store = make_store(tmp_path if on_disk else None)
+    fill(store, ["a", "b", "c"])
+    expected = store.similarity_search_with_score("pump", k=3, mode=mode, filter=where)
+    fill(store, ["c"])  # what was read before is forgotten
+    query, failed = Collection.query, []
+
+    def once(self, *args, **options):
+        if not failed and "ids" not in options:
+            failed.append(options)
+            raise InternalError("Error executing plan: Internal error: Error finding id")
+        return query(self, *args, **options)
+
+    monkeypatch.setattr(Collection, "query", once)
+    assert store.similarity_search_with_score("pump", k=3, mode=mode, filter=where) == expected
+    assert "another process" not in caplog.text
+
+
 def test_what_is_back_is_told_from_what_is_gone(tmp_path):
     """By the client that wrote it, and by another one that has written the same id anew."""
     store = make_store(tmp_path)

@@ -153,4 +153,4 @@ def test_scores_and_sources_for_the_prompt(retriever):
     scored = retriever.model_copy(update={"score_key": "chroma_hybrid_score"})
     found = (scored | RunnableLambda(cited)).invoke(QUESTION)
     hits = retriever.search(QUESTION).hits
-    assert found == [(hit.id, round(hit.score, 6)) for hit in hits]
+    assert found == [(hit.id, round(hit.relevance, 6)) for hit in hits]

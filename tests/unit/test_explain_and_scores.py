@@ -78,7 +78,7 @@ async def test_a_relevance_score_function_of_ones_own(mode):
         assert found == [(document, 1 / (4 + distance)) for document, distance in distances]
     else:
         hits = store.explain(QUERY, **options).hits
-        assert [score for _, score in found] == [hit.score for hit in hits]
+        assert [score for _, score in found] == [hit.relevance for hit in hits]
     assert found
     assert await store.asimilarity_search_with_relevance_scores(QUERY, **options) == found
 
@@ -90,7 +90,7 @@ async def test_the_same_distances_asynchronously(store):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_score_threshold_cuts_at_the_fused_score(store, mode):
+def test_score_threshold_cuts_at_the_relevance(store, mode):
     found = store.similarity_search_with_relevance_scores(QUERY, k=8, mode=mode)
     scores = sorted({score for _, score in found}, reverse=True)
     assert len(scores) > 1
@@ -100,7 +100,7 @@ def test_score_threshold_cuts_at_the_fused_score(store, mode):
     options = {"k": 8, "mode": mode, "score_threshold": threshold}
     assert ids_of(store.similarity_search_with_relevance_scores(QUERY, **options)) == expected
     assert ids_of(store.similarity_search(QUERY, **options)) == expected
-    # Distances come with the same cut: the threshold is on the fused score.
+    # Distances come with the same cut: the threshold is on relevance.
     assert ids_of(store.similarity_search_with_score(QUERY, **options)) == expected
     retriever = ChromaHybridRetriever(vectorstore=store, mode=mode, k=8)
     assert ids_of(retriever.invoke(QUERY, score_threshold=threshold)) == expected
@@ -112,11 +112,11 @@ def test_the_relevance_score_is_the_retrievers_and_explains(store):
     scored = store.similarity_search_with_relevance_scores(QUERY, k=5)
     explained = store.explain(QUERY, k=5).hits
     retriever = ChromaHybridRetriever(vectorstore=store, k=5, score_key="chroma_hybrid_score")
-    assert [(hit.id, hit.score) for hit in retriever.search(QUERY).hits] == [
+    assert [(hit.id, hit.relevance) for hit in retriever.search(QUERY).hits] == [
         (d.id, s) for d, s in scored
     ]
     retrieved = retriever.invoke(QUERY)
-    assert [(d.id, s) for d, s in scored] == [(hit.id, hit.score) for hit in explained]
+    assert [(d.id, s) for d, s in scored] == [(hit.id, hit.relevance) for hit in explained]
     assert [(d.id, d.metadata["chroma_hybrid_score"]) for d in retrieved] == [
         (d.id, s) for d, s in scored
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import numpy as np
 import pytest
@@ -172,7 +173,13 @@ def test_the_background_is_kept_until_the_collection_has_doubled(tmp_path):
     store.close()
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"mean": NaN}', "\x00"])
+VALUES = {"mean": 0.1, "spread": 0.0, "level": 3.0, "distinct": 1e300, "count": 10**400}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[]", '{"whole": {"mean": NaN}}', "\x00", json.dumps({"whole": VALUES}), "[" * 9999],
+)
 def test_a_damaged_background_is_estimated_again(tmp_path, content):
     store = filled(tmp_path / "db")
     name = store._collection_name
@@ -251,3 +258,75 @@ def test_documents_come_as_they_are_stored(many):
     assert ids_of(many.similarity_search(QUERY, k=3)) == [
         hit.id for hit in many.explain(QUERY, k=3).hits
     ]
+
+
+class Deaf(WordEmbeddings):
+    """Makes zeros of every query, as bags of words do of words that they do not know."""
+
+    def embed_query(self, text):
+        return [0.0] * len(super().embed_query(text))
+
+    def embed_documents(self, texts):
+        return [super(Deaf, self).embed_query(text) for text in texts]
+
+
+@pytest.mark.parametrize("space", ["cosine", "l2", "ip"])
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "two_step"])
+def test_a_query_that_the_model_knows_nothing_of_is_near_to_nothing(space, mode):
+    configuration = {"hnsw": {"space": space}}
+    store = filled(embedding_function=Deaf(), collection_configuration=configuration)
+    hits = store.explain("Roman empire emperors", k=8, mode=mode).hits
+    assert all(hit.relevance < 0.5 for hit in hits)
+
+
+def test_a_model_that_fails_once_is_said_to_and_asked_again(monkeypatch):
+    from langchain_chroma_hybrid.engine.query import background
+
+    embeddings = Broken()
+    store = filled(embedding_function=embeddings)
+    embeddings.writing = False
+    failed = store.explain(QUERY)
+    assert any("out of quota" in note for note in failed.notes)
+    embeddings.writing = True
+    monkeypatch.setattr(background.time, "monotonic", lambda: 1e12)
+    fine = store.explain(QUERY)
+    assert fine.notes == ()
+    assert [h.relevance for h in fine.hits] != [h.relevance for h in failed.hits]
+
+
+def test_a_lexical_query_waits_for_no_model():
+    import threading
+
+    class Slow(Broken):
+        asked, go = threading.Event(), threading.Event()
+
+        def embed_documents(self, texts):
+            if not self.writing:
+                self.asked.set()
+                self.go.wait(30)
+            return [WordEmbeddings.embed_query(self, text) for text in texts]
+
+    embeddings = Slow()
+    store = filled(embedding_function=embeddings)
+    embeddings.writing = False
+    waiting = threading.Thread(target=store.explain, args=[QUERY])
+    waiting.start()
+    assert embeddings.asked.wait(30)
+    assert store.explain(QUERY, mode="lexical").hits
+    assert waiting.is_alive()
+    embeddings.go.set()
+    waiting.join()
+
+
+def test_what_words_tell_is_kept_too(tmp_path):
+    name, place = fresh_name(), str(tmp_path / "db")
+    store = HybridChroma(name, WordEmbeddings(), persist_directory=place)
+    store.add_texts([f"red pump of line {n}" for n in range(60)])
+    query = {"query": "red line 7", "mode": "lexical", "k": 1}
+    store.explain(**query)
+    store.add_texts([f"green valve number {n}" for n in range(50)])
+    before = store.explain(**query).hits[0].relevance
+    store.close()
+    store = HybridChroma(name, WordEmbeddings(), persist_directory=place)
+    assert store.explain(**query).hits[0].relevance == pytest.approx(before, abs=1e-9)
+    store.close()

@@ -76,8 +76,10 @@ def test_making_one_opens_nothing():
 def test_explain_score_threshold_and_unknown_names(collection):
     retriever = collection.as_retriever(explain=True)
     (best, *_) = retriever.invoke("soup", image=colours.picture("red"))
-    assert set(best.metadata["chroma_hybrid_explanation"]) - {"notes"} == {"lexical", "vector"}
-    assert retriever.invoke("", image=colours.picture("red"), score_threshold=1.0) != []
+    assert set(best.metadata["chroma_hybrid_explanation"]) - {"notes"} == {
+        *("relevance", "lexical", "vector")
+    }
+    assert retriever.invoke("", image=colours.picture("red"), score_threshold=0.9) != []
     with pytest.raises(UnknownArgumentError, match="picture"):
         retriever.invoke("soup", picture="red.png")
     with pytest.raises(UnknownArgumentError, match="picture"):

@@ -197,3 +197,67 @@ def test_parts_that_say_little_are_no_terms_of_a_query(text, kept):
     assert terms & kept
     # By itself, a part is a word as any other.
     assert {"e", "78", "c"} <= {term.text for term in analyzer.query("e 78 c")}
+
+
+FOREIGN = [
+    "¿Qué significa el error {} de la bomba?",
+    "错误{}是什么意思？",
+    "Please tell me urgently whatever somebody knows regarding {}",
+    "Was bedeutet der Fehler {}?",
+    "How do I fix {} on the pump?",
+]
+CODES = ["E-4003", "8110E", "995-EF", "K-7781", "CZ192A"]
+
+
+@pytest.fixture(scope="module", params=[8, 60])
+def codes(request):
+    store = make_store()
+    texts = [f"Error {code}: the pump of line {n} is blocked" for n, code in enumerate(CODES)]
+    texts += [f"The valve of line {n} is open" for n in range(request.param)]
+    store.add_texts(texts, ids=[*CODES, *(f"other{n}" for n in range(request.param))])
+    yield ChromaHybridRetriever(vectorstore=store, k=4)
+    store.delete_collection()
+
+
+@pytest.mark.parametrize("frame", FOREIGN)
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("mode", MODES)
+def test_words_that_nobody_has_take_nothing_from_an_identifier(codes, code, frame, mode):
+    above = codes.search(frame.format(code), mode=mode, score_threshold=THRESHOLD).hits
+    assert [hit.id for hit in above] == [code]
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "unmatched"),
+    [
+        ("Compare E-4003 and K-7781", {"E-4003", "K-7781"}, ()),
+        ("E-4003/K-7781", {"E-4003", "K-7781"}, ()),
+        ("errors E-4003, K-7781, CZ192A", {"E-4003", "K-7781", "CZ192A"}, ()),
+        ("E-4003 or E-9999", {"E-4003"}, ("E-9999",)),
+        ("E-9998 and E-9999", set(), ("E-9998", "E-9999")),
+    ],
+)
+def test_several_identifiers_have_an_answer_each(codes, query, found, unmatched):
+    result = codes.search(query, score_threshold=THRESHOLD)
+    assert {hit.id for hit in result.hits} == found
+    assert {word for word in result.unmatched if "-" in word} == set(unmatched)
+
+
+def test_the_last_word_of_a_long_text_may_be_the_one_that_counts():
+    store = make_store()
+    words = " ".join(f"word{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(300))
+    store.add_texts([f"{words} shows error E-1003", "something else"])
+    result = store.explain(f"{words} shows error E-9999")
+    assert result.unmatched == ("E-9999",)
+    assert all(hit.relevance < THRESHOLD for hit in result.hits)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_record_with_the_identifier_is_found_however_far_behind(mode):
+    store = make_store()
+    texts = [f"pump motor must be replaced {n}" for n in range(600)]
+    store.add_texts([*texts, "K-7781"], ids=[*map(str, range(600)), "code"])
+    query = "K-7781 pump motor must be replaced"
+    for k in (1, 4):
+        given = {"k": k, "mode": mode, "score_threshold": THRESHOLD}
+        assert [hit.id for hit in store.explain(query, **given).hits] == ["code"]

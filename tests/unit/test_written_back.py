@@ -155,7 +155,7 @@ def test_a_stale_key_that_plain_chroma_has_stored_goes_with_the_next_writing(wri
     # but where a score is asked for, it is that of the query.
     scored = ChromaHybridRetriever(vectorstore=store, score_key=KEY, k=1, explain=True)
     (document,) = scored.invoke("old pump")
-    assert document.metadata[KEY] == scored.search("old pump").hits[0].score != 0.75
+    assert document.metadata[KEY] == scored.search("old pump").hits[0].relevance != 0.75
     assert ChromaHybridRetriever(vectorstore=plain, score_key=KEY, k=1).invoke("old pump")[
         0
     ].metadata[KEY] != 0.75

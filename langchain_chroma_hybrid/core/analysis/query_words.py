@@ -41,7 +41,12 @@ class QueryWord:
 def query_words(analyzer: Analyzer, text: str) -> list[QueryWord]:
     """The distinct words of `text` in order, without stop words."""
     spellings = analyzer.spellings(text)
-    words = (_spelt(w, spellings) for group in analyzer.words(text) for w in _read(group))
+    words = (
+        _spelt(word, spellings)
+        for group in analyzer.words(text)
+        for part in _apart(analyzer, group)
+        for word in _read(part)
+    )
     distinct: dict[str, QueryWord] = {}
     for word in words:
         distinct.setdefault(word.text.casefold(), word)
@@ -56,6 +61,15 @@ def wanted(text: str) -> str:
     clauses = parse_query(text)
     kept = [c.node for c in clauses if c.occur != "not" and not isinstance(c.node, Prefix | Fuzzy)]
     return " ".join(node.text for node in kept)
+
+
+def _apart(analyzer: Analyzer, group: _Word) -> Iterator[_Word]:
+    """The identifiers of `E-4012/E-4013`, each by itself; any other word as it is."""
+    parts = group[0][0].split("/")
+    if len(parts) > 1 and all(map(_is_code, parts)):
+        yield from (word for part in parts for word in analyzer.words(part))
+    else:
+        yield group
 
 
 def _read(group: _Word) -> Iterator[QueryWord]:

@@ -15,6 +15,7 @@ from langchain_chroma_hybrid.engine.query.rank import share_of
 from langchain_chroma_hybrid.lexical.identifiers import Identifiers
 from langchain_chroma_hybrid.lexical.protocol import TypoTolerant
 from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS
+from langchain_chroma_hybrid.lexical.texts import field_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.query.values import Outcome, Plan, Ranking
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
-_MOST_WORDS = 64
+_MOST_WORDS = 256
+_SHORTEST = 1e-6
+# Of records with an identifier of the query so many are looked for.
+_HOLDERS = 1_000
 
 
 class Judge:
@@ -50,6 +54,7 @@ class Judge:
         by_vector = plan.request.text is None
         self._background = background.between_records() if by_vector else background
         self._legs = {outcome.name: outcome for outcome in outcomes}
+        self._ranking = ranking
         self._distances = ranking.raw.get(VECTOR, {})
         vector = self._legs.get(VECTOR)
         self._embedding = None if vector is None or plan.request.mode == "lexical" else (
@@ -79,9 +84,13 @@ class Judge:
         # Of what the legs have not brought: without a lexical leg, the best may be among it.
         unseen = found[:1] if leg is None else found[-1:]
         self._last = self._share(unseen[0].score) if unseen and not self._all else 0.0
-        weights = lexical.weights(text, **how)
+        # Of the words one by one: `E-4012/E-4013` asks for two things.
+        weights = lexical.weights(" ".join(word.text for word in self._words))
         fields = getattr(lexical, "lexical_fields", None) or ("page_content",)
-        self._identifiers = Identifiers.of(self._words, weights, lexical.analyzer, fields)
+        nowhere = lexical.unmatched([word for word in self._words if not word.identifier])
+        self._identifiers = Identifiers.of(
+            self._words, weights, lexical.analyzer, fields, nowhere=nowhere
+        )
 
     def relevances(self, records: Sequence[Record]) -> list[float]:
         """Of each of the records."""
@@ -93,10 +102,15 @@ class Judge:
     def _relevance(
         self, record: Record, cosines: Mapping[str, float], shares: Mapping[str, float]
     ) -> float:
-        if not self._asks_words:
+        # A record without text is not known to have no word of the query: it is not known at all.
+        if not self._asks_words or not self._has_text(record):
             return self._of(cosines.get(record.id), None)
         has, lacks = self._identifiers.covered(record)
         return self._of(cosines.get(record.id), shares.get(record.id, 0.0), has, lacks)
+
+    def _has_text(self, record: Record) -> bool:
+        fields = self._identifiers.fields
+        return any(text.strip() for field in fields for text in field_texts(record, field))
 
     def _of(
         self, cosine: float | None, share: float | None, has: float = 0.0, lacks: float = 0.0
@@ -106,7 +120,7 @@ class Judge:
         return relevance(evidence, self._background)
 
     def best_unseen(self) -> float:
-        """What no record exceeds that the legs have not brought, but by an identifier."""
+        """What no record exceeds that the legs have not brought."""
         leg = self._legs.get(VECTOR)
         cosine = None
         if self._embedding is not None and leg is not None:
@@ -115,7 +129,19 @@ class Judge:
             full = bool(leg.hits) and len(leg.hits) >= self._plan.fetch
             at = leg.hits[-1 if ranks else 0] if full or (leg.hits and not ranks) else None
             cosine = -1.0 if at is None else self._cosine_at(at)
-        return self._of(cosine, self._last if self._asks_words else None)
+        if not self._asks_words:
+            return self._of(cosine, None)
+        return self._of(cosine, self._last, 1.0 if self._misses_holders() else 0.0)
+
+    def _misses_holders(self) -> bool:
+        """Whether there are records with an identifier of the query that the legs did not bring."""
+        lexical = self._lexical
+        if lexical is None or not self._identifiers.shares:
+            return False
+        text = " ".join(word.text for word in self._identifiers.shares)
+        holders = lexical.search(text, _HOLDERS, where=self._plan.filter.known)
+        seen = {hit.id for hit in self._ranking.fused}
+        return any(hit.id not in seen for hit in holders)
 
     def _nearby(self) -> float | None:
         leg = self._legs.get(VECTOR)
@@ -150,11 +176,13 @@ class Judge:
         """The cosine of a distance, of records of length 1 where the space is not `cosine`."""
         if self._store.space == "cosine":
             return 1.0 - distance
-        length = float(np.linalg.norm(self._embedding)) if self._embedding is not None else 1.0
+        length = 0.0 if self._embedding is None else float(np.linalg.norm(self._embedding))
+        if length < _SHORTEST:  # a model that knows no word of the query
+            return 0.0
         dot = 1.0 - distance
         if self._store.space == "l2":
             dot = (1.0 + length * length - distance) / 2.0
-        return dot / max(length, 1e-30)
+        return dot / length
 
     def _shares(self, ids: Sequence[str]) -> dict[str, float]:
         """Of the highest possible score, for each record with a word of the query."""
@@ -177,7 +205,10 @@ class Judge:
 
 def words_of(plan: Plan, lexical: LexicalIndex) -> list[QueryWord]:
     """The words that the query asks for, a bounded number."""
-    return query_words(lexical.analyzer, asked_text(plan.request))[:_MOST_WORDS]
+    words = query_words(lexical.analyzer, asked_text(plan.request))
+    # Identifiers first: the last word of a pasted mail may be the one that counts.
+    chosen = sorted(words, key=lambda word: not word.identifier)[:_MOST_WORDS]
+    return [word for word in words if word in set(chosen)]
 
 
 def asked_text(request: SearchRequest) -> str:

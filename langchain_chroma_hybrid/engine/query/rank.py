@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.confidence import weigh
@@ -17,7 +18,7 @@ from langchain_chroma_hybrid.engine.query.plan import reading
 from langchain_chroma_hybrid.engine.query.values import Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from langchain_chroma_hybrid.core.values import Scored
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
@@ -41,27 +42,40 @@ def rank(
     raw = {leg.name: {hit.id: hit.score for hit in leg.hits} for leg in legs}
     if len(legs) == 1:
         return Ranking(_single(plan, legs[0], store, lexical), plan.weights, raw)
-    lists = [_ranked(plan, leg, store, lexical) for leg in legs]
+    lists = [_ranked(plan, leg, store, lexical, raw) for leg in legs]
     # Weights that were asked for hold for every query.
     if plan.request.fusion == "adaptive" and plan.request.weights is None:
         lists = weigh(lists, plan.depth)
     weights = {leg.name: ranked.weight for leg, ranked in zip(legs, lists, strict=True)}
-    fused = fuse(lists, plan.request.fusion, c=plan.request.c, depth=plan.depth)
+    # What suits a query is told by the best hits, and says little on those far behind them.
+    deep = list(plan.weights.values())
+    fused = fuse(lists, plan.request.fusion, c=plan.request.c, depth=plan.depth, deep=deep)
     return Ranking(fused, weights, raw)
 
 
 def _ranked(
-    plan: Plan, leg: Outcome, store: ChromaStore, lexical: LexicalIndex | None
+    plan: Plan,
+    leg: Outcome,
+    store: ChromaStore,
+    lexical: LexicalIndex | None,
+    raw: Mapping[str, Mapping[str, float]],
 ) -> RankedList:
-    """A leg as fusions take it, with the highest score that it could have given for this query."""
+    """A leg as fusions take it, with the highest score that it could have given for this query.
+
+    `raw`: what each leg has found, of which the lexical one may know nothing.
+    """
     ids, scores = [hit.id for hit in leg.hits], [hit.score for hit in leg.hits]
     weight = plan.weights[leg.name]
     if leg.name == VECTOR:
         floor, ceiling = SIMILARITY_FLOOR[store.space], SIMILARITY_CEILING[store.space]
         return RankedList(ids, similarities(scores, store.space), weight, floor, None, ceiling)
-    most = _most(plan, lexical) if leg.name == LEXICAL and leg.hits else None
     # Okapi in RankBM25Index goes below 0.
-    return RankedList(ids, scores, weight, min([0.0, *scores]), 0.0, most)
+    ranked = RankedList(ids, scores, weight, min([0.0, *scores]), 0.0)
+    if leg.name != LEXICAL or lexical is None:
+        return ranked
+    found = frozenset().union(*raw.values()) - raw[LEXICAL].keys()
+    unknown = lexical.without_text(found) if found else frozenset()
+    return replace(ranked, ceiling=_most(plan, lexical) if leg.hits else None, unknown=unknown)
 
 
 def _two_step(

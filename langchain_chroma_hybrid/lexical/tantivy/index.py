@@ -243,8 +243,10 @@ class TantivyIndex:
     def without_text(self, ids: Collection[str] | None = None) -> frozenset[str]:
         """Those of `ids` (of all records for None) with no term in any of the searched fields."""
         view = self._latest()
-        clauses = [(Occur.MustNot, view.layout.has_text(field)) for field in view.layout.fields]
         with self._explained("read"):
+            if not view.textless:
+                return frozenset()
+            clauses = [(Occur.MustNot, view.layout.has_text(field)) for field in view.layout.fields]
             given = view.filters.compile(None if ids is None else Ids(frozenset(ids)))
             wanted = Query.boolean_query([(Occur.Must, given), *clauses])
             hits = view.searcher.search(

@@ -122,12 +122,9 @@ class QueryCompiler:
     def _assemble(
         self, draft: _Draft, corrections: Mapping[str, Mapping[str, str]] | None = None
     ) -> Compiled:
-        """The query of a draft, its bound, and the weights of its words."""
-        words = " ".join(draft.words)
-        found, weights = self._terms(
-            self._analyzer.query(words), self._analyzer.spellings(words)
-        )
-        corrections = corrections or {}
+        """One query of all clauses, and the score that none exceeds."""
+        words, corrections = " ".join(draft.words), corrections or {}
+        found, weights = self._terms(self._analyzer.query(words), self._analyzer.spellings(words))
         found += [part for terms in corrections.values() for part in self._instead(terms)]
         should, unknown = [*draft.should, *found], sum(weights.values())
         bound = unknown + sum(part.bound for part in (*draft.should, *draft.must))

@@ -6,15 +6,18 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tantivy import Occur, Query
+
 from langchain_chroma_hybrid.core.filters import AllOf, Among, Filter, Ids, all_of, leaves
 from langchain_chroma_hybrid.lexical.tantivy.filters import FilterCompiler
+from langchain_chroma_hybrid.lexical.tantivy.hits import count
 from langchain_chroma_hybrid.lexical.tantivy.query import QueryCompiler
 from langchain_chroma_hybrid.lexical.tantivy.typos import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tantivy import Index, Query
+    from tantivy import Index
 
     from langchain_chroma_hybrid.lexical.tantivy.query import Compiled
     from langchain_chroma_hybrid.lexical.tantivy.schema import Layout
@@ -48,8 +51,18 @@ class View:
         self.query: tuple[tuple[str, str, bool], Compiled] | None = None
         self._vocabulary = Vocabulary(layout, self.searcher)
         self.unused: tuple[str, ...] | None = None
+        self._textless: int | None = None
         self._lock = threading.Lock()
         self._forget()
+
+    @property
+    def textless(self) -> int:
+        """How many records have no term in any of the searched fields."""
+        if self._textless is None:
+            fields = [(Occur.Should, self.layout.has_text(field)) for field in self.layout.fields]
+            known = count(self.searcher, Query.boolean_query(fields))
+            self._textless = int(self.searcher.num_docs) - known
+        return self._textless
 
     def compiler(self) -> QueryCompiler:
         """Compiles query texts for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from langchain_chroma_hybrid._files import write_json
 from langchain_chroma_hybrid.core.analysis.language import other_language
 from langchain_chroma_hybrid.core.background import SAMPLE, Background, estimate, snippet
 from langchain_chroma_hybrid.core.filters import Ids
+from langchain_chroma_hybrid.errors import EmbeddingError
 from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, field_texts
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     Embed = Callable[[list[str]], Sequence[Sequence[float]]]
 
 _FILE = "background.json"
+_WHOLE, _OF_WORDS = "whole", "of_words"
+_PAUSE = 60.0  # seconds after which a model that failed is asked again
 _LENGTH_1 = 1e-3
 _log = logging.getLogger(__name__)
 
@@ -37,90 +41,123 @@ class CollectionBackground:
     """What relevance is measured against. Thread-safe; processes find the same.
 
     It is estimated anew when the collection has grown to twice the size, or shrunk to half: until
-    then a threshold means the same.
+    then a threshold means the same. What words tell is known apart from what cosines do.
+
+    Attributes:
+        note: why there are no cosines, where a model could not embed the samples; else None.
     """
 
     def __init__(self, folder: Path | None) -> None:
         """`folder` None keeps it in memory."""
         self._folder = folder
+        self._embedding = threading.Lock()
         self._lock = threading.Lock()
-        self._known: Background | None = None
-        self._of_words: Background | None = None
-        self._told: str | None = None
-        self._tells = True
+        self._known: dict[str, Background] | None = None
+        self._again = 0.0
+        self.note: str | None = None
+        self._language: str | None = None
+        self._looked = False
 
-    def told(self) -> str | None:
-        """What is to be said of the texts, once: that they are in another language."""
+    def told(self) -> tuple[str, ...]:
+        """What is to be said to a query: the note, and once that texts are in another language."""
         with self._lock:
-            told, self._told = self._told, None
-        return told
+            language, self._language = self._language, None
+        return tuple(note for note in (self.note, language) if note)
 
     def _look(self, store: ChromaStore, lexical: LexicalIndex) -> None:
         """Whether the texts are in the language whose stemmer and stop words they go by."""
         language = lexical.analyzer.language
-        if not self._tells or language is None or lexical.analyzer.preprocess_func is not None:
+        if self._looked or language is None or lexical.analyzer.preprocess_func is not None:
             return
-        self._tells = False
+        self._looked = True
         texts = _texts(lexical, store.fetch(lexical.sample(SAMPLE)).values())
         other = other_language(texts, language)
         if other is not None:
-            self._told = (
+            self._language = (
                 f"most texts look {other.capitalize()}, and words go by the rules of "
                 f"{language.capitalize()}: analyzer={other!r} finds their other forms too"
             )
-            _log.warning("%s: %s", store.name, self._told)
+            _log.warning("%s: %s", store.name, self._language)
 
     def get(
         self, store: ChromaStore, lexical: LexicalIndex, embed: Embed | None = None
     ) -> Background:
         """The background, estimated now if there is none that fits.
 
-        Without `embed`, or where it fails, what can be told of words alone, which is not kept.
+        Without `embed`, or where it fails, what can be told of words alone.
         """
         count = lexical.count()
-        with self._lock:
-            if self._known is None:
-                self._known = self._load()
-            if self._known is not None and self._known.fits(count):
-                return self._known
-            if self._of_words is None or not self._of_words.fits(count):
-                self._look(store, lexical)
-                self._of_words = _estimated(store, lexical, count, None)
-            elif embed is None:
-                return self._of_words
-            return self._whole(store, lexical, count, embed) if embed else self._of_words
+        known = self._fitting(_WHOLE, count)
+        if known is not None:
+            return known
+        if self._fitting(_OF_WORDS, count) is None:
+            self._look(store, lexical)
+        if embed is not None:
+            with self._embedding:  # the others wait for what the first one finds out
+                known = self._fitting(_WHOLE, count)
+                if known is None and time.monotonic() >= self._again:
+                    known = self._whole(store, lexical, count, embed)
+            if known is not None:
+                return known
+        known = self._fitting(_OF_WORDS, count)
+        if known is None:
+            known = self._keep(_OF_WORDS, _estimated(store, lexical, count, None))
+        return known
 
     def _whole(
         self, store: ChromaStore, lexical: LexicalIndex, count: int, embed: Embed
-    ) -> Background:
+    ) -> Background | None:
+        """Estimated with cosines; None where the model fails, which is tried again later."""
         try:
-            self._known = _estimated(store, lexical, count, embed)
+            found = _estimated(store, lexical, count, embed)
         except Exception as error:  # noqa: BLE001  # whatever a model raises: relevance does without
-            _log.warning("relevance does without a background of cosines: %s", error)
-            self._known = self._of_words
-            return self._known or Background()
-        if self._folder is not None:
-            with suppress(OSError):
-                write_json(self._folder / _FILE, asdict(self._known))
-        return self._known
-
-    def _load(self) -> Background | None:
-        if self._folder is None:
+            self.note = f"relevance: the model could not embed samples of the records: {error}"
+            self._again = time.monotonic() + _PAUSE
+            _log.warning("%s", self.note)
             return None
+        self.note = None
+        return self._keep(_WHOLE, found)
+
+    def _fitting(self, kind: str, count: int) -> Background | None:
+        with self._lock:
+            if self._known is None:
+                self._known = self._load()
+            known = self._known.get(kind)
+        return known if known is not None and known.fits(count) else None
+
+    def _keep(self, kind: str, found: Background) -> Background:
+        with self._lock:
+            self._known = {**(self._known or {}), kind: found}
+            if self._folder is not None:
+                with suppress(OSError):
+                    content = {name: asdict(each) for name, each in self._known.items()}
+                    write_json(self._folder / _FILE, content)
+        return found
+
+    def _load(self) -> dict[str, Background]:
+        if self._folder is None:
+            return {}
         with suppress(OSError, ValueError, TypeError, RecursionError):
             content = json.loads((self._folder / _FILE).read_text("utf-8"))
-            if _is_whole(content):
-                return Background(**content)
-        return None
+            if isinstance(content, dict):
+                return {n: Background(**each) for n, each in content.items() if _is_whole(each)}
+        return {}
+
+
+_RANGES = {
+    "mean": (-1.0, 1.0), "spread": (1e-6, 2.0), "level": (0.0, 1e6), "distinct": (0.0, 1.0),
+    "count": (0, 10**15), "unit": (False, True), "record_mean": (-1.0, 1.0),
+    "record_spread": (1e-6, 2.0), "version": (0, 10**6),
+}  # fmt: skip
 
 
 def _is_whole(content: object) -> bool:
-    expected = asdict(Background())
-    if not isinstance(content, dict):
+    """Whether it is a background with values that one can have."""
+    if not isinstance(content, dict) or content.keys() != _RANGES.keys():
         return False
-    return content.keys() == expected.keys() and all(
-        isinstance(content[name], type(value)) and np.isfinite(value)
-        for name, value in expected.items()
+    return all(
+        type(content[name]) is type(low) and low <= content[name] <= high
+        for name, (low, high) in _RANGES.items()
     )
 
 
@@ -141,6 +178,8 @@ def _estimated(
     own, others = [], []
     if known := [id_ for id_ in vectors if id_ in snippets]:
         asked, _ = _normalized(embed([snippets[id_] for id_ in known]))
+        if not asked.any():
+            raise EmbeddingError.of("embedding", "zeros", "vectors that tell texts apart")
         own_rows = rows[[id_ in snippets for id_ in vectors]]
         cosines = asked @ own_rows.T
         own, others = np.diag(cosines).tolist(), _apart(cosines)
@@ -157,6 +196,8 @@ def _texts(lexical: LexicalIndex, records: Iterable[Record]) -> list[str]:
 def _normalized(vectors: Sequence[Vector] | Sequence[Sequence[float]]) -> tuple[Matrix, bool]:
     """Vectors of length 1, as rows, and whether they had it before."""
     rows = np.array(vectors, dtype=np.float64)
+    if not np.isfinite(rows).all():
+        raise EmbeddingError.of("embedding", "numbers that are not finite", "finite ones")
     lengths = np.linalg.norm(rows, axis=1)
     unit = bool((abs(lengths - 1.0) < _LENGTH_1).all())
     return rows / np.maximum(lengths, 1e-30)[:, None], unit
