@@ -117,9 +117,10 @@ class Search:
         words, both, took = {}, {}, []
         for query, text in queries.items():
             start = time.perf_counter()
-            hits = self._index.search(text, DEPTH, typos=typos)
+            found = self._index.corrections(text) if typos else {}
+            hits = self._index.search(text, DEPTH, corrections=found)
             took.append((time.perf_counter() - start) * 1e3)
-            most = self._index.max_score(text, typos=typos)
+            most = self._index.max_score(text, corrections=found)
             lexical = RankedList(
                 [hit.id for hit in hits],
                 [hit.score for hit in hits],

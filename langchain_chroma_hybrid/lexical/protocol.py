@@ -24,12 +24,10 @@ class Capabilities:
     Attributes:
         durable: what `apply` wrote is there after a crash and in the next process.
         syntax: `query_syntax="simple"` is understood (phrases, prefixes, fuzzy, must, not).
-        typos: it is `TypoTolerant`.
     """
 
     durable: bool
     syntax: bool
-    typos: bool = False
 
 
 @runtime_checkable
@@ -140,15 +138,15 @@ class LexicalIndex(Protocol):
 
 @runtime_checkable
 class TypoTolerant(LexicalIndex, Protocol):
-    """An index whose `search`, `max_score` and `weights` take `typos=True` beside `syntax`.
+    """An index whose `search`, `max_score` and `weights` take `corrections` beside `syntax`.
 
-    A word that occurs nowhere then counts for some that are like it, at a reduced weight.
+    The words in it then count for the one that was typed, at a reduced weight.
     """
 
     def corrections(
         self, query: str, where: Filter | None = None
     ) -> Mapping[str, tuple[str, ...]]:
-        """Such words of the query, and what counts for each and occurs where `where` passes."""
+        """Words that occur in no record which passes `where`, and a few like each that do."""
 
 
 @runtime_checkable

@@ -89,17 +89,46 @@ def test_only_plain_words_and_only_where_asked(retriever):
     assert explained["chroma_hybrid_explanation"]["corrections"] == {"pumsp": ["pumps"]}
 
 
+TENANTS = {
+    # Typed, what the tenant has, what others have that would come first or stand in the way.
+    "none": ("turbime", ["valve"], ["turbine"] * 3, ()),
+    "fewer": ("pastx", ["pasta"], ["pasty"] * 5 + ["paste"] * 4 + ["pasts"] * 3, ("pasta",)),
+    "further": ("instalaton", ["installation"], ["instalation"] * 3, ("installation",)),
+    "as typed": ("pumsp", ["pumps"], ["pumsp"] * 3, ("pumps",)),
+    "a form": ("kidneis", ["kidney"], ["kidneys"] * 3, ()),
+    "frequency": ("wastx", ["waste", "wasty", "wasty"], ["waste"] * 9, ("wasty", "waste")),
+}
+
+
+@pytest.fixture(scope="module")
+def shared():
+    rows = [(text, case) for case, (_, own, _, _) in TENANTS.items() for text in own]
+    rows += [(text, "others") for *_, hidden, _ in TENANTS.values() for text in hidden]
+    rows += [(text, "others") for text in FILLERS.values()]
+    store = make_store()
+    store.add_texts([text for text, _ in rows], metadatas=[{"t": case} for _, case in rows])
+    yield store
+    store.delete_collection()
+
+
 @pytest.mark.parametrize("name", ["filter", "base_filter"])
-def test_no_word_of_a_hidden_record_is_told(retriever, name):
-    narrow = ChromaHybridRetriever(vectorstore=retriever.vectorstore, **{name: {"t": "valve"}})
-    assert narrow.search("turbime").corrections == {}
-    assert narrow.search("valev").corrections == {"valev": ("valve",)}
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("case", TENANTS)
+def test_hidden_records_change_no_correction(shared, name, mode, case):
+    typed, own, _, told = TENANTS[case]
+    retriever = ChromaHybridRetriever(vectorstore=shared, mode=mode, **{name: {"t": case}})
+    result = retriever.search(typed)
+    assert result.unmatched == (typed,)
+    assert result.corrections == ({typed: told} if told else {})
+    assert {hit.record.text for hit in result.hits} <= set(own)
+    assert all(hit.fused <= 1.0 for hit in result.hits)
+    if mode == "lexical":
+        assert {hit.record.text for hit in result.hits} == set(told)
 
 
 def test_a_small_collection_is_taken_at_its_word():
     index = TantivyIndex()
     index.apply([Record(id_, text) for id_, text in TEXTS.items()])
-    assert index.search("pumsp", 4, typos=True) == []
     assert index.corrections("pumsp") == {}
 
 
@@ -108,10 +137,12 @@ def test_few_neighbours_the_most_frequent():
     words = ["haste", "paste", "pasta", "pasty", "pastel", "waste"]
     records = [Record(f"{w}{n}", w) for i, w in enumerate(words) for n in range(i + 1)]
     index.apply(records + [Record(id_, text) for id_, text in FILLERS.items()])
-    (found,) = index.corrections("pastx").values()
-    assert len(found) <= MOST_NEIGHBOURS
-    assert found == ("pasty", "pasta", "paste")
-    assert index.search("pastx", 9, typos=True)[0].score <= index.max_score("pastx", typos=True)
+    found = index.corrections("pastx")
+    assert found == {"pastx": ("pasty", "pasta", "paste")}
+    assert len(found["pastx"]) <= MOST_NEIGHBOURS
+    best = index.search("pastx", 9, corrections=found)[0]
+    assert best.id.startswith(("paste", "pasta", "pasty"))
+    assert best.score <= index.max_score("pastx", corrections=found)
 
 
 def test_every_face_can_turn_it_off():

@@ -70,7 +70,7 @@ class Spelling(NamedTuple):
     Each spelling is one term, or several one after the other.
 
     Attributes:
-        typed: as in the query: what has this needs no other.
+        typed: as in the query: what has this needs no other, unless it is among them.
         others: any of which stands for it.
         boost: multiplies what they add to the score.
     """

@@ -13,7 +13,7 @@ from langchain_chroma_hybrid.core.background import Background
 from langchain_chroma_hybrid.core.search import SearchResult
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.hydrate import hydrate
-from langchain_chroma_hybrid.engine.query.judge import Judge, corrections, unmatched
+from langchain_chroma_hybrid.engine.query.judge import Judge, unmatched
 from langchain_chroma_hybrid.engine.query.legs import (
     FailedLeg,
     FurtherLeg,
@@ -147,7 +147,7 @@ class Query:
             (*self.notes, *_notes(request)) if request.blank or simple else self.notes,
             embedding if request.with_embedding else None,
             unmatched(self.plan, self.lexical) if request.judged else (),
-            corrections(self.plan, self.lexical) if request.judged else {},
+            self.plan.corrections if request.judged else {},
         )
 
 

@@ -13,7 +13,6 @@ from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.query.plan import reading
 from langchain_chroma_hybrid.engine.query.rank import share_of
 from langchain_chroma_hybrid.lexical.identifiers import Identifiers
-from langchain_chroma_hybrid.lexical.protocol import TypoTolerant
 from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS
 from langchain_chroma_hybrid.lexical.texts import field_texts
 
@@ -70,7 +69,7 @@ class Judge:
         """Best shares of the query, the highest possible score, identifiers."""
         request, lexical = self._plan.request, self._lexical
         assert lexical is not None  # noqa: S101  # see `_asks_words`
-        text, how = request.text or "", reading(request, lexical)
+        text, how = request.text or "", reading(self._plan, lexical)
         leg = self._legs.get(LEXICAL)
         if leg is None:
             found = lexical.search(text, RIVAL, where=self._plan.filter.resolved, **how)
@@ -194,7 +193,7 @@ class Judge:
                 request.text or "",
                 len(missing),
                 where=Ids(missing),
-                **reading(request, lexical),
+                **reading(self._plan, lexical),
             )
             scores = scores | {hit.id: hit.score for hit in found}
         return {id_: self._share(scores[id_]) for id_ in ids if id_ in scores}
@@ -222,12 +221,3 @@ def unmatched(plan: Plan, lexical: LexicalIndex | None) -> tuple[str, ...]:
     if lexical is None or not plan.request.text:
         return ()
     return lexical.unmatched(words_of(plan, lexical), plan.filter.known)
-
-
-def corrections(plan: Plan, lexical: LexicalIndex | None) -> Mapping[str, tuple[str, ...]]:
-    """What counted for words that occur nowhere, of records that pass the query's filters."""
-    request = plan.request
-    if lexical is None or not request.text or "typos" not in reading(request, lexical):
-        return {}
-    assert isinstance(lexical, TypoTolerant)  # noqa: S101  # its capabilities say so
-    return lexical.corrections(request.text, plan.filter.known)

@@ -50,7 +50,7 @@ class LexicalLeg:
         request, filters = plan.request, plan.filter
         hits: Sequence[Scored] = ()
         if self.index is not None and request.text and filters.strategy != "lexical":
-            how = reading(request, self.index)
+            how = reading(plan, self.index)
             hits = self.index.search(request.text, plan.fetch, where=filters.resolved, **how)
         return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
 

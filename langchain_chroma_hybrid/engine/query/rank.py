@@ -104,7 +104,7 @@ def _most(plan: Plan, lexical: LexicalIndex | None) -> float | None:
     request = plan.request
     if lexical is None:
         return None
-    return lexical.max_score(request.text or "", **reading(request, lexical))
+    return lexical.max_score(request.text or "", **reading(plan, lexical))
 
 
 def _single(

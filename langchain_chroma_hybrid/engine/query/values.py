@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_chroma_hybrid.core.search import LegReport, SearchRequest
@@ -64,6 +64,7 @@ class Plan:
         at_once: one query of Chroma's is the whole answer, records included.
         token: Chroma's change token when the query began, for what is remembered; None if there is
             none that every later write changes.
+        corrections: words that count for one which occurs in no record that passes, by it.
     """
 
     request: SearchRequest
@@ -76,6 +77,7 @@ class Plan:
     at_once: bool = False
     token: Token | None = None
     requirement: Requirement | None = None
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

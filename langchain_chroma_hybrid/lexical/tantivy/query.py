@@ -57,15 +57,15 @@ class Compiled:
         query: None when nothing can match.
         bound: the score that no record can exceed, words counted in that occur nowhere.
         weights: what each term of the plain words can add to it.
-        corrections: of words that occur nowhere, the terms that stand for them, each with a word.
     """
 
     query: Query | None
     bound: float
     weights: Mapping[str, float]
-    corrections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
+Corrections: TypeAlias = "Mapping[str, tuple[str, ...]]"
+Asked: TypeAlias = "tuple[str, str, tuple[tuple[str, tuple[str, ...]], ...]]"
 _Build: TypeAlias = "Callable[[str], Iterator[Part]]"
 
 
@@ -98,16 +98,15 @@ class QueryCompiler:
         self._vocabulary = vocabulary
         self._documents = searcher.doc_freq(TERMS, EVERY)
 
-    def compile(self, text: str, syntax: QuerySyntax, *, typos: bool = False) -> Compiled:
-        """The query of a text; `typos`: words that occur nowhere count for those next to them."""
+    def compile(self, text: str, syntax: QuerySyntax, corrections: Corrections) -> Compiled:
+        """The query of a text; `corrections`: by a word of it, those that count for it."""
         text = text[:MAX_QUERY_CHARS]
         if syntax == "plain":
-            corrections = self._corrections(text) if typos else {}
             return self._assemble(_Draft(words=[text]), corrections)
         draft = _Draft()
         for clause in parse_query(text):
             self._add(draft, clause)
-        return self._assemble(draft)
+        return self._assemble(draft, {})
 
     def required(self, text: str) -> Query:
         """What `+must` and `-not` in `text` demand; adds no score."""
@@ -119,21 +118,22 @@ class QueryCompiler:
         clauses += [(Occur.MustNot, query) for query in draft.excluded]
         return Query.const_score_query(Query.boolean_query(clauses), 0.0)
 
-    def _assemble(
-        self, draft: _Draft, corrections: Mapping[str, Mapping[str, str]] | None = None
-    ) -> Compiled:
+    def _assemble(self, draft: _Draft, corrections: Corrections) -> Compiled:
         """One query of all clauses, and the score that none exceeds."""
-        words, corrections = " ".join(draft.words), corrections or {}
+        words = " ".join(draft.words)
         found, weights = self._terms(self._analyzer.query(words), self._analyzer.spellings(words))
-        found += [part for terms in corrections.values() for part in self._instead(terms)]
-        should, unknown = [*draft.should, *found], sum(weights.values())
-        bound = unknown + sum(part.bound for part in (*draft.should, *draft.must))
+        should, bound = [*draft.should, *found], sum(weights.values())
+        bound += sum(part.bound for part in (*draft.should, *draft.must))
+        for typed, meant in corrections.items():
+            part = self._instead(meant)
+            own = sum(weights.get(term.text, 0.0) for term in self._analyzer.query(typed))
+            should, bound = [*should, part], bound + max(0.0, part.bound - own)
         if not should and not draft.must:
             return Compiled(None, 0.0, weights)
         clauses = [(Occur.Should, part.query) for part in should]
         clauses += [(Occur.Must, part.query) for part in draft.must]
         clauses += [(Occur.MustNot, query) for query in draft.excluded]
-        return Compiled(Query.boolean_query(clauses), bound, weights, corrections)
+        return Compiled(Query.boolean_query(clauses), bound, weights)
 
     def _add(self, draft: _Draft, clause: Clause) -> None:
         """Put a clause into the draft; words behind `+` rank as all others, and must occur."""
@@ -198,13 +198,14 @@ class QueryCompiler:
         return sum(frequencies.values()), parts
 
     def _spelt(self, spelling: Spelling) -> Iterator[tuple[int, str, list[Part]]]:
-        """Records with another spelling and without the one that was typed."""
+        """Records with another spelling, and without the one that was typed unless it is among."""
         others = [part for other in spelling.others for part in self._standing(other)]
         if not others:
             return
         best = _best(others)
         clauses = [(Occur.Must, best.query)]
-        clauses += [(Occur.MustNot, typed.query) for typed in self._standing(spelling.typed)]
+        if spelling.typed not in spelling.others:
+            clauses += [(Occur.MustNot, typed.query) for typed in self._standing(spelling.typed)]
         query = Query.boolean_query(clauses)
         if frequency := count(self._searcher, query):
             part = _boosted(Part(query, best.bound), spelling.boost)
@@ -215,24 +216,23 @@ class QueryCompiler:
         if all(any(self._frequency(name, t) for name in self._layout.fields) for t in terms):
             yield self._adjacent(terms)
 
-    def _corrections(self, text: str) -> dict[str, Mapping[str, str]]:
-        """Words that occur nowhere, by their terms, and what may have been meant by them."""
+    def corrections(self, text: str, where: Query | None) -> dict[str, tuple[str, ...]]:
+        """Words that occur in no record which `where` lets pass, and a few like each that do."""
+        found: dict[str, tuple[str, ...]] = {}
         if self._documents < LEAST_RECORDS:
-            return {}
-        found: dict[str, Mapping[str, str]] = {}
-        for word in query_words(self._analyzer, text)[:MAX_TERMS]:
+            return found
+        for word in query_words(self._analyzer, text[:MAX_QUERY_CHARS])[:MAX_TERMS]:
             if len(found) == MOST_WORDS:
                 break
-            if not self.occurs(word.terms, word.phrases, None):
-                terms = self._vocabulary.neighbours(word)
-                found |= {word.text: terms} if terms else {}
+            if not self.occurs(word.terms, word.phrases, where):
+                meant = self._vocabulary.neighbours(word, where)
+                found |= {word.text: meant} if meant else {}
         return found
 
-    def _instead(self, terms: Iterable[str]) -> Iterator[Part]:
-        """The best of the terms; it adds less to a score than the word that they stand for."""
-        parts = [part for term in terms for part in self._anywhere(term, TYPO)[1]]
-        if parts:
-            yield _best(parts)
+    def _instead(self, words: Iterable[str]) -> Part:
+        """The best of the words; it adds less to a score than the one that they stand for."""
+        terms = {term for word in words for term in self._analyzer.phrase(word)[:1]}
+        return _best([part for term in sorted(terms) for part in self._anywhere(term, TYPO)[1]])
 
     def _apart(self, parts: Sequence[str]) -> Iterator[tuple[int, str, list[Part]]]:
         """An identifier whose parts find nothing alone, as these parts one after the other."""

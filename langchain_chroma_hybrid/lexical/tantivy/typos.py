@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tantivy import Occur, Query
+
 from langchain_chroma_hybrid.lexical.requirement import edits, whole_forms
+from langchain_chroma_hybrid.lexical.tantivy.hits import count
 from langchain_chroma_hybrid.lexical.tantivy.schema import SURFACE
 
 if TYPE_CHECKING:
@@ -40,27 +43,41 @@ class Vocabulary:
         self._searcher = searcher
         self._known: dict[str, Mapping[str, int]] = {}
 
-    def neighbours(self, word: QueryWord) -> Mapping[str, str]:
-        """Terms of the words nearest to `word`, each with its most frequent word; few.
+    def neighbours(self, word: QueryWord, where: Query | None) -> tuple[str, ...]:
+        """The words nearest to `word` in records that `where` lets pass, the most frequent; few.
 
         They begin alike and are one edit away, or, if the word is long and there are none, two.
         """
         forms = whole_forms(self._layout.analyzer, word.text)
         if word.identifier or len(forms) != 1 or not _ONE <= len(forms[0]) <= _LONGEST:
-            return {}
+            return ()
         form, words = forms[0], self._words(forms[0][0])
         near = list(_near(form, words, 2 if len(form) >= _TWO else 1))
-        nearest = min((distance for distance, _ in near), default=0)
+        for distance in (1, 2):
+            found = {other: words[other] for edits_, other in near if edits_ == distance}
+            if where is not None:
+                found = {other: self._passing(other, where) for other in found}
+            if any(found.values()):
+                return self._most_frequent({w: count for w, count in found.items() if count})
+        return ()
+
+    def _most_frequent(self, words: Mapping[str, int]) -> tuple[str, ...]:
+        """Of words that are one to the analyzer the most frequent stands for all."""
         terms: dict[str, str] = {}
-        for found in sorted(
-            (found for distance, found in near if distance == nearest),
-            key=lambda found: (-words[found], found),
-        ):
-            for term in self._layout.analyzer.phrase(found)[:1]:
+        for word in sorted(words, key=lambda word: (-words[word], word)):
+            for term in self._layout.analyzer.phrase(word)[:1]:
                 # A stem alone is no word that anybody writes.
                 if terms.get(term) in (None, term):
-                    terms[term] = found
-        return dict(list(terms.items())[:MOST_NEIGHBOURS])
+                    terms[term] = word
+        return tuple(terms.values())[:MOST_NEIGHBOURS]
+
+    def _passing(self, word: str, where: Query) -> int:
+        """In how many records that `where` lets pass a word is."""
+        fields = (*self._layout.fields, SURFACE)
+        terms = [Query.term_query(self._layout.schema, name, word, "basic") for name in fields]
+        known = Query.boolean_query([(Occur.Should, term) for term in terms])
+        found = Query.boolean_query([(Occur.Must, known), (Occur.Must, where)])
+        return count(self._searcher, found)
 
     def _words(self, letter: str) -> Mapping[str, int]:
         """Words that begin so, and in how many records each is; of too many the most frequent."""
@@ -68,10 +85,10 @@ class Vocabulary:
         if known is None:
             found: Counter[str] = Counter()
             for name in (*self._layout.fields, SURFACE):
-                for word, count in self._searcher.terms_with_prefix(
+                for word, records in self._searcher.terms_with_prefix(
                     name, letter, limit=_MOST_KNOWN
                 ):
-                    found[word] = max(found[word], count)
+                    found[word] = max(found[word], records)
             known = self._known[letter] = found
         return known
 

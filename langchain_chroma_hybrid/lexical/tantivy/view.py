@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tantivy import Index
 
-    from langchain_chroma_hybrid.lexical.tantivy.query import Compiled
+    from langchain_chroma_hybrid.lexical.tantivy.query import Asked, Compiled
     from langchain_chroma_hybrid.lexical.tantivy.schema import Layout
 
 # Ids that a view remembers, those in filters too: some 10 MB.
@@ -48,7 +48,7 @@ class View:
         self.searcher = index.searcher()
         self.layout = layout
         self.filters = FilterCompiler(index, layout.schema, self._required)
-        self.query: tuple[tuple[str, str, bool], Compiled] | None = None
+        self.query: tuple[Asked, Compiled] | None = None
         self._vocabulary = Vocabulary(layout, self.searcher)
         self.unused: tuple[str, ...] | None = None
         self._textless: int | None = None
