@@ -28,12 +28,43 @@ NUMBERS = [
     ("1920x1080", "1920 x 1080", "1080 of 1920"),
     ("1920x1080", "1920\u00d71080", "1080 of 1920"),
     ("10x15cm", "10 x 15 cm", "15 cm for 10 x"),
+    ("3.5mm", "3.5 mm", "3.5 inches, 4 mm"),
+    ("2.4GHz", "2.4 GHz", "2.4 m and 5 GHz"),
+    ("1000mg", "1,000 mg", "1000 of 5 mg"),
+    ("5\u00b5g", "5 \u03bcg", "5 mg"),
+    ("37\u00b0C", "37 \u00b0C", "37 of C and D"),
+    ("100km/h", "100 km/h", "100 km in 2 h"),
+    ("10mg/ml", "10 mg/ml", "10 ml of 5 mg"),
+    ("5g/dL", "5 g/dL", "5 dL with 2 g"),
+    ("COVID-19", "Covid 19", "19 people with covid"),
+    ("GPT-4", "GPT 4", "4 of GPT, 3"),
+    ("GPT-4", "GPT4", "4 of GPT, 3"),
+    ("vitamin B12", "vitamin B 12", "vitamin C, 12 tablets"),
+    ("16GB RAM", "16 GB RAM", "16 RAM of 4 GB"),
+    ("PlayStation5", "PlayStation 5", "5 games for a PlayStation"),
+    # As written: the whole first.
+    ("10 mg", "10\u00a0mg", "10 tablets of 5 mg|mg mg 10 and 10|100 mg 10 times"),
+    ("USB 3", "usb 3", "USB 2 with 3 ports|3 and 3 of usb, usb"),
 ]
 NAMES = [
     ("parseXMLReply", "parse XML reply", "a reply to parse"),
     ("parseXMLReply", "parse_xml_reply", "a reply"),
     ("getUserID", "get user ID", "get an ID"),
     ("getUserID", "get_user_id", "a user"),
+    ("getUserID", "getUserId", "a user"),
+    ("userID", "user ID", "the user manual"),
+    ("base64Decode", "base 64 decode", "64 things"),
+    ("getHTTPResponseCode", "get HTTP response code", "the response"),
+    ("IOException", "IO exception", "an exception"),
+    ("MAX_BUFFER_SIZE", "maxBufferSize", "a buffer"),
+    ("orderService", "order_service", "a service"),
+    ("Acme::OrderService", "OrderService", "an order"),
+    ("com.acme.OrderService.placeOrder", "placeOrder", "an order"),
+    ("Vue.js", "VueJS", "vue"),
+    ("D3.js", "D3js", "vitamin D3"),
+    ("socket.io", "socketio", "a socket"),
+    (".NET 8", "dotnet 8", "a net 8"),
+    ("C#", "c#", "C and C++"),
     ("isXMLValid", "is XML valid", "a valid key"),
     ("HTTPServer", "HTTP server", "a server"),
     ("HTTPServer", "httpserver", "HTTP and a server"),
@@ -54,9 +85,13 @@ NAMES = [
     ("C++17", "C++", "vitamin C"),
     ("U.S.A.", "USA", "us and a"),
 ]
+SIGNS = (
+    "'`\u00b4\u2018\u2019\u201b\u2032\u2035\u055a\uff07\uff40\ua78c"
+    "\u02b9\u02bb\u02bc\u02bd\u02be\u02bf\u02ca\u02cb"
+)
 APOSTROPHES = [
     pair
-    for sign in "'\u2019\u2018\u201b\u02bc\u02bb\u02b9\u2032`\u00b4\uff07\uff40\ua78c"
+    for sign in SIGNS
     for pair in [
         (f"O{sign}Brien", "OBrien", "Brien"),
         (f"don{sign}t", "don't", "done"),
@@ -64,7 +99,10 @@ APOSTROPHES = [
         (f"Hawai{sign}i", "Hawaii", "Hawk"),
     ]
 ]
-HEBREW = [("צה״ל", 'צה"ל', "צה"), ("ג׳ירפה", "ג'ירפה", "ירפה")]
+HEBREW = [
+    ("צה״ל", 'צה"ל', "צה"), ("צה\u201dל", "צהל", "צה"), ("רמב״ם", "רמב\u201cם", "רמב"),
+    ("ז׳קט", "זקט", "קט"), ("ג׳ירפה", "ג'ירפה", "ירפה"),
+]  # fmt: skip
 HINDI = [
     ("हिन्दी", "हिंदी", "किताब"),
     ("ज़रूरत", "जरूरत", "किताब"),
@@ -73,6 +111,10 @@ HINDI = [
     ("चाँद", "चांद", "किताब"),
     ("पम्प", "पंप", "किताब"),
     ("अङ्क", "अंक", "किताब"),
+    ("मुम्बई", "मुंबई", "किताब"),
+    ("ठण्डा", "ठंडा", "किताब"),
+    ("पञ्च", "पंच", "किताब"),
+    ("ग़ज़ल", "गजल", "किताब"),
 ]
 ARABIC = [
     ("المدرسة", "مدرسة", "باب"),
@@ -83,6 +125,13 @@ ARABIC = [
     ("لغة", "لغه", "باب"),
     ("السيارات", "سيارات", "باب"),
     ("والكتاب", "كتاب", "باب"),
+    ("شركات", "شركة", "باب"),
+    ("الشركات", "شركات", "باب"),
+    ("الشركات", "شركة", "باب"),
+    ("كالمدرسة", "المدرسة", "باب"),
+    ("القاهرة", "القاهره", "باب"),
+    ("سيارات", "سيارة", "سير"),
+    ("المكتبات", "مكتبة", "باب"),
 ]
 ROWS = [
     *[("english", *row) for row in (*NUMBERS, *NAMES, *APOSTROPHES, *HEBREW)],
@@ -100,7 +149,8 @@ FILLERS = ["water paper stone river cloud light green table"] * 6
 
 
 def records(written: str, distractor: str) -> list[Record]:
-    texts = {"right": f"a long text about {written} and other things", "wrong": distractor}
+    texts = {"right": f"a long text about {written} and other things"}
+    texts |= {f"wrong{n}": text for n, text in enumerate(distractor.split("|"))}
     fillers = {f"filler{n}": text for n, text in enumerate(FILLERS)}
     return [Record(id_, text) for id_, text in (texts | fillers).items()]
 

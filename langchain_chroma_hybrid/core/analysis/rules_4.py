@@ -175,7 +175,7 @@ class Rules4(Splitter):
         for end in ends:
             start, *rest = (self._term(each) for each in (first, *end))
             term = bounded(scripts.fold(f"{first}x{''.join(end)}"))
-            yield Spelling((start, "x", *rest), ((term,), (start, *rest)), WHOLE * len(end))
+            yield Spelling((start, "x", *rest), ((term,), (start, *rest)), WHOLE * (1 + len(end)))
 
     def _special(self, text: str, start: int) -> Iterator[Piece]:
         """`C++` as a whole, `.NET` also as it is spoken."""
