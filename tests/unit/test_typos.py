@@ -17,6 +17,9 @@ TEXTS = {
     "valve": "A valve opens at low pressure.",
     "secret": "The turbine is secret.",
     "r123": "Spare part RX12345 is rare.",
+    "russian": "Насосы качают воду",
+    "german": "Die Größenangabe fehlt",
+    "japanese": "東京タワーは高い",
 }
 FILLERS = {f"filler{n}": f"paper stone river {n}" for n in range(LEAST_RECORDS)}
 FOUND = [
@@ -30,9 +33,14 @@ FOUND = [
     ("dibetees", "diabetes", "diabetes"),
     ("valev", "valve", "valve"),
     ("presure-valve", "valve", "pressure"),
+    ("насссы", "russian", "насосы"),
+    ("Grössenangbe", "german", "grossenangabe"),
+    ("Größennangabe", "german", "grossenangabe"),
+    ("INSULINN", "diabetes", "insulin"),
 ]
 # Too short, too far, another first letter, identifiers, digits.
-UNTOUCHED = ["pmup", "kydmey", "mumps", "idney", "RX12346", "rx1234", "12346", "valve_2", "fumps"]
+UNTOUCHED = ["pmup", "kydmey", "mumps", "idney", "RX12346", "rx1234", "12346", "valve_2", "fumps",
+             "京都塔台閣", "pump5s", "value@pumps.org", "c++x", "p" * 70, "👩👩👩👩👩"]  # fmt: skip
 
 
 def texts():
