@@ -186,6 +186,7 @@ def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
     said: dict[str, Any] = {"relevance": hit.relevance}
     said |= {"notes": list(result.notes)} if result.notes else {}
     said |= {"unmatched": list(result.unmatched)} if result.unmatched else {}
+    said |= {"corrections": _lists(result.corrections)} if result.corrections else {}
     return said | {
         leg.name: {
             "rank": leg.rank,
@@ -197,6 +198,10 @@ def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
         }
         for leg in hit.legs
     }
+
+
+def _lists(found: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    return {typed: list(words) for typed, words in found.items()}
 
 
 class RetrieverLeg:
