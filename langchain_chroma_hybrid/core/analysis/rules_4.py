@@ -117,7 +117,7 @@ class Rules4(Splitter):
         for part in parts if len(parts) > 1 else ():
             yield from self._apart(part)
         plain = len(parts) in _FEW and "/" not in chunk and "." not in chunk
-        initials = not any(part[1:] for part in parts)
+        initials = len(parts) > 1 and not any(part[1:] for part in parts)
         if not (plain or initials or self._is_name(parts)):
             return
         phrase, term = tuple(map(self._term, parts)), (self._term("".join(parts)),)
