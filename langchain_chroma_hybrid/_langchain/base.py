@@ -11,9 +11,7 @@ from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.arguments import (
-    DEFAULT_LANGUAGE,
     check_embeddings,
-    lexical_config,
     named,
 )
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
@@ -25,6 +23,7 @@ from langchain_chroma_hybrid.core.validate import (
 from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
 from langchain_chroma_hybrid.engine.chroma.change_token import opening
 from langchain_chroma_hybrid.engine.chroma.clients import close_client
+from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
 
 if TYPE_CHECKING:
     from pathlib import Path

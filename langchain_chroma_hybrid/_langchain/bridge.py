@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary, ref
 
 from langchain_core.documents import Document
 
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.embeddings.chroma.stored import StoredEmbeddings
 from langchain_chroma_hybrid.embeddings.chroma.trust import NOBODY
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
@@ -22,29 +21,13 @@ if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
     from langchain_core.retrievers import BaseRetriever
 
-    from langchain_chroma_hybrid.core.search import Embedder, Hit, SearchResult
+    from langchain_chroma_hybrid.core.search import Embedder
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.query.values import Outcome, Step, Trace
-
-# Under this key `explain=True` puts each leg's view into a copy of the metadata.
-EXPLAIN_KEY = "retrieval"
 
 # A handle lives as long as the store that it was made for: retrievers come and go with every
 # configurable call and must not open the collection anew each time.
 _handles: WeakKeyDictionary[Chroma, CollectionHandle] = WeakKeyDictionary()
-
-
-def analyzer_of(value: Analyzer | str | None) -> Analyzer:
-    """An analyzer, or the default one for a language.
-
-    Raises:
-        InvalidArgumentError: no such language, or neither an analyzer nor a name.
-    """
-    if isinstance(value, Analyzer):
-        return value
-    if value is None or isinstance(value, str):
-        return Analyzer(value)
-    raise InvalidArgumentError.of("analyzer", value, "an Analyzer, a language or None")
 
 
 def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> CollectionHandle:
@@ -130,23 +113,6 @@ def _embedder(vectorstore: Chroma) -> Embedder:
 def document_of(record: Record) -> Document:
     """A record as a document, with a copy of its metadata; no text becomes an empty one."""
     return Document(page_content=record.text or "", metadata=dict(record.metadata), id=record.id)
-
-
-def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
-    """What each leg had to say about a hit, and notes on the query, in plain values."""
-    ways = {leg.name: leg.filtered_by for leg in result.legs}
-    notes = {"notes": list(result.notes)} if result.notes else {}
-    return notes | {
-        leg.name: {
-            "rank": leg.rank,
-            "score": leg.score,
-            "normalized": leg.normalized,
-            "weight": leg.weight,
-            "terms": list(leg.terms),
-            "filtered_by": ways.get(leg.name, "none"),
-        }
-        for leg in hit.legs
-    }
 
 
 class RetrieverLeg:

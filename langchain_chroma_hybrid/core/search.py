@@ -135,6 +135,7 @@ class SearchRequest:
             `text` if needed.
         k: number of results wanted, >= 1.
         fetch_k: depth of each leg; None means the engine's default.
+        lexical_k: most hits of the lexical leg; None means as deep as the others.
         weights: share of each leg by name; missing names keep the default.
         fusion: name of a fusion, see `core.fusion`.
         c: the RRF constant.
@@ -154,6 +155,7 @@ class SearchRequest:
     embedding: Sequence[float] | Any = None
     k: int = 4
     fetch_k: int | None = None
+    lexical_k: int | None = None
     mode: Mode = "hybrid"
     weights: Mapping[str, float] | Sequence[float] | None = None
     fusion: str = DEFAULT_FUSION

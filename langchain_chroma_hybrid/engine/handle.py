@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from langchain_chroma_hybrid.engine.about import About, about
-from langchain_chroma_hybrid.engine.chroma.clients import observe, reopened
+from langchain_chroma_hybrid.engine.chroma.clients import CollectionClient, observe, reopened
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from langchain_chroma_hybrid.engine.index import HybridIndex
 from langchain_chroma_hybrid.engine.registry import drop_half, rebuild_half, refuse_other
@@ -56,6 +56,17 @@ class CollectionHandle:
         self._lock = threading.Lock()
         self._collection = collection
         self._index: HybridIndex | None = None
+
+    @classmethod
+    def over(
+        cls,
+        collection: chromadb.Collection,
+        config: LexicalConfig,
+        embeddings: Embedder,
+        follow: Callable[[chromadb.Collection], None] = lambda _: None,
+    ) -> Self:
+        """A handle for whoever has a collection object alone: by the connection that it has."""
+        return cls(CollectionClient(collection), collection, config, embeddings, follow)
 
     def serves(self, client: ClientAPI, config: LexicalConfig | None) -> bool:
         """Whether this handle may be used with that client and configuration (None: any).

@@ -237,6 +237,10 @@ class HybridIndex:
         """Ids of all records that pass, by Chroma's own filter; needs no index."""
         return self.store.match(where)
 
+    def select(self, where: Filter | None, ids: Iterable[str] | None = None) -> list[Record]:
+        """The records that pass, of `ids` or in the order in which they came; needs no index."""
+        return list(self.store.select(where, ids))
+
     # Writing
 
     def upsert(
@@ -269,10 +273,13 @@ class HybridIndex:
         """
         self.half.writer.delete(self.store, ids)
 
-    async def aupsert(self, rows: Rows, *, batch_size: int | None = None) -> None:
-        """`upsert` of rows without vectors, in steps between which the event loop goes on."""
+    async def aupsert(
+        self, rows: Rows, *, embed: bool = True, batch_size: int | None = None
+    ) -> None:
+        """`upsert` in steps between which the event loop goes on."""
         half = await in_thread(lambda: self.half)
-        await half.writer.aupsert(self.store, rows, self.embeddings.aembed_documents, batch_size)
+        needed = self.embeddings.aembed_documents if embed and rows.embeddings is None else None
+        await half.writer.aupsert(self.store, rows, needed, batch_size)
 
     @contextmanager
     def changing(self, ids: Collection[str]) -> Iterator[None]:

@@ -15,7 +15,7 @@ from uuid import UUID
 import numpy as np
 from chromadb.errors import InternalError, NotFoundError
 
-from langchain_chroma_hybrid.core.filters import Filter, to_chroma
+from langchain_chroma_hybrid.core.filters import Filter, halves, matches, to_chroma, writable
 from langchain_chroma_hybrid.core.values import Record, Scored
 from langchain_chroma_hybrid.engine.chroma.announced import AnnouncedCollection
 from langchain_chroma_hybrid.engine.chroma.calls import (
@@ -61,6 +61,8 @@ MOST_IDS = 30_000
 _COLUMNS = ("ids", "distances", "documents", "metadatas", "uris")
 # Offsets cost Chroma a scan up to the offset: few large pages. Each takes 1 kB an id meanwhile.
 _SCAN_PAGE = 100_000
+# Whole records take more.
+_RECORD_PAGE = 20_000
 
 
 class Remembered:
@@ -242,16 +244,43 @@ class ChromaStore:
         known = self._remembered.answers.known(token, [where])
         if where in known:
             return known[where]
-        conditions, document = to_chroma(where)
-        with self._asking():
-            found = self._collection.get(
-                where=conditions,
-                where_document=document,  # type: ignore[arg-type]  # a plain dict by design
-                include=[],
-            )
-        ids = frozenset(found["ids"])
+        ids = self._passing(where)
         self._remembered.answers.keep(token, {where: ids})
         return ids
+
+    def _passing(self, where: Filter) -> frozenset[str]:
+        if not writable(where):
+            return frozenset(record.id for record in self.select(where))
+        conditions, document = to_chroma(where)
+        found = self.get(where=conditions, where_document=document, include=[])
+        return frozenset(found["ids"])
+
+    def select(
+        self, where: Filter | None, ids: Iterable[str] | None = None
+    ) -> Iterator[Record]:
+        """All records that pass, of `ids` or in the order in which they came, read from Chroma.
+
+        What Chroma has no words for is told from the records.
+        """
+        asked, rest = (None, None) if where is None else halves(where)
+        if ids is not None:
+            found = self.fetch(ids, asked)
+            yield from (record for record in found.values() if matches(rest, record))
+            return
+        conditions, document = to_chroma(asked)
+        offset = 0
+        while True:
+            page = self.get(
+                where=conditions,
+                where_document=document,
+                limit=_RECORD_PAGE,
+                offset=offset,
+                include=["documents", "metadatas", "uris"],
+            )
+            yield from (record for record in records_of(page) if matches(rest, record))
+            if len(page["ids"]) < _RECORD_PAGE:
+                return
+            offset += _RECORD_PAGE
 
     def get(self, **options: Any) -> dict[str, Any]:
         """Chroma's own `get`."""

@@ -17,10 +17,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.filters import Filter, QueryMatch, all_of, askable, resolve
+from langchain_chroma_hybrid.core.filters import (
+    AllOf,
+    Filter,
+    Ids,
+    QueryMatch,
+    all_of,
+    askable,
+    halves,
+    resolve,
+    writable,
+)
 from langchain_chroma_hybrid.engine.chroma.collection import MOST_IDS
 from langchain_chroma_hybrid.engine.query.cost import Cost
 from langchain_chroma_hybrid.engine.query.values import FilterPlan
+from langchain_chroma_hybrid.errors import FilterError
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma.change_token import Token
@@ -48,6 +59,8 @@ def plan_filter(
 
     With `route="chroma"` Chroma answers all of it for the vector leg, as without a lexical index.
     """
+    if asked is not None and not writable(asked) and (lexical is None or route == "chroma"):
+        return _among_ids(asked, store, lexical, required)
     if lexical is None:
         return FilterPlan(asked, strategy="none" if asked is None else "chroma")
     resolved: Filter | None = required
@@ -66,6 +79,36 @@ def plan_filter(
     strategy: Strategy = "overfetch" if ids is None else "exact"
     known_ids = ids or ()
     return FilterPlan(asked, resolved, passing, total, strategy, otherwise, known_ids, required)
+
+
+def _among_ids(
+    asked: Filter, store: ChromaStore, lexical: LexicalIndex | None, required: QueryMatch | None
+) -> FilterPlan:
+    """The filter where Chroma decides: among given ids it is asked for these.
+
+    Raises:
+        FilterError: a condition that it has no words for.
+    """
+    words, rest = halves(asked)
+    parts = rest.parts if isinstance(rest, AllOf) else (rest,)
+    wanted = [part.ids for part in parts if isinstance(part, Ids) and not part.negated]
+    if lexical is None or len(wanted) < len(parts):
+        raise FilterError(
+            "filter: only the lexical index can answer this condition (such as text_match, "
+            "contains, is_empty, or NOT of a range), and others may have written to the server "
+            "meanwhile, or the index is not there: ask with ==, !=, in, nin and ranges, or open "
+            'the collection with writers="ours"'
+        )
+    passing = frozenset(store.fetch(frozenset.intersection(*wanted), words))
+    resolved = all_of(Ids(passing), required)
+    if not passing:
+        return FilterPlan(asked, resolved, 0, 0, "lexical", required=required)
+    otherwise: Strategy = "ids" if len(passing) <= MOST_IDS else "exact"
+    ids = tuple(passing)
+    if required is not None:
+        ids = tuple(lexical.match(resolved))
+    count = len(ids)
+    return FilterPlan(asked, resolved, count, count, "exact", otherwise, ids, required)
 
 
 def _without_looking(asked: Filter | None, passing: int) -> Strategy:

@@ -50,7 +50,8 @@ class LexicalLeg:
         hits: Sequence[Scored] = ()
         if self.index is not None and request.text and filters.strategy != "lexical":
             where, syntax = filters.resolved, request.query_syntax
-            hits = self.index.search(request.text, plan.fetch, where=where, syntax=syntax)
+            depth = min(plan.fetch, int(request.lexical_k or plan.fetch))
+            hits = self.index.search(request.text, depth, where=where, syntax=syntax)
         return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
 
 

@@ -78,7 +78,7 @@ def make_plan(
     if request.blank:  # many models refuse it: nothing is embedded but for a distance
         only_distances = not (request.explain or request.with_embedding)
         embed_only = request.with_distance and only_distances
-    unfiltered = filters.strategy == "none" or (route == "chroma" and required is None)
+    unfiltered = filters.strategy == "none" or (filters.strategy == "chroma" and required is None)
     return Plan(
         request,
         filters,
