@@ -47,7 +47,7 @@ def checked(nodes: Iterable[BaseNode]) -> list[BaseNode]:
     return several
 
 
-def rows(nodes: Sequence[BaseNode], *, flat: bool) -> Rows:
+def rows_of_nodes(nodes: Sequence[BaseNode], *, flat: bool) -> Rows:
     """Rows without vectors as `ChromaVectorStore` writes them, checked as a whole.
 
     Raises:
@@ -101,6 +101,8 @@ class NodeReader:
         if content is None:
             return _plain(record)
         try:
+            if not (isinstance(content, str) and '"id_"' in content):
+                raise ValueError(content)  # LlamaIndex would make an empty node of it
             node = metadata_dict_to_node(dict(record.metadata), text=record.text)
         except Exception as error:  # noqa: BLE001  # whatever somebody wrote there
             self._warn(record, error)

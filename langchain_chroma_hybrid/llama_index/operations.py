@@ -11,8 +11,14 @@ from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids
 from langchain_chroma_hybrid.engine.sync.policy import check_progress
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.llama_index import nodes as layout
 from langchain_chroma_hybrid.llama_index.filters import Filters, read
+from langchain_chroma_hybrid.llama_index.nodes import (
+    DOCUMENT_ID,
+    checked,
+    complete,
+    rows_of_nodes,
+    without_vector,
+)
 from langchain_chroma_hybrid.llama_index.queries import asked
 
 if TYPE_CHECKING:
@@ -88,29 +94,29 @@ class StoreOperations(BasePydanticVectorStore):
             EmbeddingError: not one finite vector of one length for each node.
             WriteError: it stopped half-way; `written` has the ids that are in.
         """
-        several = layout.checked(nodes)
-        rows = layout.rows(several, flat=self.flat_metadata)
-        texts = layout.without_vector(several)
+        several = checked(nodes)
+        rows = rows_of_nodes(several, flat=self.flat_metadata)
+        texts = without_vector(several)
         made = self._handle.embeddings.embed_documents(texts) if texts else []
-        complete = layout.complete(rows, several, made)
-        self._handle.run(lambda index: index.upsert(complete, embed=False))
+        whole = complete(rows, several, made)
+        self._handle.run(lambda index: index.upsert(whole, embed=False))
         return list(rows.ids)
 
     async def async_add(self, nodes: Sequence[BaseNode], **_: Any) -> list[str]:
         """`add` in small steps between which the event loop goes on."""
-        several = layout.checked(nodes)
-        rows = await asyncio.to_thread(layout.rows, several, flat=self.flat_metadata)
-        texts = layout.without_vector(several)
+        several = checked(nodes)
+        rows = await asyncio.to_thread(rows_of_nodes, several, flat=self.flat_metadata)
+        texts = without_vector(several)
         made = await self._handle.embeddings.aembed_documents(texts) if texts else []
-        complete = await asyncio.to_thread(layout.complete, rows, several, made)
-        await self._handle.arun(lambda index: index.aupsert(complete, embed=False))
+        whole = await asyncio.to_thread(complete, rows, several, made)
+        await self._handle.arun(lambda index: index.aupsert(whole, embed=False))
         return list(rows.ids)
 
     def delete(self, ref_doc_id: str, **_: Any) -> None:
         """Remove the nodes of a document."""
         if not isinstance(ref_doc_id, str):
             raise InvalidArgumentError.of("ref_doc_id", ref_doc_id, "a string")
-        self._delete(None, {layout.DOCUMENT_ID: ref_doc_id})
+        self._delete(None, {DOCUMENT_ID: ref_doc_id})
 
     async def adelete(self, ref_doc_id: str, **_: Any) -> None:
         """`delete` without blocking the event loop."""
@@ -164,6 +170,7 @@ class StoreOperations(BasePydanticVectorStore):
         return [by_id[id_] for id_ in dict.fromkeys(ids) if id_ in by_id]
 
     def _delete(self, node_ids: Sequence[str] | None, filters: Filters) -> None:
+        """Remove the ids that pass, as Chroma says at this moment; all ids without a filter."""
         where = read(filters)
         if where is None:
             ids = checked_ids(node_ids or ())
