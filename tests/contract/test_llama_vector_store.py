@@ -293,7 +293,8 @@ def test_several_faces_over_one_collection_object_see_each_others_writes(
     other = ChromaHybridVectorStore(store.client)
     other.add([TextNode(id_="new", text="a zebra", embedding=WORDS.embed_query("a zebra"))])
     assert [n.node_id for n in retriever.retrieve("zebra")] == ["new"]
-    store.client.add(ids=["raw"], documents=["a zebra"], embeddings=[WORDS.embed_query("zebra")])
+    # Not of equal text: early versions of LlamaIndex' retrievers keep one of such nodes.
+    store.client.add(ids=["raw"], documents=["my zebra"], embeddings=[WORDS.embed_query("zebra")])
     assert {n.node_id for n in retriever.retrieve("zebra")} == {"new", "raw"}
     store.client.delete(ids=["new"])
     assert store.query(asked("sparse", "zebra")).ids == ["raw"]

@@ -31,6 +31,14 @@ from langchain_chroma_hybrid.llama_index.filters import read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+try:
+    _none = MetadataFilters(
+        filters=[MetadataFilter(key="a", value=1)], condition=FilterCondition.NOT
+    )
+    build_metadata_filter_fn(lambda _: {}, _none)("")
+except ValueError:
+    pytest.skip("this llama-index-core cannot say what NOT means", allow_module_level=True)
+
 Op = FilterOperator
 _numbers = itertools.count()
 # fmt: off
