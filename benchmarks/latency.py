@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import _llama
 import numpy as np
 import psutil
 from _corpus import KINDS, SHARES, Corpus, load, where
@@ -31,7 +32,6 @@ from _methods import (
     fill,
     ours,
     plain,
-    query_fusion,
     recall,
     unfiltered,
 )
@@ -69,9 +69,14 @@ def main() -> None:
     searches = {
         "langchain-chroma": plain(chroma),
         "EnsembleRetriever": ensemble(corpus, chroma),
-        "LlamaIndex QueryFusion": query_fusion(corpus, chroma),
         **{f"ours, {mode}": ours(hybrid, mode) for mode in MODES},
     }
+    # A collection object of its own: what a user of LlamaIndex has in hand.
+    collection = chroma._client.get_collection(NAME)  # noqa: SLF001
+    searches |= _llama.searches(collection, Given(corpus), K)
+    near = searches["LlamaIndex ChromaVectorStore"]
+    if fusion := _llama.query_fusion(corpus.ids, corpus.texts, near, K):
+        searches["LlamaIndex QueryFusion"] = fusion
     free = unfiltered(corpus, searches)
     bound = filtered(corpus, searches)
     used = setting("chromadb", "langchain-chroma", "tantivy", "llama-index-core", "rank-bm25")

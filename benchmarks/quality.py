@@ -19,6 +19,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import _llama
 import _peers
 import _results
 import numpy as np
@@ -156,7 +157,11 @@ def compare(legs: Legs, corpus: np.ndarray, queries: Mapping[str, np.ndarray]) -
     }
     for fusion, share in product(FIXED, SHARES):
         values[f"{fusion}, lexical {share:g}"] = legs.fixed(fusion, share)
-    return {**values, "**adaptive, weights per query (default)**": legs.weighed()}
+    values["**adaptive, weights per query (default)**"] = legs.weighed()
+    # With Chroma's approximate index, so that these are compared with each other.
+    for face, found in _llama.both_faces(legs.data, corpus, queries, 10).items():
+        values[f"default, through {face}"] = legs.score(found.__getitem__)
+    return values
 
 
 def report(collections: list[Legs], rows: dict[str, list[float]]) -> str:
