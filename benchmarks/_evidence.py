@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from langchain_chroma_hybrid.core.analysis.subwords import WHOLE
+from langchain_chroma_hybrid.core.analysis.query_words import query_words
 from langchain_chroma_hybrid.core.background import SAMPLE, Background, estimate, snippet
 from langchain_chroma_hybrid.core.filters import Ids
 from langchain_chroma_hybrid.core.relevance import NEAR, RIVAL, Evidence
 from langchain_chroma_hybrid.evaluation import load_beir
-from langchain_chroma_hybrid.lexical.scoring import ceiling
+from langchain_chroma_hybrid.lexical.identifiers import Identifiers
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
+from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-    from langchain_chroma_hybrid.core.analysis.analyzer import QueryTerm
     from langchain_chroma_hybrid.core.values import Record
 
 Embed: TypeAlias = "Callable[[Sequence[str]], np.ndarray]"
 DEPTH = 40
-_QUANTITY = re.compile(r"\d[\d.,]*[-/]?[^\W\d_]+")
-_NEITHER = re.compile(r"[\W_]+")
 
 
 @dataclass
@@ -57,8 +54,8 @@ class Searched:
         most = min(NEAR, len(self.ids) - len(hidden))
         near = np.argpartition(-cosines, most - 1)[:most]
         near = near[np.argsort(-cosines[near])]
-        bound = self._bound(text)
         hits = self.index.search(text, DEPTH + len(hidden))
+        bound = self.index.max_score(text) or 1.0
         shares = {hit.id: hit.score / bound for hit in hits if hit.id not in hidden}
         ranked = [*shares.values(), *[0.0] * RIVAL]
         pool = dict.fromkeys([self.ids[row] for row in near[:DEPTH]] + list(shares))
@@ -66,7 +63,11 @@ class Searched:
         if rest:
             found = self.index.search(text, len(rest), where=Ids(rest))
             shares |= {hit.id: hit.score / bound for hit in found}
-        whole = self._identifiers(text)
+        words = query_words(self.analyzer, text)
+        weights = self.index.weights(" ".join(word.text for word in words))
+        nowhere = self.index.unmatched([word for word in words if not word.identifier])
+        fields = [PAGE_CONTENT]
+        whole = Identifiers.of(words, weights, self.analyzer, fields, nowhere=nowhere)
         last = float(cosines[near[NEAR - 1]]) if most == NEAR else None
         return [
             Evidence(
@@ -74,7 +75,7 @@ class Searched:
                 shares.get(id_, 0.0),
                 last,
                 ranked[RIVAL - 1],
-                *self._covered(whole, id_),
+                *whole.covered(self.records[self.rows[id_]]),
             )
             for id_ in pool
         ]
@@ -91,9 +92,10 @@ class Searched:
             hits = self.index.search(text, 2)
             own = self.index.search(text, 1, where=Ids(frozenset([self.ids[row]])))
             others = [hit.score for hit in hits if hit.id != self.ids[row]]
-            if own:
-                own_shares.append(own[0].score / self._bound(text))
-                rivals.append(max(others, default=0.0) / self._bound(text))
+            bound = self.index.max_score(text)
+            if own and bound:
+                own_shares.append(own[0].score / bound)
+                rivals.append(max(others, default=0.0) / bound)
         return estimate(
             np.diag(cosines).tolist(),
             [line[mask].tolist() for line, mask in zip(cosines, off, strict=True)],
@@ -101,47 +103,6 @@ class Searched:
             rivals,
             len(self.ids),
         )
-
-    def _bound(self, text: str) -> float:
-        """The highest score that is possible, words that occur nowhere counted in."""
-        terms = self.analyzer.query(text)
-        count = len(self.ids)
-        return sum(t.boost * ceiling(self.known[t.text], count) for t in terms) or 1.0
-
-    def _identifiers(self, text: str) -> dict[str, float]:
-        """Whole identifiers of the query, with their shares of its weight.
-
-        Those of one part (`CZ192A`) weigh as much as those of several, for which the analyzer sees
-        to it. Quantities (`5mg`) are left out, unless there is little else.
-        """
-        terms, count = self.analyzer.query(text), len(self.ids)
-        weights = {}
-        for term in terms:
-            named = _is_identifier(term)
-            boost = max(term.boost, WHOLE) if named else term.boost
-            weights[term.text] = boost * ceiling(self.known[term.text], count), named
-        total = sum(weight for weight, _ in weights.values())
-        return {
-            text: weight / total
-            for text, (weight, named) in weights.items()
-            if named and (weight > total / 2 or not _QUANTITY.fullmatch(text))
-        }
-
-    def _covered(self, whole: dict[str, float], id_: str) -> tuple[float, float]:
-        if not whole:
-            return 0.0, 0.0
-        terms = set(self.analyzer.document(self.records[self.rows[id_]].text or ""))
-        has = sum(w for t, w in whole.items() if t in terms or _NEITHER.sub("", t) in terms)
-        return has, sum(whole.values()) - has
-
-
-def _is_identifier(term: QueryTerm) -> bool:
-    """A term that names one thing: digits with letters or signs, or five digits and more."""
-    digits = sum(c.isdigit() for c in term.text)
-    if not digits or term.boost < 1.0:
-        return False
-    mixed = any(c.isalpha() for c in term.text)
-    return mixed or term.boost >= WHOLE or (term.text.isdigit() and digits >= 5)
 
 
 @dataclass

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FAR_QUESTIONS, ROUNDS = 100, 1000
 LEGS = {"both": (0, 1, 2, 3), "vector": (0, 2), "lexical": (1, 3)}
-FAR_WEIGHT, PENALTY, ODDS = 4.0, 0.02, 0.3
+FAR_WEIGHT, PENALTY, ODDS = 24.0, 0.02, 0.2
 """How much far questions count in fitting, and the likelihood that `THRESHOLD` stands for."""
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from _evidence import Embed, Searched, load, unit
 from _fitting import LEGS, Measured, Pools, auc, fit, interval
 
+from langchain_chroma_hybrid.core.analysis.query_words import query_words
 from langchain_chroma_hybrid.core.relevance import THRESHOLD, Constants
 from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
@@ -131,7 +132,7 @@ def _codes(searched: Searched, random: np.random.Generator) -> list[tuple[str, s
     codes: dict[str, str] = {}
     for row in random.permutation(len(searched.records)):
         for code in _CODE.findall(searched.records[row].text or ""):
-            places = [n for n, c in enumerate(code) if c.isdigit()]
+            places = [n for n, c in enumerate(code) if c.isdecimal()]
             at = int(random.choice(places))
             changed = f"{code[:at]}{(int(code[at]) + 1 + random.integers(9)) % 10}{code[at + 1 :]}"
             if searched.known[code.lower()] in (1, 2) and not _occurs(searched, changed):
@@ -142,9 +143,8 @@ def _codes(searched: Searched, random: np.random.Generator) -> list[tuple[str, s
 
 
 def _occurs(searched: Searched, code: str) -> bool:
-    """Whether any record has the code, in whatever spelling."""
-    plain = "".join(c for c in code.lower() if c.isalnum())
-    return bool(searched.known[code.lower()] or searched.known[plain])
+    """Whether any record has the code, in whatever spelling, or its parts one after the other."""
+    return not searched.index.unmatched(query_words(searched.analyzer, code))
 
 
 def _made(random: np.random.Generator, embed: Embed) -> tuple[list[Record], np.ndarray]:

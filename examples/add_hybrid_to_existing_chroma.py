@@ -30,9 +30,8 @@ chroma.add_texts(
 retriever = ChromaHybridRetriever.from_vectorstore(chroma, k=2)
 for query in ("0x80070005", "permission problem during setup"):
     print(query)
-    for document in retriever.invoke(query, filter={"product": "printer"}):
-        score = document.metadata["relevance_score"]
-        print(f"  {score:.2f}  {document.id}  {document.page_content}")
+    for hit in retriever.search(query, filter={"product": "printer"}).hits:
+        print(f"  {hit.relevance:.2f}  {hit.id}  {hit.record.text}")
 
 # Whatever you go on adding through your own store is found at the next query.
 chroma.add_texts(["LX-300 prints 0x80070005 on paper"], [{"product": "printer"}], ids=["T-5"])

@@ -71,7 +71,7 @@ def cell(hits: tuple, place: int) -> str:
     legs = "  ".join(f"{leg.name} #{leg.rank}" if leg.rank else f"{leg.name} -" for leg in hit.legs)
     words = [term for leg in hit.legs for term in leg.terms]
     found = f"\nmatched: {', '.join(words[-6:])}" if words else ""
-    return f"[bold]{hit.score:.2f}[/] {title}\n[dim]{legs}{found}[/]\n{text[:110]}…"
+    return f"[bold]{hit.relevance:.2f}[/] {title}\n[dim]{legs}{found}[/]\n{text[:110]}…"
 
 
 def summary(store: HybridChroma) -> None:

@@ -28,7 +28,7 @@ query = "form r123-78?"
 def show(title: str, found: list[Document]) -> None:
     print(title)
     for document in found:
-        print(f"  {document.metadata.get('relevance_score', '    '):.4}  {document.page_content}")
+        print(f"  {document.page_content}")
 
 
 # Before: BM25 in RAM, built anew at every start; no scores, no k, filters silently ignored.
@@ -44,6 +44,10 @@ show("EnsembleRetriever", ensemble.invoke(query, filter={"tenant": "b"}))
 # After: the same collection, nothing else to keep in step.
 hybrid = ChromaHybridRetriever.from_vectorstore(chroma, k=2, weights=[0.5, 0.5])
 show("ChromaHybridRetriever", hybrid.invoke(query, filter={"tenant": "b"}))
+
+# And with scores, 0 to 1.
+for hit in hybrid.search(query, filter={"tenant": "b"}).hits:
+    print(f"  {hit.relevance:.2f}  {hit.record.text}")
 
 # The very same fusion, for a first comparison: weights, c and RRF mean the same.
 same = ChromaHybridRetriever.from_vectorstore(chroma, k=2, fusion="rrf", c=60, weights=[0.5, 0.5])

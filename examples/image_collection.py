@@ -28,7 +28,7 @@ def read_captions(folder: Path) -> dict[str, str]:
 def show(title: str, documents: list) -> None:
     print(f"\n{title}")
     for document in documents:
-        score = document.metadata.get("relevance_score")
+        score = document.metadata.get("chroma_hybrid_score")
         shown = f"{score:.3f}  " if score is not None else ""
         print(f"  {shown}{document.metadata['file_name']:24} {document.page_content}")
 
@@ -49,14 +49,15 @@ def main() -> None:
     for failure in report.failed:
         print(f"  left out: {failure.reason}")
 
-    found = pictures.search(given.text, k=3)
+    retriever = pictures.as_retriever(k=3, score_key="chroma_hybrid_score")
+    found = retriever.invoke(given.text)
     show(f"By words: {given.text}", found)
 
     # A record may name any file: look for its name among those that are in the folder.
     names = {path.name: path for path in given.folder.rglob("*")}
     image = names[found[0].metadata["file_name"]]
-    show(f"By a picture: {image.name}", pictures.search(image=image, k=3))
-    show("By both", pictures.search(given.text, image=image, image_weight=0.3, k=3))
+    show(f"By a picture: {image.name}", retriever.invoke("", image=image))
+    show("By both", retriever.invoke(given.text, image=image, image_weight=0.3))
     show(f"{image.name} - {given.text}", pictures.query([image], [given.text], [1.0, 0.5], k=3))
 
     blocks = pictures.as_content_blocks(found, max_bytes=100_000)

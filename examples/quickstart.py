@@ -22,4 +22,4 @@ for query in ("E-4012", "how long can I return a broken device?", "R123-78 block
     print(query)
     for hit in store.explain(query, k=2).hits:
         ranks = ", ".join(f"{leg.name} {leg.rank or '-'}" for leg in hit.legs)
-        print(f"  {hit.score:.2f}  {hit.id:9} ({ranks})  {hit.record.text}")
+        print(f"  {hit.relevance:.2f}  {hit.id:9} ({ranks})  {hit.record.text}")

@@ -46,7 +46,7 @@ def main() -> None:
     for hit in result.hits:
         facts = hit.record.metadata
         first = (hit.record.text or "").partition("\n")[0]
-        print(f"{hit.score:.3f}  distance {hit.distance:.3f}  {facts['file_name']:24} {first}")
+        print(f"{hit.relevance:.3f}  distance {hit.distance:.3f}  {facts['file_name']:24} {first}")
 
 
 def tell(done: int, total: int) -> None:

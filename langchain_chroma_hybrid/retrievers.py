@@ -28,7 +28,7 @@ from langchain_chroma_hybrid.core.explanation import EXPLAIN_KEY, explanation_of
 from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
-from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, reject_unknown
+from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, own_key, reject_unknown
 from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import (
@@ -99,12 +99,14 @@ class ChromaHybridRetriever(BaseRetriever):
     base_where_document: Mapping[str, Any] | None = None
     """A `where_document` that is ANDed with every call; nothing at run time can widen it."""
     score_threshold: float | None = None
-    """Drop documents whose fused score is lower, 0..1."""
-    score_key: str | None = "relevance_score"
-    """Metadata key for the fused score (0..1, higher is better) in the returned copy; a key that
-    the document has itself is never written over; None turns it off."""
+    """Drop records whose relevance (0..1, see `Hit.relevance`) is lower, before the cut to `k`."""
+    score_key: str | None = None
+    """Metadata key for the fused score (0..1, higher is better) in the returned copy, such as
+    `chroma_hybrid_score`: it has to begin with `chroma_hybrid_`, is never stored, and makes
+    documents that two queries find unequal. None: `search` has the scores."""
     explain: bool = False
-    """Put each leg's rank, scores, weight, terms and filter way under `retrieval` in the copy."""
+    """Put each leg's rank, scores, weight, terms and filter way into the copy, under
+    `chroma_hybrid_explanation`, which is never stored."""
     dedupe_key: str | None = None
     """Metadata key; of several results with one value the best stays."""
     group_by: str | None = None
@@ -114,7 +116,8 @@ class ChromaHybridRetriever(BaseRetriever):
     """Results per value of `group_by`, >= 1."""
     reranker: Any = None
     """Orders the fused results anew: a LangChain `BaseDocumentCompressor`, a Sentence Transformers
-    `CrossEncoder`, or anything with its `predict`. Its scores replace the fused ones."""
+    `CrossEncoder`, or anything with its `predict`. The scores of the latter two replace the fused
+    ones under `score_key`; what a compressor puts into metadata stays as it is."""
     lambda_mult: float | None = None
     """Maximal marginal relevance over the fused (or reranked) results: 0 is all diversity, 1 all
     relevance; None turns it off."""
@@ -158,6 +161,7 @@ class ChromaHybridRetriever(BaseRetriever):
         """Check every value; reads nothing."""
         parse(self.filter, self.where_document, names=("filter", "where_document"))
         check(self._request("", {}))
+        own_key("score_key", self.score_key)
         self._choice({})
         return self
 
@@ -318,17 +322,20 @@ class ChromaHybridRetriever(BaseRetriever):
         where = values.pop("filter")
         # From the frozen fields, each time: nothing that a subclass leaves out can lose them.
         base = _read_base(self.base_filter, self.base_where_document)
-        return SearchRequest(query, where=where, base=base, further=further, **values)
+        scored = self.score_key is not None
+        return SearchRequest(
+            query, where=where, base=base, further=further, with_relevance=scored, **values
+        )
 
     def _documents(self, result: SearchResult, explain: bool) -> list[Document]:
-        """Hits as documents; a score or an explanation never replaces metadata of that name."""
+        """Hits as documents, with what is asked for under keys of our own in their copies."""
         documents = []
         for hit in result.hits:
             document = bridge.document_of(hit.record)
             if self.score_key is not None:
-                document.metadata.setdefault(self.score_key, hit.score)
+                document.metadata[self.score_key] = hit.relevance
             if explain:
-                document.metadata.setdefault(EXPLAIN_KEY, explanation_of(hit, result))
+                document.metadata[EXPLAIN_KEY] = explanation_of(hit, result)
             documents.append(document)
         return documents
 

@@ -41,7 +41,7 @@ class HybridChroma(HybridSearch):
     `where_document`, `score_threshold`, `dedupe_key`, `group_by`, `query_syntax` and
     `on_leg_error`, from the constructor or per call. `similarity_search_with_score` and the
     `*_by_vector*` and `*_by_image*` methods keep Chroma's distance (lower is nearer), in fused
-    order; the fused score (0..1, higher is better) comes from
+    order; the relevance (0..1, higher is better, comparable between queries) comes from
     `similarity_search_with_relevance_scores`, `explain` and the retriever.
 
     Thread safety: one store may be used from many threads; searches run side by side.

@@ -114,8 +114,8 @@ class HybridBase(Chroma):
                 name was told.
             **chroma: everything else that Chroma's constructor takes, by name. In the modes
                 `vector` and `two_step` `relevance_score_fn` makes the scores of
-                `similarity_search_with_relevance_scores` out of Chroma's distances; the fused
-                scores of the other modes it does not touch.
+                `similarity_search_with_relevance_scores` out of Chroma's distances; the
+                relevance of the other modes it does not touch.
 
         Raises:
             UnknownArgumentError: an argument that neither this class nor Chroma knows.

@@ -112,7 +112,9 @@ def _embedder(vectorstore: Chroma) -> Embedder:
 
 def document_of(record: Record) -> Document:
     """A record as a document, with a copy of its metadata; no text becomes an empty one."""
-    return Document(page_content=record.text or "", metadata=dict(record.metadata), id=record.id)
+    # Chroma gives keys in another order each time, and who compares documents may do it as JSON.
+    metadata = dict(sorted(record.metadata.items()))
+    return Document(page_content=record.text or "", metadata=metadata, id=record.id)
 
 
 class RetrieverLeg:

@@ -72,7 +72,7 @@ class Choice:
             if hasattr(self.reranker, "compress_documents"):
                 documents = self.reranker.compress_documents(documents, query, callbacks)
             else:
-                documents = self._predicted(documents, result, query)
+                documents = self._predicted(documents, query)
         return self._diverse(documents, result, request.k)
 
     async def amade(
@@ -91,12 +91,10 @@ class Choice:
                 compress = self.reranker.compress_documents
                 documents = await asyncio.to_thread(compress, documents, query, callbacks)
             else:
-                documents = await asyncio.to_thread(self._predicted, documents, result, query)
+                documents = await asyncio.to_thread(self._predicted, documents, query)
         return self._diverse(documents, result, request.k)
 
-    def _predicted(
-        self, documents: Sequence[Document], result: SearchResult, query: str
-    ) -> list[Document]:
+    def _predicted(self, documents: Sequence[Document], query: str) -> list[Document]:
         """In order of a cross-encoder's scores, higher is better."""
         pairs = [(query, document.page_content) for document in documents]
         scores = np.asarray(self.reranker.predict(pairs), dtype=np.float64)
@@ -105,9 +103,8 @@ class Choice:
             raise InvalidArgumentError.of("reranker", f"scores of shape {scores.shape}", expected)
         order = np.argsort(-scores, kind="stable")
         if self.score_key is not None:
-            for document, hit, score in zip(documents, result.hits, scores, strict=True):
-                if self.score_key not in hit.record.metadata:
-                    document.metadata[self.score_key] = float(score)
+            for document, score in zip(documents, scores, strict=True):
+                document.metadata[self.score_key] = float(score)
         return [documents[i] for i in order]
 
     def _diverse(

@@ -13,6 +13,7 @@ from langchain_chroma_hybrid._langchain.base import HybridBase
 from langchain_chroma_hybrid._langchain.rerank import Choice
 from langchain_chroma_hybrid.core.validate import (
     CALL_OPTIONS,
+    check,
     number,
     positive,
     reject_unknown,
@@ -54,16 +55,18 @@ class HybridSearch(HybridBase):
         request = self._request(query, k, filter, kwargs, where_document)
         return _with_distances(self._search(replace(request, with_distance=True)))
 
-    def _similarity_search_with_relevance_scores(
+    def similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        """The best `k` documents with the fused score, 0..1, higher is better.
+        """The best `k` documents with their relevance, 0..1, higher is better, in fused order.
 
-        In the modes `vector` and `two_step` a `relevance_score_fn` of the constructor gives the
+        Relevance says how likely it is that a document answers the query, and can be compared
+        between queries. `score_threshold=` drops what is less relevant before the cut to `k`. In
+        the modes `vector` and `two_step` a `relevance_score_fn` of the constructor gives the
         score instead, from Chroma's distance.
         """
         request = self._request_for_scores(query, k, kwargs)
-        return self._with_scores(request, self._search(request))
+        return self._with_scores(request, self._search(request), kwargs)
 
     def similarity_search_with_vectors(
         self,
@@ -188,11 +191,12 @@ class HybridSearch(HybridBase):
         request = self._request(query, k, kwargs.pop("filter", None), kwargs)
         return _with_distances(await self._asearch(replace(request, with_distance=True)))
 
-    async def _asimilarity_search_with_relevance_scores(
+    async def asimilarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
+        """The same without blocking the event loop."""
         request = self._request_for_scores(query, k, kwargs)
-        return self._with_scores(request, await self._asearch(request))
+        return self._with_scores(request, await self._asearch(request), kwargs)
 
     def _request(
         self,
@@ -206,25 +210,32 @@ class HybridSearch(HybridBase):
         given = {"where_document": where_document, **options}
         return replace(self._defaults, text=query, k=k, where=where, **given)
 
-    def _request_for_scores(self, query: str, k: int, options: dict[str, Any]) -> SearchRequest:
-        request = self._request(query, k, options.pop("filter", None), options)
-        return replace(request, with_distance=self._rescores(request))
+    def _request_for_scores(
+        self, query: str, k: int, options: Mapping[str, Any]
+    ) -> SearchRequest:
+        request = self._request(query, k, options.get("filter"), _without_filter(options))
+        if not self._rescores(request):
+            return replace(request, with_relevance=True)
+        check(request)  # the threshold, too, which is not for relevance
+        return replace(request, with_distance=True, score_threshold=None)
 
     def _rescores(self, request: SearchRequest) -> bool:
         by_vector = request.mode in ("vector", "two_step") and not request.blank
         return bool(self.override_relevance_score_fn) and by_vector
 
     def _with_scores(
-        self, request: SearchRequest, result: SearchResult
+        self, request: SearchRequest, result: SearchResult, options: Mapping[str, Any]
     ) -> list[tuple[Document, float]]:
+        """Documents with their relevance, or what a function of the caller's makes of distances."""
+        documents = _documents(result)
         own = self.override_relevance_score_fn if self._rescores(request) else None
-        return [
-            (
-                bridge.document_of(hit.record),
-                hit.score if own is None or hit.distance is None else own(hit.distance),
-            )
-            for hit in result.hits
-        ]
+        if own is None:
+            scores = [hit.relevance or 0.0 for hit in result.hits]
+            return list(zip(documents, scores, strict=True))
+        scores = [own(_distance(hit)) for hit in result.hits]
+        least = options.get("score_threshold")
+        pairs = zip(documents, scores, strict=True)
+        return [(found, score) for found, score in pairs if least is None or score >= least]
 
     def _request_near(
         self,
@@ -258,6 +269,10 @@ def _diversity(k: int, fetch_k: int, lambda_mult: float) -> Choice:
     positive("fetch_k", fetch_k)
     number("lambda_mult", lambda_mult, 0.0, 1.0)
     return Choice(lambda_mult=lambda_mult, candidates=fetch_k)
+
+
+def _without_filter(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "filter"}
 
 
 def _documents(result: SearchResult) -> list[Document]:

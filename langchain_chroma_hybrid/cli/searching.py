@@ -43,6 +43,8 @@ def search(
     result = ChromaHybridRetriever.from_vectorstore(store).search(query, mode=mode, **given)
     for text in result.notes:
         note(text)
+    if result.unmatched:
+        note(f"in no record: {', '.join(result.unmatched)}")
     if as_json:
         for rank, hit in enumerate(result.hits, 1):
             json_line(_as_json(rank, hit))
@@ -92,14 +94,15 @@ def _options(
 def _show(result: SearchResult, *, explain: bool) -> None:
     """Print a row for each hit with its ranks; explained, also with the terms that it matched."""
     legs = [leg.name for leg in result.legs]
-    columns = {"score": "number", **dict.fromkeys(legs, "number"), "id": "text"}
+    columns = {"relevance": "number", **dict.fromkeys(legs, "number"), "id": "text"}
     if explain:
         columns["terms"] = "text"
     columns["text"] = "wide"
     rows = []
     for hit in result.hits:
         by_name = {leg.name: leg for leg in hit.legs}
-        row = [f"{hit.score:.3f}", *(_leg(by_name.get(name), explain) for name in legs), hit.id]
+        ranks = [_leg(by_name.get(name), explain) for name in legs]
+        row = [f"{hit.relevance or 0.0:.3f}", *ranks, hit.id]
         if explain:
             row.append(" ".join(dict.fromkeys(term for leg in hit.legs for term in leg.terms)))
         rows.append([*row, head(hit.record.text)])
@@ -128,7 +131,8 @@ def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
     return {
         "rank": rank,
         "id": hit.id,
-        "score": hit.score,
+        "relevance": hit.relevance,
+        "fused": hit.fused,
         "distance": hit.distance,
         "legs": [asdict(leg) for leg in hit.legs],
         "text": hit.record.text,
@@ -140,4 +144,4 @@ def _cell(hits: Sequence[Hit], place: int) -> str:
     if place >= len(hits):
         return ""
     hit = hits[place]
-    return f"{hit.score:.3f}  {hit.id}\n{head(hit.record.text, 100)}"
+    return f"{hit.relevance or 0.0:.3f}  {hit.id}\n{head(hit.record.text, 100)}"

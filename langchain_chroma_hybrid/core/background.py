@@ -9,7 +9,7 @@ does not, 0 for fake embeddings.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -33,9 +33,11 @@ class Background:
 
     Attributes:
         mean, spread: of the cosines of snippets with records that they are not from.
+        record_mean, record_spread: of the cosines of records with each other.
         level: how many spreads a snippet's own record is above the mean, >= 0.
         distinct: how far the best other record stays behind the own one in share, 0..1.
         count: records in the collection when this was estimated.
+        unit: all vectors seen had length 1, so that distances tell cosines.
     """
 
     mean: float = 0.15
@@ -43,6 +45,9 @@ class Background:
     level: float = 3.0
     distinct: float = 0.3
     count: int = 0
+    unit: bool = False
+    record_mean: float = 0.3
+    record_spread: float = 0.11
     version: int = VERSION
 
     @property
@@ -50,6 +55,15 @@ class Background:
         """How much cosines count, 0..1."""
         known = (self.level - _NO_LEVEL) / (_FULL_LEVEL - _NO_LEVEL)
         return min(1.0, max(0.0, known)) ** 2
+
+    def between_records(self) -> Background:
+        """For a query that is a vector, perhaps of a picture: it is as near as records are."""
+        full = Background().level
+        return replace(self, mean=self.record_mean, spread=self.record_spread, level=full)
+
+    def fits(self, count: int) -> bool:
+        """Whether it still holds for `count` records: up to twice, down to half as many."""
+        return self.version == VERSION and self.count / 2 <= count <= self.count * 2
 
 
 def snippet(text: str) -> str:
@@ -69,6 +83,9 @@ def estimate(
     own_shares: Sequence[float],
     rival_shares: Sequence[float],
     count: int,
+    *,
+    between: Sequence[float] = (),
+    unit: bool = False,
 ) -> Background:
     """The background of a collection, the closer to the prior the fewer numbers there are.
 
@@ -78,11 +95,12 @@ def estimate(
         own_shares: BM25 shares of the snippets in their own records.
         rival_shares: the highest share of each in any other record.
         count: records in the collection.
+        between: cosines of records of the sample with each other.
+        unit: whether all vectors seen had length 1.
     """
     prior = Background()
-    cosines = list(chain.from_iterable(others))
-    mean = _shrunk(cosines, prior.mean, 8)
-    spread = math.sqrt(_shrunk([(cosine - mean) ** 2 for cosine in cosines], prior.spread**2, 8))
+    mean, spread = _moments(list(chain.from_iterable(others)), prior.mean, prior.spread)
+    records = _moments(between, prior.record_mean, prior.record_spread)
     level = _shrunk([(cosine - mean) / spread for cosine in own], prior.level, 2)
     pairs = [
         (share, rival)
@@ -92,7 +110,13 @@ def estimate(
     ratio = math.fsum(rival for _, rival in pairs) / (math.fsum(s for s, _ in pairs) or 1.0)
     distinct = min(1.0, max(_LEAST_DISTINCT, 1.0 - ratio))
     distinct = _shrunk([distinct] * len(pairs), prior.distinct, 8)
-    return Background(mean, spread, max(0.0, level), distinct, count)
+    return Background(mean, spread, max(0.0, level), distinct, count, unit, *records)
+
+
+def _moments(cosines: Sequence[float], mean: float, spread: float) -> tuple[float, float]:
+    """Mean and standard deviation, the closer to the given ones the fewer numbers there are."""
+    mean = _shrunk(cosines, mean, 8)
+    return mean, math.sqrt(_shrunk([(cosine - mean) ** 2 for cosine in cosines], spread**2, 8))
 
 
 def _shrunk(values: Sequence[float], prior: float, weight: float) -> float:

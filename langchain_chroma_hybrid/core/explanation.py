@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.core.values import OWN_KEYS
+
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.search import Hit, SearchResult
 
-EXPLAIN_KEY = "retrieval"
+EXPLAIN_KEY = f"{OWN_KEYS}explanation"
 """Under this key `explain=True` puts each leg's view into a copy of the metadata."""
 
 
 def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
-    """What each leg had to say about a hit, and notes on the query, in plain values."""
+    """Relevance, each leg's view of the hit, and what is to say on the query, in plain values."""
     ways = {leg.name: leg.filtered_by for leg in result.legs}
-    notes = {"notes": list(result.notes)} if result.notes else {}
-    return notes | {
+    said: dict[str, Any] = {"relevance": hit.relevance}
+    said |= {"notes": list(result.notes)} if result.notes else {}
+    said |= {"unmatched": list(result.unmatched)} if result.unmatched else {}
+    return said | {
         leg.name: {
             "rank": leg.rank,
             "score": leg.score,

@@ -2,7 +2,8 @@
 
 Rules that hold for every fusion here:
 
-* Any number of lists; an id that a list does not hold gets the worst value from it, never the best.
+* Any number of lists; an id that a list does not hold gets the worst value from it, never the best,
+  unless the list cannot know it: then `UNKNOWN` of what the others give it.
 * More weight for its best leg, a better score or a better rank never makes a result worse.
 * Ties go to the better best rank, then to the smaller id, so that equal input gives equal output.
 * Scores are 0..1, higher is better; 1 needs the best value in every list.
@@ -22,6 +23,12 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 DEFAULT_C = 60
 DEFAULT_FUSION = "adaptive"
 
+HEAD = 20
+"""Places that `adaptive` gives by score; what follows is in order of reciprocal ranks."""
+
+UNKNOWN = 0.75
+"""What a list is taken to say of records that it cannot know, as a share of what the others say."""
+
 SHARPNESS = 1.25
 """Exponent of `above_background`: > 1 lets the head of a list count for more than its tail."""
 
@@ -39,6 +46,7 @@ class RankedList:
             serves.
         ceiling: a score that no record exceeds for this query; None when there is no bound. Only
             `core.confidence` reads it.
+        unknown: ids that the leg could not have found, such as records without text for BM25.
     """
 
     ids: Sequence[str]
@@ -47,6 +55,7 @@ class RankedList:
     floor: float | None = None
     background: float | None = None
     ceiling: float | None = None
+    unknown: frozenset[str] = frozenset()
 
     def head(self, depth: int) -> RankedList:
         """The first `depth` entries."""
@@ -130,13 +139,20 @@ FUSIONS = ("rrf", *NORMALIZERS)
 
 
 def fuse(
-    lists: Sequence[RankedList], fusion: str, *, c: float = DEFAULT_C, depth: int | None = None
+    lists: Sequence[RankedList],
+    fusion: str,
+    *,
+    c: float = DEFAULT_C,
+    depth: int | None = None,
+    deep: Sequence[float] | None = None,
 ) -> list[Fused]:
     """Fuse `lists` into one, best first.
 
     `rrf` scores `sum(w / (c + rank))`, scaled so that the first place everywhere is 1; the others
     score `sum(w * normalised) / sum(w)`. `adaptive` is no exception: the weights that suit the
-    query come from `core.confidence.weigh`, before.
+    query come from `core.confidence.weigh`, before; but after the first `HEAD` places it goes on in
+    order of reciprocal ranks, with scores below theirs: what a leg has in its hundredth place is
+    worth next to nothing by score, and finds what the others do not have.
 
     Args:
         lists: one per leg, with distinct ids each.
@@ -144,12 +160,16 @@ def fuse(
         c: the constant of `rrf`.
         depth: fuse the first `depth` of each list only. What lies deeper follows in order of its
             best rank with falling scores, so that asking for more never changes what came before.
+        deep: the weights of the lists behind the head of `adaptive`; None means those that they
+            have.
 
     Raises:
         InvalidArgumentError: unknown `fusion`.
     """
     heads = lists if depth is None else [ranked.head(depth) for ranked in lists]
     pool = _fuse_heads(heads, _contributions(heads, fusion, c))
+    if fusion == "adaptive" and len(heads) > 1 and len(pool) > HEAD:
+        pool = pool[:HEAD] + _by_ranks(heads, pool[HEAD - 1 :], c, deep)
     deeper = depth is not None and any(len(ranked.ids) > depth for ranked in lists)
     return pool + _tail(lists, depth or 0, pool) if deeper else pool
 
@@ -177,6 +197,8 @@ def _fuse_heads(
     values = [dict(zip(r.ids, v, strict=True)) for r, v in zip(lists, contributions, strict=True)]
     ranks = list(zip(*[map(place.get, ids) for place in places], strict=True))
     columns = [list(map(value.get, ids, repeat(0.0))) for value in values]
+    if any(ranked.unknown for ranked in lists):
+        columns = _with_unknown(lists, ids, columns)
     shares = [[w * value for value in column] for w, column in zip(weights, columns, strict=True)]
     minus = [-sum_ / total for sum_ in map(math.fsum, zip(*shares, strict=True))]
     normalized = zip(*columns, strict=True)
@@ -185,6 +207,40 @@ def _fuse_heads(
     best = map(min, far, *[map(place.get, ids, far) for place in places])
     order = sorted(zip(minus, best, ids, ranks, normalized, strict=True))
     return [Fused(id_, -score, where, row) for score, _, id_, where, row in order]
+
+
+def _with_unknown(
+    lists: Sequence[RankedList], ids: Sequence[str], columns: Sequence[Sequence[float]]
+) -> list[list[float]]:
+    """The columns of values, where a list has no say with `UNKNOWN` of what the others say."""
+    filled = [list(column) for column in columns]
+    for row, id_ in enumerate(ids):
+        knows = [id_ not in ranked.unknown for ranked in lists]
+        total = math.fsum(r.weight for r, known in zip(lists, knows, strict=True) if known)
+        if all(knows) or not total:
+            continue
+        said = [r.weight * column[row] for r, column in zip(lists, columns, strict=True)]
+        mean = math.fsum(value for value, known in zip(said, knows, strict=True) if known) / total
+        for column, known in zip(filled, knows, strict=True):
+            if not known:
+                column[row] = UNKNOWN * mean
+    return filled
+
+
+def _by_ranks(
+    heads: Sequence[RankedList], pool: Sequence[Fused], c: float, deep: Sequence[float] | None
+) -> list[Fused]:
+    """All but the first of `pool` in order of reciprocal ranks, with scores below the first's."""
+    weights = [ranked.weight for ranked in heads] if deep is None else deep
+    lists = [replace(ranked, weight=w) for ranked, w in zip(heads, weights, strict=True)]
+    by_ranks = _fuse_heads(lists, _contributions(lists, "rrf", c))
+    found = {hit.id: hit for hit in pool[1:]}
+    floor = pool[0].score
+    return [
+        found[hit.id]._replace(score=floor * hit.score)
+        for hit in by_ranks
+        if hit.id in found
+    ]
 
 
 def _tail(lists: Sequence[RankedList], depth: int, pool: Sequence[Fused]) -> list[Fused]:

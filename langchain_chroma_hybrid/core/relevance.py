@@ -32,7 +32,8 @@ NEAR, RIVAL = 50, 3
 
 _OWN_SIDE = 0.85  # share of the level below which a cosine speaks against the hit
 _DISTANCE_PRIOR, _SHARE_PRIOR = 0.03, 0.1
-_LACKS, _HAS = 0.55, 0.9  # no record without the identifier gets past 1 - 0.55
+_LACKS, _HAS = 0.55, 0.9  # no record without any of the identifiers gets past 1 - 0.55
+_LACKS_SOME = 0.45  # of several: a record is about one of them, and another about the next
 _ASIDE, _MAIN = 0.2, 0.6  # weight of identifiers that are beside the point, or the point
 
 
@@ -65,9 +66,9 @@ class Constants:
     bias: float
 
 
-BOTH = Constants((1.622, 2.528, 2.600, 8.898), -1.438)
-VECTOR = Constants((2.439, 0.0, 1.539, 0.0), 0.193)
-LEXICAL = Constants((0.0, 3.990, 0.0, 6.398), -2.194)
+BOTH = Constants((2.719, 2.455, 2.759, 9.739), -1.236)
+VECTOR = Constants((3.734, 0.0, 1.776, 0.0), 0.332)
+LEXICAL = Constants((0.0, 4.514, 0.0, 6.199), -3.262)
 
 
 def features(evidence: Evidence, background: Background) -> tuple[float, float, float, float]:
@@ -104,9 +105,11 @@ def relevance(
     odds = constants.bias + math.fsum(weight * value for weight, value in terms)
     likely = 1.0 / (1.0 + math.exp(-min(50.0, max(-50.0, odds))))
     has, lacks = (min(1.0, max(0.0, part)) for part in (evidence.has, evidence.lacks))
-    meant = min(1.0, max(0.0, (has - _ASIDE) / (_MAIN - _ASIDE)))
+    if has <= 0.0:
+        return likely * (1.0 - _LACKS) if lacks > 0.0 else likely
+    meant = min(1.0, max(0.0, (has + lacks - _ASIDE) / (_MAIN - _ASIDE)))
     likely += (1.0 - likely) * _HAS * meant
-    return likely * (1.0 - _LACKS * lacks / (has + lacks)) if has + lacks > 0.0 else likely
+    return likely * (1.0 - _LACKS_SOME * lacks / (has + lacks))
 
 
 def _chosen(evidence: Evidence) -> Constants:

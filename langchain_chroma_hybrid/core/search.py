@@ -28,7 +28,8 @@ class LegHit:
         score: the leg's own score: BM25 (higher is better) or Chroma's distance (lower is better).
         normalized: the score after the fusion's normaliser, 0..1, higher is better;
             0 when the leg did not return the record.
-        terms: analysed query terms found in the record (lexical leg, `explain` only).
+        terms: words of the record that match the query, as they stand there (lexical leg,
+            `explain` only).
     """
 
     name: str
@@ -45,18 +46,28 @@ class Hit:
 
     Attributes:
         record: the record, read from Chroma when the search ended.
-        score: fused score, 0..1, higher is better.
+        fused: what the hits are ordered by, 0..1, higher is better: how close to the best that is
+            possible for this query and its legs. Says nothing on whether that is any good.
         distance: Chroma's distance to the query vector, lower is better; None when the query had
             no vector, or when only other legs found the record and distances were not asked for.
         legs: one entry per leg that ran; only with `explain`.
         embedding: the record's vector, shape `(d,)`, float32; only when asked for.
+        relevance: how likely it is that the record answers the query, 0..1, higher is better,
+            comparable between queries (see `core.relevance`); 1 where nothing was asked but a
+            filter; None when neither it nor a threshold nor an explanation was asked for.
     """
 
     record: Record
-    score: float
+    fused: float
     distance: float | None = None
     legs: tuple[LegHit, ...] = ()
     embedding: Any = None
+    relevance: float | None = None
+
+    @property
+    def score(self) -> float:
+        """`fused`, by its earlier name."""
+        return self.fused
 
     @property
     def id(self) -> str:
@@ -116,6 +127,8 @@ class SearchResult:
         took_ms: wall time in milliseconds.
         notes: what the query had to do without, in words.
         embedding: the query's vector `(d,)`; only when the hits' vectors were asked for.
+        unmatched: words and identifiers of the query, as they were typed, that occur in no record
+            which passes the filters (base filters too); only where relevance was asked for.
     """
 
     hits: tuple[Hit, ...]
@@ -123,6 +136,7 @@ class SearchResult:
     took_ms: float = 0.0
     notes: tuple[str, ...] = ()
     embedding: Any = None
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +158,12 @@ class SearchRequest:
         further: legs beside `lexical` and `vector`, by name; they run in hybrid mode, and their
             hits have to pass the same filters.
         query_syntax: `plain` or `simple`, see `core.query`.
-        score_threshold: drop results whose fused score is lower, 0..1.
+        score_threshold: drop records whose relevance is lower, 0..1, before the cut to `k`.
         dedupe_key: metadata key; of several results with one value the best stays.
         group_by: metadata key; of several results with one value the best `group_limit` stay.
         with_distance: give every hit its distance, also those that only the lexical leg found.
         with_embedding: give every hit its vector.
+        with_relevance: give every hit its relevance; `explain` and `score_threshold` do as well.
     """
 
     text: str | None
@@ -173,6 +188,13 @@ class SearchRequest:
     explain: bool = False
     with_distance: bool = False
     with_embedding: bool = False
+    with_relevance: bool = False
+
+    @property
+    def judged(self) -> bool:
+        """Relevance has to be found out."""
+        asked = self.with_relevance or self.explain or self.score_threshold is not None
+        return asked and not self.blank
 
     @property
     def blank(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from langchain_chroma_hybrid.core.fusion import FUSIONS
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest
-from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
+from langchain_chroma_hybrid.core.values import LEXICAL, OWN_KEYS, VECTOR
 from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
 
 LEGS = (LEXICAL, VECTOR)
@@ -126,6 +126,17 @@ def number(name: str, value: object, low: float, high: float) -> None:
     if not low <= found <= min(high, sys.float_info.max):
         span = f">= {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
         raise InvalidArgumentError.of(name, value, f"a finite number {span}")
+
+
+def own_key(name: str, value: object) -> None:
+    """Raise `InvalidArgumentError` unless `value` is None or a metadata key under our own prefix.
+
+    Under another key it would be stored when a document is written back, and go stale there.
+    """
+    if value is not None and not (isinstance(value, str) and value.startswith(OWN_KEYS)):
+        kind = name.removesuffix("_key")
+        expected = f'None or a key that begins with {OWN_KEYS}, such as {name}="{OWN_KEYS}{kind}"'
+        raise InvalidArgumentError.of(name, value, expected)
 
 
 def one_of(name: str, value: object, choices: Sequence[str]) -> None:

@@ -73,10 +73,12 @@ def _state(
         lexical = TantivyIndex(
             folder, analyzer=config.analyzer, lexical_fields=config.lexical_fields
         )
-        indexed = lexical.count()
+        indexed, outdated = lexical.count(), lexical.outdated
         lexical.close()
     except LexicalIndexError as error:
         return 0, str(error)
+    if state.ready and outdated:
+        return indexed, "of an older version: the next search has it built anew, and answers"
     return indexed, None if state.ready else "not complete: `sync` completes it"
 
 

@@ -7,6 +7,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING
 
+from langchain_chroma_hybrid.engine.query.background import CollectionBackground
 from langchain_chroma_hybrid.engine.sync.freshness import Freshness
 from langchain_chroma_hybrid.engine.sync.watch import ContentCheck
 from langchain_chroma_hybrid.engine.sync.writer import Writer
@@ -40,6 +41,7 @@ class LexicalHalf:
         *,
         signature: str,
         announced: Announcements | None = None,
+        background: CollectionBackground | None = None,
         owned: bool = True,
     ) -> None:
         """`log` and `checkpoint` keep what the next process has to know.
@@ -54,6 +56,7 @@ class LexicalHalf:
         self.freshness = Freshness(self.writer, checkpoint, policy, announced)
         self.users: weakref.WeakSet[ChromaStore] = weakref.WeakSet()
         self.check = ContentCheck(lexical, self.users, policy)
+        self.background = background or CollectionBackground(None)
         self._checkpoint = checkpoint
         self._closed = False
         self._owned = owned
@@ -66,8 +69,8 @@ class LexicalHalf:
 
     @property
     def version(self) -> object:
-        """Another one when the index is made anew, in place or altogether."""
-        return self, self.freshness.rebuilds
+        """Another one when the index is made anew, in place, beside itself or altogether."""
+        return self, self.freshness.rebuilds, self.freshness.upgrade.outdated
 
     def filters_by_chroma(self, store: ChromaStore) -> bool:
         """Whether a filtered vector leg must ask Chroma: others may have changed metadata."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+    from langchain_chroma_hybrid.core.background import Background
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.core.search import Embedder, SearchRequest
     from langchain_chroma_hybrid.core.values import Record
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
     from langchain_chroma_hybrid.engine.half import LexicalHalf
-    from langchain_chroma_hybrid.engine.query.values import Outcome, Route, Trace
+    from langchain_chroma_hybrid.engine.query.values import Outcome, Plan, Route, Trace
     from langchain_chroma_hybrid.engine.registry import LexicalConfig
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
@@ -143,13 +144,26 @@ class HybridIndex:
                 unused = half.lexical.unused_fields() if LEXICAL in plan.weights else ()
                 named = ", ".join(map(repr, unused))
                 notes = (f"lexical_fields: no record has {named}",) if unused else ()
-                known = half.lexical, version, notes, tried
+                upgrade = half.freshness.upgrade.note
+                notes = (upgrade, *notes) if upgrade else notes
+                background = self._background(half, plan)
+                if background is not None and half.background.note:
+                    notes = (*notes, half.background.note)
+                known = half.lexical, version, notes, tried, background
                 return Query(plan, self.store, request, route, start, *known)
         except (CollectionError, InvalidArgumentError):
             raise
         except Exception as error:  # noqa: BLE001  # what may keep an index from being used is many things
             missing = self._note(request, error)
         return self._without(request, route, start, missing)
+
+    def _background(self, half: LexicalHalf, plan: Plan) -> Background | None:
+        """What relevance is measured against, where it was asked for."""
+        if not plan.request.judged:
+            return None
+        embeds = VECTOR in plan.steps and plan.request.mode != "lexical"
+        embed = self.embeddings.embed_documents if embeds else None
+        return half.background.get(self.store, half.lexical, embed)
 
     def _without(self, request: SearchRequest, route: Route, start: float, note: str) -> Query:
         """The query over vectors alone."""

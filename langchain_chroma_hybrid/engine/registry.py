@@ -18,6 +18,7 @@ from langchain_chroma_hybrid._files import NOTES
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.engine.chroma.collection import Remembered
 from langchain_chroma_hybrid.engine.half import LexicalHalf
+from langchain_chroma_hybrid.engine.query.background import CollectionBackground
 from langchain_chroma_hybrid.engine.sync.announcements import Announcements
 from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint, CheckpointData, read
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
@@ -251,6 +252,7 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
         Remembered(store.directory),
         signature=config.signature,
         announced=Announcements() if _announces(store, config) else None,
+        background=CollectionBackground(notes),
         owned=config.index is None,
     )
 

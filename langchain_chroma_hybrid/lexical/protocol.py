@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+    from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
     from langchain_chroma_hybrid.core.values import Record, Scored
 
@@ -74,11 +75,20 @@ class LexicalIndex(Protocol):
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float | None:
         """A score that no record of this index exceeds for `query`; 0 if nothing can match.
 
-        None where the engine knows no such bound.
+        Words that occur nowhere are counted in, as if they were the rarest. None where the engine
+        knows no such bound.
         """
 
+    def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
+        """What each analysed term of the words of `query` can add to a score, >= 0."""
+
+    def unmatched(
+        self, words: Sequence[QueryWord], where: Filter | None = None
+    ) -> tuple[str, ...]:
+        """Those of the words that occur in no record that passes `where`, as they were typed."""
+
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
-        """The analysed terms of `query` that occur in the record's indexed fields."""
+        """The words of the record's indexed fields that match `query`, each once, as they stand."""
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
@@ -98,6 +108,9 @@ class LexicalIndex(Protocol):
     def ids(self) -> Iterable[str]:
         """All ids, in no order."""
 
+    def sample(self, n: int) -> Sequence[str]:
+        """At most `n` ids from anywhere in the index, the same ones for the same records."""
+
     def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
         """`core.values.digest` of records as they were when indexed, by id.
 
@@ -106,6 +119,9 @@ class LexicalIndex(Protocol):
 
     def unused_fields(self) -> Collection[str]:
         """Names among the fields that are searched under which no record has anything."""
+
+    def without_text(self, ids: Collection[str] | None = None) -> frozenset[str]:
+        """Those of `ids` (of all records for None) with no term in any of the searched fields."""
 
     def foreign_commits(self) -> int:
         """A number that grows when other objects are found to have committed, of whichever process.
@@ -118,3 +134,25 @@ class LexicalIndex(Protocol):
 
     def close(self) -> None:
         """Release files and locks. Reading afterwards is an error."""
+
+
+@runtime_checkable
+class Replaceable(LexicalIndex, Protocol):
+    """An index that an older version may have built, and that answers while it is built anew."""
+
+    @property
+    def outdated(self) -> bool:
+        """Whether it was last seen to be of an older version."""
+
+    def last_commit(self) -> object:
+        """Another value after each commit, of whichever process."""
+
+    def successor(self) -> AbstractContextManager[LexicalIndex]:
+        """An index of today's version beside this one, which nobody else has inside the block.
+
+        Raises:
+            IndexLockedError: another thread or process has it, or has put it in place.
+        """
+
+    def switch(self) -> None:
+        """Be the successor from now on, in one step for all processes; for who has locked both."""

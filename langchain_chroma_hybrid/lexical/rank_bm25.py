@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,7 +16,7 @@ from langchain_chroma_hybrid.core.filters import evaluable, leaves, matches
 from langchain_chroma_hybrid.core.values import Record, Scored
 from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
-from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS
+from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS, ceiling
 from langchain_chroma_hybrid.lexical.texts import (
     PAGE_CONTENT,
     checked,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from langchain_chroma_hybrid.core.analysis.analyzer import QueryTerm
+    from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
 
@@ -142,17 +144,40 @@ class RankBM25Index:
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
         """The sum of each term's best score in any record, >= 0; no record's score exceeds it."""
+        if not self._terms(query, self._current()):
+            return 0.0
+        # Sums of floats depend on their order.
+        return sum(self.weights(query, syntax=syntax).values()) * (1.0 + 1e-9)
+
+    def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
+        """What each term of `query` can add to a score, >= 0; unknown ones as BM25 has them."""
         del syntax
         statistics = self._current()
-        best = (
-            float(_scores(statistics, term, statistics.postings[term.text]).max())
+        found = {
+            term.text: float(_scores(statistics, term, statistics.postings[term.text]).max())
             for term in self._terms(query, statistics)
-        )
-        # Sums of floats depend on their order.
-        return sum(max(0.0, score) for score in best) * (1.0 + 1e-9)
+        }
+        terms = self.analyzer.query(query[:MAX_QUERY_CHARS])
+        unknown = [term for term in terms if term.text not in statistics.postings][:MAX_TERMS]
+        most = ceiling(0, len(statistics.records))
+        weights = {term.text: term.boost * most for term in unknown}
+        return weights | {term: max(0.0, score) for term, score in found.items()}
+
+    def unmatched(
+        self, words: Sequence[QueryWord], where: Filter | None = None
+    ) -> tuple[str, ...]:
+        """Those of the words that occur in no record that passes `where`, as they were typed."""
+        self._check(where)
+        statistics = self._current()
+
+        def occurs(word: QueryWord) -> bool:
+            rows = [row for term in word.terms for row in statistics.postings.get(term, ())]
+            return any(matches(where, statistics.records[row]) for row in rows)
+
+        return tuple(word.text for word in words if not occurs(word))
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
-        """The analysed terms of `query` that occur in the record's text."""
+        """The words of the record's text that match `query`, each once."""
         return matched_terms(self.analyzer, query, record, [PAGE_CONTENT])
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
@@ -181,6 +206,11 @@ class RankBM25Index:
         """All ids, in no order."""
         return self.match(None)
 
+    def sample(self, n: int) -> list[str]:
+        """At most `n` ids from anywhere in the index, the same ones for the same records."""
+        with self._open():
+            return nsmallest(max(0, n), self._digests, key=lambda id_: (self._digests[id_], id_))
+
     def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
         """`core.values.digest` of records as they were when indexed, by id; None means all."""
         with self._open():
@@ -190,6 +220,13 @@ class RankBM25Index:
     def unused_fields(self) -> Collection[str]:
         """None: only the text is searched."""
         return ()
+
+    def without_text(self, ids: Collection[str] | None = None) -> frozenset[str]:
+        """Those of `ids` (of all records for None) whose text holds no term."""
+        statistics = self._current()
+        known = {at for records in statistics.postings.values() for at in records}
+        found = (r.id for at, r in enumerate(statistics.records) if at not in known)
+        return frozenset(found if ids is None else set(ids).intersection(found))
 
     def foreign_commits(self) -> int:
         """0: nobody else can write."""

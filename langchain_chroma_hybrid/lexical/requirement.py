@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.analysis.query_syntax import Clause, Fuzzy, Prefix, parse_query
 from langchain_chroma_hybrid.lexical.scoring import MAX_PHRASE_TERMS, MAX_QUERY_CHARS
-from langchain_chroma_hybrid.lexical.texts import field_texts
+from langchain_chroma_hybrid.lexical.texts import contains, field_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ class Requirement:
             terms = self.analyzer.phrase(node.text)[:MAX_PHRASE_TERMS]
             if not terms:
                 return True
-            found = any(_contains(self.analyzer.document(text), terms) for text in texts)
+            found = any(contains(self.analyzer.document(text), terms) for text in texts)
         return found is (clause.occur == "must")
 
     def _words(self, texts: Sequence[str]) -> set[str]:
@@ -68,7 +68,7 @@ def unstemmed(analyzer: Analyzer) -> Analyzer:
     """`analyzer` without its stemmer: itself where it has none."""
     if analyzer.language is None or analyzer.preprocess_func is not None:
         return analyzer
-    return Analyzer(None)
+    return Analyzer(None, version=analyzer.version)
 
 
 def whole_forms(analyzer: Analyzer, text: str) -> list[str]:
@@ -79,13 +79,6 @@ def whole_forms(analyzer: Analyzer, text: str) -> list[str]:
     start, end = min(t.start for t in tokens), max(t.end for t in tokens)
     whole = [t.terms for t in tokens if (t.start, t.end) == (start, end)]
     return list(dict.fromkeys(term for terms in whole for term in terms))
-
-
-def _contains(terms: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether `wanted` stands in `terms`, one after the other."""
-    n = len(wanted)
-    return any(terms[i] == wanted[0] and list(terms[i : i + n]) == list(wanted)
-               for i in range(len(terms) - n + 1))  # fmt: skip
 
 
 def _spells(node: object, form: str, word: str) -> bool:

@@ -67,10 +67,19 @@ def _is_scalar(value: object) -> bool:
 def matched_terms(
     analyzer: Analyzer, query: str, record: Record, names: Iterable[str]
 ) -> tuple[str, ...]:
-    """The terms of `query` that occur in the fields `names` of `record`, in the query's order."""
-    texts = [text for name in names for text in field_texts(record, name)]
-    present = {term for text in texts for term in analyzer.document(text)}
-    return tuple(term.text for term in analyzer.query(query) if term.text in present)
+    """The words in the fields `names` of `record` that match `query`, each once, as they stand."""
+    words: dict[str, str] = {}
+    for text in (text for name in names for text in field_texts(record, name)):
+        for start, end in analyzer.highlight(query, text):
+            words.setdefault(text[start:end].casefold(), text[start:end])
+    return tuple(words.values())
+
+
+def contains(terms: Sequence[str], phrase: Sequence[str]) -> bool:
+    """Whether the terms of `phrase` stand in `terms`, one after the other."""
+    n = len(phrase)
+    return any(terms[i] == phrase[0] and list(terms[i : i + n]) == list(phrase)
+               for i in range(len(terms) - n + 1))  # fmt: skip
 
 
 def checked_fields(fields: Mapping[str, float] | None) -> dict[str, float]:

@@ -17,6 +17,7 @@ from llama_index.core.schema import (
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
 from langchain_chroma_hybrid.core.explanation import EXPLAIN_KEY, explanation_of
+from langchain_chroma_hybrid.core.values import OWN_KEYS
 from langchain_chroma_hybrid.engine.chroma.rows import Rows, listed, rows_of, with_vectors
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 CONTENT, NODE_TYPE = "_node_content", "_node_type"
 DOCUMENT_ID = "document_id"
 _SOURCES = (DOCUMENT_ID, "doc_id", "ref_doc_id")
+_EXCLUDED = ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
 _NO_SOURCE = "None"  # what LlamaIndex writes for it
 
 _log = logging.getLogger(__name__)
@@ -78,12 +80,24 @@ def complete(given: Rows, nodes: Sequence[BaseNode], made: Sequence[Sequence[flo
 
 def _metadata(node: BaseNode, *, flat: bool) -> dict[str, Any]:
     try:
-        metadata = node_to_metadata_dict(node, remove_text=True, flat_metadata=flat)
+        metadata = node_to_metadata_dict(_storable(node), remove_text=True, flat_metadata=flat)
     except ValueError as error:
         expected = "a str, int, float or None under each key"
         place = f"metadata of {node.node_id}"
         raise InvalidArgumentError.of(place, str(error), expected) from error
     return {key: "" if value is None else value for key, value in metadata.items()}
+
+
+def _storable(node: BaseNode) -> BaseNode:
+    """Without what a retriever noted in it for one query."""
+    if not any(key.startswith(OWN_KEYS) for key in node.metadata):
+        return node
+    own = {key: value for key, value in node.metadata.items() if not key.startswith(OWN_KEYS)}
+    lists = {
+        name: [key for key in getattr(node, name) if not key.startswith(OWN_KEYS)]
+        for name in _EXCLUDED
+    }
+    return node.model_copy(update={"metadata": own, **lists})
 
 
 class NodeReader:
@@ -115,10 +129,10 @@ class NodeReader:
     ) -> NodeWithScore:
         """A hit as LlamaIndex' retrievers return it; `explain` adds each leg's view."""
         node = self.node(hit.record)
-        if explain and EXPLAIN_KEY not in node.metadata:
+        if explain:
             node.metadata[EXPLAIN_KEY] = explanation_of(hit, result)
             # For people: neither a prompt nor a vector is made of it.
-            for keys in ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys"):
+            for keys in _EXCLUDED:
                 setattr(node, keys, [*getattr(node, keys), EXPLAIN_KEY])
         return NodeWithScore(node=node, score=score)
 
@@ -130,8 +144,8 @@ class NodeReader:
 
 
 def relevance(hit: Hit) -> float:
-    """The score of a result: the one place that says which."""
-    return hit.score
+    """The score of a result, 0..1: of a request that asks for the relevance."""
+    return hit.relevance or 0.0
 
 
 def _plain(record: Record) -> TextNode:

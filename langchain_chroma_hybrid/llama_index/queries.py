@@ -172,6 +172,7 @@ def _by_words(
             positive(name, getattr(query, name))
     if query.alpha is not None:
         number("alpha", query.alpha, 0.0, 1.0)
+    request = replace(request, with_relevance=True)
     k = query.similarity_top_k
     if request.mode == "lexical":
         k = query.sparse_top_k or k

@@ -95,8 +95,8 @@ class ChromaHybridRetriever(BaseRetriever):
             group_limit: results per value of `group_by`.
             query_syntax: `plain`, or `simple` for phrases, prefixes, `+must`, `-not`.
             on_leg_error: `raise`, or `degrade` to the legs that answered.
-            explain: put each leg's view under `retrieval` into the metadata of the nodes, for no
-                prompt and no embedding.
+            explain: put each leg's view into the nodes' metadata, under
+                `chroma_hybrid_explanation`, for no prompt and no embedding.
             embed_model: embeds the query. None means `Settings.embed_model` if that was set, else
                 what the collection remembers.
             callback_manager: as for every LlamaIndex retriever.
@@ -128,6 +128,7 @@ class ChromaHybridRetriever(BaseRetriever):
             group_limit=group_limit,
             query_syntax=query_syntax,  # type: ignore[arg-type]  # checked below
             on_leg_error=on_leg_error,
+            with_relevance=True,
         )
         positive("similarity_top_k", similarity_top_k)
         check(self._request)

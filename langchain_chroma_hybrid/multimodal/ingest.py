@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from langchain_chroma_hybrid.core.values import OWN_KEYS
 from langchain_chroma_hybrid.embeddings.images.pictures import Loaded, Picture, load, name_of
 from langchain_chroma_hybrid.engine.chroma.rows import rows_of, with_vectors
 from langchain_chroma_hybrid.errors import InvalidArgumentError, PictureError
@@ -53,7 +54,11 @@ class Item:
     @property
     def described(self) -> str:
         """16 hex digits over everything that is said about it from outside."""
-        said = {key: value for key, value in self.facts.items() if key not in ("size", "mtime")}
+        said = {
+            key: value
+            for key, value in self.facts.items()
+            if key not in ("size", "mtime") and not str(key).startswith(OWN_KEYS)
+        }
         content = json.dumps([self.caption, said], sort_keys=True, default=list)
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 

@@ -13,7 +13,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, RankedList, fuse
-from langchain_chroma_hybrid.core.validate import positive, reject_unknown, shares
+from langchain_chroma_hybrid.core.validate import own_key, positive, reject_unknown, shares
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (
@@ -45,11 +45,11 @@ class TextImageRetriever(BaseRetriever):
     """Share of (texts, images)."""
     c: float = DEFAULT_C
     """Constant of the fusion."""
-    score_key: str | None = "relevance_score"
-    """Metadata key for the fused score, 0..1, higher is better, in place of each retriever's own;
-    None turns it off."""
-    source_key: str | None = "found_in"
-    """Metadata key for `texts` or `images`; never over a key of the document; None turns it off."""
+    score_key: str | None = None
+    """Metadata key for the fused score, 0..1, higher is better, in place of each retriever's own,
+    such as `chroma_hybrid_score`: it has to begin with `chroma_hybrid_`, and is never stored."""
+    source_key: str | None = "chroma_hybrid_found_in"
+    """Metadata key for `texts` or `images`, under the same rules; None turns it off."""
 
     def __init__(self, **data: Any) -> None:
         known = sorted(type(self).model_fields)
@@ -59,6 +59,8 @@ class TextImageRetriever(BaseRetriever):
         # Before pydantic, which would wrap the errors in its own.
         positive("k", data.get("k", 1))
         shares(data.get("weights", (1, 1)), _SIDES)
+        for name in ("score_key", "source_key"):
+            own_key(name, data.get(name))
         super().__init__(**data)
 
     def _get_relevant_documents(
@@ -101,7 +103,7 @@ class TextImageRetriever(BaseRetriever):
         if self.score_key is not None:
             metadata[self.score_key] = score
         if self.source_key is not None:
-            metadata.setdefault(self.source_key, side)
+            metadata[self.source_key] = side
         return document.model_copy(update={"metadata": metadata})
 
 

@@ -98,6 +98,17 @@ def test_holds_what_was_applied(index: LexicalIndex) -> None:
     assert index.digests() == {record.id: digest(record) for record in RECORDS}
 
 
+def test_tells_which_records_have_no_text(index: LexicalIndex) -> None:
+    texts = {"none": None, "empty": "", "blank": " \n", "signs": "?! …", "word": "x"}
+    index.apply([Record(id_, text) for id_, text in texts.items()])
+    wordless = index.without_text()
+    assert wordless & texts.keys() == texts.keys() - {"word"}
+    assert index.without_text(["none", "word", "unknown"]) == {"none"}
+    assert index.without_text([]) == frozenset()
+    index.apply([Record("none", "now a word")], ["signs"])
+    assert index.without_text() == wordless - {"none", "signs"}
+
+
 def test_finds_by_any_query_term_and_only_then(index: LexicalIndex) -> None:
     assert set(found(index, "sleeping cats")) == {"cat", "dog"}
     assert found(index, "sleeping cats")[0] == "cat"
@@ -274,7 +285,7 @@ def test_highlight(index: LexicalIndex) -> None:
 
 
 def test_matched_terms(index: LexicalIndex) -> None:
-    assert index.matched_terms("sleeping dogs and cats", RECORDS[0]) == ("sleep", "cat")
+    assert index.matched_terms("sleeping dogs and cats", RECORDS[0]) == ("cat", "sleeps")
     assert index.matched_terms("cats", RECORDS[4]) == ()
 
 

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
 WORDS = WordEmbeddings()
 MODEL = to_llama(WORDS)
+SCORE = "chroma_hybrid_score"
+EXPLANATION = "chroma_hybrid_explanation"
 
 
 def nodes() -> list[TextNode]:
@@ -117,11 +119,13 @@ def test_both_faces_give_the_same(
     store: ChromaHybridVectorStore, mode: str, fusion: str
 ) -> None:
     chroma = HybridChroma(store.client.name, WORDS, client=chromadb.EphemeralClient())
-    retriever = ForLangChain(vectorstore=chroma, k=5, mode=MODES[mode], fusion=fusion)
+    retriever = ForLangChain(
+        vectorstore=chroma, k=5, mode=MODES[mode], fusion=fusion, score_key=SCORE
+    )
     for query, where in itertools.product(QUERIES, [None, {"tenant": "a"}, {"year": 2022}]):
         filters = None if where is None else only(*next(iter(where.items())))
         theirs = retriever.invoke(query, filter=where)
-        scores = [document.metadata["relevance_score"] for document in theirs]
+        scores = [document.metadata[SCORE] for document in theirs]
         ours = store.query(asked(mode, query, filters=filters), fusion=fusion)
         assert ours.ids == [document.id for document in theirs]
         if mode != "default":
@@ -424,9 +428,9 @@ async def test_the_retriever_keeps_its_base(store: ChromaHybridVectorStore) -> N
 
 def test_the_view_of_each_leg_goes_into_no_prompt(store: ChromaHybridVectorStore) -> None:
     found = ChromaHybridRetriever(store, explain=True, embed_model=MODEL).retrieve("R123-78")[0]
-    assert found.metadata["retrieval"]["lexical"]["rank"] == 1
-    assert "retrieval" not in found.node.get_content(metadata_mode="llm")
-    assert "retrieval" not in found.node.get_content(metadata_mode="embed")
+    assert found.metadata[EXPLANATION]["lexical"]["rank"] == 1
+    assert EXPLANATION not in found.node.get_content(metadata_mode="llm")
+    assert EXPLANATION not in found.node.get_content(metadata_mode="embed")
 
 
 def test_vectors_and_texts_of_a_bundle(store: ChromaHybridVectorStore) -> None:

@@ -184,7 +184,7 @@ def test_on_demand(opened):
     store = opened(backfill="manual")
     retriever = ChromaHybridRetriever(vectorstore=store, explain=True, filter={"n": {"$lt": 5}})
     (first, *_) = retriever.invoke("number 3")
-    assert "sync()" in first.metadata["retrieval"]["notes"][0]
+    assert "sync()" in first.metadata["chroma_hybrid_explanation"]["notes"][0]
     for mode in ("hybrid", "lexical", "two_step", "vector"):
         result = query(store, mode=mode, where={"n": {"$gte": 50}})
         assert {hit.record.metadata["n"] >= 50 for hit in result.hits} == {True}

@@ -168,7 +168,7 @@ def test_no_space_for_the_index_when_it_is_written_at_once(store, monkeypatch):
             store.similarity_search("plenty")
         retriever = ChromaHybridRetriever(vectorstore=store, on_leg_error="degrade", explain=True)
         (first, *_) = retriever.invoke("plenty")
-        assert "No space" in first.metadata["retrieval"]["notes"][0]
+        assert "No space" in first.metadata["chroma_hybrid_explanation"]["notes"][0]
     assert equal(store) == {"before", *many}
     assert len(store.similarity_search("plenty", k=200, mode="lexical")) == 200
 

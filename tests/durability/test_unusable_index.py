@@ -13,7 +13,7 @@ from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
 from langchain_chroma_hybrid.engine import registry
 from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError, WriteError
 from langchain_chroma_hybrid.lexical.tantivy import folder as index_folder
-from langchain_chroma_hybrid.lexical.tantivy import index
+from langchain_chroma_hybrid.lexical.tantivy import view
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import CORPUS, documents, filled, ids_of, plain_chroma
 
@@ -59,7 +59,7 @@ def panics(_: Path, patch: pytest.MonkeyPatch) -> None:
     def panic(*_: Any, **__: Any) -> None:
         raise PanicException("range end index 8 out of range")
 
-    patch.setattr(index, "FilterCompiler", panic)
+    patch.setattr(view, "FilterCompiler", panic)
 
 
 UNOPENED = [a_file_in_its_place, no_permission, disk_full, no_home, panics]

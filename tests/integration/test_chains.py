@@ -148,8 +148,9 @@ def test_a_tenant_per_call_with_a_base_filter():
 
 def test_scores_and_sources_for_the_prompt(retriever):
     def cited(documents):
-        return [(d.id, round(d.metadata["relevance_score"], 6)) for d in documents]
+        return [(d.id, round(d.metadata["chroma_hybrid_score"], 6)) for d in documents]
 
-    found = (retriever | RunnableLambda(cited)).invoke(QUESTION)
+    scored = retriever.model_copy(update={"score_key": "chroma_hybrid_score"})
+    found = (scored | RunnableLambda(cited)).invoke(QUESTION)
     hits = retriever.search(QUESTION).hits
-    assert found == [(hit.id, round(hit.score, 6)) for hit in hits]
+    assert found == [(hit.id, round(hit.relevance, 6)) for hit in hits]

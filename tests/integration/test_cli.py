@@ -114,7 +114,7 @@ def test_search_prints_scores_ranks_ids_and_texts(own):
     assert result.exit_code == 0
     assert result.stderr == ""
     head, first = (re.sub(r"[┃│|]", " ", result.stdout.splitlines()[row]).split() for row in (1, 3))
-    assert head == ["score", "lexical", "vector", "id", "text"]
+    assert head == ["relevance", "lexical", "vector", "id", "text"]
     assert first[1:] == ["1", "1", "pump", *CORPUS[1][1].split()]
     assert 0 < float(first[0]) <= 1
 
@@ -126,7 +126,8 @@ def test_search_finds_what_the_retriever_finds(own, tmp_path):
     expected = ChromaHybridRetriever.from_vectorstore(store).search("red pump", **options).hits
     typed = ("-k", 3, "--weights", "0.3,0.7", "--fusion", "rrf", "--where", '{"tenant": "a"}')
     found = lines(run("search", "red pump", "--path", own, "--json", *typed))
-    assert [(hit["id"], hit["score"]) for hit in found] == [(h.id, h.score) for h in expected]
+    pairs = [(hit["id"], hit["relevance"]) for hit in found]
+    assert pairs == [(hit.id, hit.relevance) for hit in expected]
     assert [hit["rank"] for hit in found] == [1, 2, 3]
     assert found[0]["text"] == expected[0].record.text
     assert {leg["name"] for leg in found[0]["legs"]} == {"lexical", "vector"}
@@ -155,7 +156,11 @@ def test_explain_shows_scores_terms_and_times(own):
 
 def test_nothing_found_is_code_1(db):
     result = run("search", "xyzzy", "--path", db, "--mode", "lexical")
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "note: nothing found\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        1,
+        "",
+        "note: in no record: xyzzy\nnote: nothing found\n",
+    )
 
 
 def test_saved_settings_hold_and_typed_options_come_first(own, tmp_path):
@@ -326,7 +331,7 @@ def test_tune_saves_what_is_better(own, tmp_path, monkeypatch):
     # Only the vectors are right: they take every query for the one about leaves.
     embed, leaves = WordEmbeddings.embed_query, CORPUS[0][1]
     monkeypatch.setattr(WordEmbeddings, "embed_query", lambda self, _: embed(self, leaves))
-    asked = [f"{text} {n},leaves" for n in range(4) for _, text, _ in CORPUS]
+    asked = [f"{text} {text.split()[n]},leaves" for n in range(4) for _, text, _ in CORPUS]
     judged.write_text("\n".join(["query,id", *asked]), encoding="utf-8")
     result = run("tune", judged, "--path", own, "--json", "--measure", "MRR@10", "--save", file)
     assert result.exit_code == 0

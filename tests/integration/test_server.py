@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ import chromadb
 import pytest
 from langchain_chroma import Chroma
 
-from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, TantivyIndex
+from langchain_chroma_hybrid.engine.sync import failpoints
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import ended, started, wait_until
 from tests.helpers import CORPUS, COSINE, MODES, documents, filled, fresh_name, ids_of
+from tests.old_index import FIELDS, MODEL, OLD, RECORDS, WITHOUT_TEXT, Gate, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,3 +169,44 @@ def test_a_query_among_given_ids(store):
     vector = WordEmbeddings().embed_query("pump")
     assert {hit.id for hit in half.query_among(vector, 9, ["cat", "pump"])} == {"cat", "pump"}
     assert half.query_among(vector, 9, ["cat", "nobody"]) is None
+
+
+@pytest.mark.parametrize("lexical", ["cache", "own"])
+@pytest.mark.parametrize("writers", ["any", "ours"])
+def test_an_index_of_an_older_version_answers_until_it_is_rebuilt(
+    port, tmp_path, monkeypatch, writers, lexical
+):
+    client = chromadb.HttpClient("127.0.0.1", port)
+    name = fresh_name()
+    collection = client.create_collection(name, embedding_function=None)
+    for record in RECORDS:
+        vector, metadata = MODEL.embed_query(record.text or ""), record.metadata or None
+        collection.add(record.id, vector, metadata, record.text)
+    options: dict[str, Any] = {"writers": writers, "lexical_fields": FIELDS}
+
+    def opened() -> HybridChroma:
+        own = {**options, "lexical": TantivyIndex(folder, lexical_fields=FIELDS)}
+        own.pop("lexical_fields")
+        settings = own if lexical == "own" else options
+        return HybridChroma(name, MODEL, host="127.0.0.1", port=port, **settings)
+
+    folder = tmp_path / "own"
+    first = opened()
+    first.similarity_search("pump")
+    folder = first._index.lexical.path
+    first.close()
+    shutil.rmtree(folder)
+    shutil.copytree(OLD / "format-1", folder)
+    gate = Gate("successor built")
+    monkeypatch.setattr(failpoints, "watcher", gate)
+    store = opened()
+    for mode in MODES:
+        (note,) = ask(store, "R123-78", mode=mode, filter={"live": True}).notes
+        assert "of an older version" in note
+    store.add_texts(["written meanwhile"], ids=["meanwhile"])
+    gate.opened.set()
+    wait_until(lambda: not ask(store).notes)
+    assert [hit.id for hit in ask(store, "meanwhile", mode="lexical").hits] == ["meanwhile"]
+    assert store.verify().ok
+    assert store._index.lexical.without_text() == WITHOUT_TEXT
+    store.delete_collection()

@@ -21,19 +21,16 @@ USE = """
 import json, sys
 from pathlib import Path
 import Stemmer
-from langchain_chroma_hybrid import Analyzer, ChromaHybridError, TantivyIndex
+from langchain_chroma_hybrid import Analyzer, TantivyIndex
 from langchain_chroma_hybrid.core.values import Record
 
 prints = {name: Analyzer(name).fingerprint for name in Stemmer.algorithms()}
 found = {}
 for language in (None, "portuguese", "russian", "english"):
-    try:
-        index = TantivyIndex(Path(sys.argv[1]) / str(language), analyzer=Analyzer(language))
-        index.apply([Record(sys.argv[2], "reindexação: as bombas vermelhas", {})])
-        found[str(language)] = [hit.id for hit in index.search("bombas", 9)]
-        index.close()
-    except ChromaHybridError as error:
-        found[str(language)] = type(error).__name__
+    index = TantivyIndex(Path(sys.argv[1]) / str(language), analyzer=Analyzer(language))
+    index.apply([Record(sys.argv[2], "reindexação: as bombas vermelhas", {})])
+    found[str(language)] = [index.outdated, *(hit.id for hit in index.search("bombas", 9))]
+    index.close()
 print(json.dumps([prints, found]))
 """
 
@@ -63,13 +60,16 @@ def under(tmp_path_factory):
 
 
 @pytest.mark.parametrize("order", [VERSIONS, VERSIONS[::-1]], ids=str)
-def test_a_folder_is_opened_under_either_where_both_stem_alike(under, order, tmp_path):
+def test_a_folder_is_opened_under_either_and_outdated_where_they_stem_otherwise(
+    under, order, tmp_path
+):
     _, first = under(order[0], tmp_path)
     _, second = under(order[1], tmp_path)
-    assert set(map(tuple, first.values())) == {(order[0],)}
-    for language in ("None", "portuguese", "russian"):
-        assert sorted(second[language]) == sorted(order)
-    assert second["english"] == "AnalyzerMismatchError"
+    assert set(map(tuple, first.values())) == {(False, order[0])}
+    for language in ("None", "portuguese", "russian", "english"):
+        outdated, *found = second[language]
+        assert outdated is (language == "english")
+        assert sorted(found) == sorted(order)
 
 
 def test_the_fingerprints_differ_where_the_stems_do_and_nowhere_else(under, tmp_path):

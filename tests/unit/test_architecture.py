@@ -35,9 +35,9 @@ MAY_IMPORT = {
     "engine.chroma": frozenset({"core"}),
     "engine.query": frozenset({"core", "lexical", "engine.chroma", "engine.threads"}),
     "engine.sync": frozenset({"core", "lexical", "engine.chroma", "engine.threads"}),
-    "engine.half": frozenset({"lexical", "engine.chroma", "engine.sync"}),
+    "engine.half": frozenset({"lexical", *(f"engine.{wing}" for wing in WINGS)}),
     "engine.registry": frozenset(
-        {"core", "lexical", "engine.chroma", "engine.sync", "engine.half"}
+        {"core", "lexical", "engine.half", *(f"engine.{wing}" for wing in WINGS)}
     ),
     "engine.config": frozenset({"core", "lexical", "engine.registry", "engine.sync"}),
     "engine.about": frozenset({"lexical", "engine.chroma", "engine.registry"}),

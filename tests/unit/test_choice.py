@@ -55,13 +55,16 @@ def ids(documents):
 
 async def test_a_cross_encoder_orders_the_candidates(store):
     reranker = Shortest()
-    retriever = ChromaHybridRetriever(vectorstore=store, k=2, reranker=reranker, candidates=4)
+    options = {"reranker": reranker, "candidates": 4, "score_key": "chroma_hybrid_score"}
+    retriever = ChromaHybridRetriever(vectorstore=store, k=2, **options)
     found = retriever.invoke("blocked pump")
     assert reranker.seen == [4]
     assert ids(found)[0] == "a1"
-    assert found[0].metadata["relevance_score"] == pytest.approx(1 / len("the pump is blocked"))
+    score = pytest.approx(1 / len("the pump is blocked"))
+    assert found[0].metadata == {"source": "a", "chroma_hybrid_score": score}
     assert ids(await retriever.ainvoke("blocked pump")) == ids(found)
-    assert retriever.invoke("blocked pump", reranker=None)[0].metadata["relevance_score"] <= 1
+    fused = retriever.invoke("blocked pump", reranker=None)[0].metadata
+    assert fused["chroma_hybrid_score"] <= 1
 
 
 async def test_a_compressor_orders_the_candidates(store):
@@ -110,8 +113,17 @@ def test_k_is_checked_before_there_is_anything_to_choose(store):
 def test_a_users_own_score_is_not_written_over():
     store = make_store()
     store.add_texts(["a pump"], [{"relevance_score": "mine"}])
-    retriever = ChromaHybridRetriever(vectorstore=store, reranker=Shortest())
-    assert retriever.invoke("pump")[0].metadata["relevance_score"] == "mine"
+    for options in ({}, {"score_key": "chroma_hybrid_score"}):
+        retriever = ChromaHybridRetriever(vectorstore=store, reranker=Shortest(), **options)
+        assert retriever.invoke("pump")[0].metadata["relevance_score"] == "mine"
+
+
+async def test_a_reranker_notes_nothing_unless_a_key_is_given(store):
+    for choice in ({"reranker": Shortest()}, {"reranker": Last()}, {"lambda_mult": 0.3}):
+        retriever = ChromaHybridRetriever(vectorstore=store, k=3, **choice)
+        found = retriever.invoke("blocked pump")
+        assert found == store.get_by_ids(ids(found)) != []
+        assert await retriever.ainvoke("blocked pump") == found
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "vector", "lexical", "two_step"])
@@ -139,6 +151,18 @@ def test_groups_are_limited(store, mode):
     assert len([d for d in retriever.invoke("blocked pump") if d.metadata["source"] == "a"]) == 2
     one = store.similarity_search("blocked pump", k=5, dedupe_key="source", mode=mode)
     assert ids(one) == ids(found)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "lexical", "two_step"])
+def test_duplicates_and_groups_together_take_room_only_for_what_is_let_in(mode):
+    store = make_store()
+    texts = ["pump pump pump", "pump pump x", "pump x y", "pump a b c d"]
+    keys = [{"g": 1, "v": "x"}, {"g": 2, "v": "x"}, {"g": 2, "v": "y"}, {"g": 3, "v": "z"}]
+    store.add_texts(texts, keys, ids=list("ABCD"))
+    options = {"dedupe_key": "g", "group_by": "v", "mode": mode}
+    for k in range(1, 6):
+        found = ids(store.similarity_search("pump", k=k, **options))
+        assert found == ["A", "C", "D"][:k]
 
 
 @pytest.mark.parametrize(

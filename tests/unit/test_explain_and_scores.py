@@ -9,6 +9,7 @@ from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever
 from langchain_chroma_hybrid.core.fusion import RankedList, fuse
+from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import MODES, filled, ids_of
 
@@ -77,7 +78,7 @@ async def test_a_relevance_score_function_of_ones_own(mode):
         assert found == [(document, 1 / (4 + distance)) for document, distance in distances]
     else:
         hits = store.explain(QUERY, **options).hits
-        assert [score for _, score in found] == [hit.score for hit in hits]
+        assert [score for _, score in found] == [hit.relevance for hit in hits]
     assert found
     assert await store.asimilarity_search_with_relevance_scores(QUERY, **options) == found
 
@@ -89,7 +90,7 @@ async def test_the_same_distances_asynchronously(store):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_score_threshold_cuts_at_the_fused_score(store, mode):
+def test_score_threshold_cuts_at_the_relevance(store, mode):
     found = store.similarity_search_with_relevance_scores(QUERY, k=8, mode=mode)
     scores = sorted({score for _, score in found}, reverse=True)
     assert len(scores) > 1
@@ -99,7 +100,7 @@ def test_score_threshold_cuts_at_the_fused_score(store, mode):
     options = {"k": 8, "mode": mode, "score_threshold": threshold}
     assert ids_of(store.similarity_search_with_relevance_scores(QUERY, **options)) == expected
     assert ids_of(store.similarity_search(QUERY, **options)) == expected
-    # Distances come with the same cut: the threshold is on the fused score.
+    # Distances come with the same cut: the threshold is on relevance.
     assert ids_of(store.similarity_search_with_score(QUERY, **options)) == expected
     retriever = ChromaHybridRetriever(vectorstore=store, mode=mode, k=8)
     assert ids_of(retriever.invoke(QUERY, score_threshold=threshold)) == expected
@@ -110,9 +111,13 @@ def test_score_threshold_cuts_at_the_fused_score(store, mode):
 def test_the_relevance_score_is_the_retrievers_and_explains(store):
     scored = store.similarity_search_with_relevance_scores(QUERY, k=5)
     explained = store.explain(QUERY, k=5).hits
-    retrieved = ChromaHybridRetriever(vectorstore=store, k=5).invoke(QUERY)
-    assert [(d.id, s) for d, s in scored] == [(hit.id, hit.score) for hit in explained]
-    assert [(d.id, d.metadata["relevance_score"]) for d in retrieved] == [
+    retriever = ChromaHybridRetriever(vectorstore=store, k=5, score_key="chroma_hybrid_score")
+    assert [(hit.id, hit.relevance) for hit in retriever.search(QUERY).hits] == [
+        (d.id, s) for d, s in scored
+    ]
+    retrieved = retriever.invoke(QUERY)
+    assert [(d.id, s) for d, s in scored] == [(hit.id, hit.relevance) for hit in explained]
+    assert [(d.id, d.metadata["chroma_hybrid_score"]) for d in retrieved] == [
         (d.id, s) for d, s in scored
     ]
 
@@ -197,30 +202,44 @@ def test_explain_says_which_way_a_filter_went(store, where, where_document, lexi
 def test_explain_in_the_documents_of_a_retriever(store):
     retriever = ChromaHybridRetriever(vectorstore=store, explain=True, k=1)
     (document,) = retriever.invoke(QUERY, filter={"tenant": "a"})
-    view = document.metadata["retrieval"]
+    view = document.metadata["chroma_hybrid_explanation"]
     assert view["lexical"].keys() == view["vector"].keys() == {
         "rank", "score", "normalized", "weight", "terms", "filtered_by",
     }  # fmt: skip
     assert view["vector"]["filtered_by"] == "exact"
-    assert "retrieval" not in retriever.invoke(QUERY, explain=False)[0].metadata
+    assert retriever.invoke(QUERY, explain=False)[0].metadata == {"tenant": "a", "year": 2022}
 
 
-def test_the_score_goes_into_a_copy_and_never_over_a_key_of_the_user(store):
-    mine = {"relevance_score": "mine", "retrieval": "mine", "tenant": "a"}
+def test_notes_go_into_a_copy_beside_all_keys_of_the_user(store):
+    mine = {"relevance_score": 0.25, "retrieval": "mine", "score": 7, "tenant": "a"}
     store.add_documents([Document("R123-78 R123-78", id="own", metadata=mine)])
-    retriever = ChromaHybridRetriever(vectorstore=store, explain=True, k=9)
+    options = {"explain": True, "score_key": "chroma_hybrid_score", "k": 9}
+    retriever = ChromaHybridRetriever(vectorstore=store, **options)
     found = {document.id: document for document in retriever.invoke("R123-78")}
-    assert found["own"].metadata == mine
-    assert 0 < found["pump"].metadata["relevance_score"] <= 1
+    notes = {"chroma_hybrid_score", "chroma_hybrid_explanation"}
+    assert {k: v for k, v in found["own"].metadata.items() if k not in notes} == mine
+    assert all(notes <= document.metadata.keys() for document in found.values())
     found["pump"].metadata["tenant"] = "changed"
     (kept,) = store.get_by_ids(["pump"])
     assert kept.metadata == {"tenant": "a", "year": 2022}
     assert retriever.invoke("R123-78")[0].metadata["tenant"] == "a"
-    assert all("relevance_score" not in (m or {}) or m == mine for m in store.get()["metadatas"])
+    assert all(not notes & (metadata or {}).keys() for metadata in store.get()["metadatas"])
 
 
-def test_score_key_can_be_renamed_and_turned_off(store):
-    renamed = ChromaHybridRetriever(vectorstore=store, score_key="score", k=1)
-    assert renamed.invoke(QUERY)[0].metadata.keys() == {"tenant", "year", "score"}
-    off = ChromaHybridRetriever(vectorstore=store, score_key=None, k=1)
-    assert off.invoke(QUERY)[0].metadata.keys() == {"tenant", "year"}
+@pytest.mark.parametrize("options", [{}, {"score_key": None}])
+def test_documents_are_as_they_are_stored_unless_a_key_is_given(store, options):
+    for mode in MODES:
+        found = ChromaHybridRetriever(vectorstore=store, k=8, mode=mode, **options).invoke(QUERY)
+        assert found == store.get_by_ids(ids_of(found))
+
+
+@pytest.mark.parametrize("key", ["relevance_score", "score", "", "Chroma_hybrid_score"])
+def test_a_score_key_is_one_of_our_own(store, key):
+    expected = r"^score_key: .*chroma_hybrid_"
+    with pytest.raises(InvalidArgumentError, match=expected):
+        ChromaHybridRetriever(vectorstore=store, score_key=key)
+    with pytest.raises(InvalidArgumentError, match=expected):
+        ChromaHybridRetriever(vectorstore=store).model_copy(update={"score_key": key})
+    for value in (5, b"chroma_hybrid_score", True):
+        with pytest.raises(InvalidArgumentError, match=r"^score_key: .*string"):
+            ChromaHybridRetriever(vectorstore=store, score_key=value)

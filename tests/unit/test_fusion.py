@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from langchain_chroma_hybrid.core.fusion import FUSIONS, Fused, RankedList, fuse
+from langchain_chroma_hybrid.core.fusion import FUSIONS, HEAD, Fused, RankedList, fuse
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 LEXICAL = RankedList(["a", "b", "c"], [9.0, 6.0, 3.0], 1.0, 0.0)
@@ -120,3 +122,21 @@ def test_entries_below_depth_follow_in_order_of_rank_with_falling_scores() -> No
 def test_unknown_fusion_is_refused_by_name() -> None:
     with pytest.raises(InvalidArgumentError, match=r"fusion: expected one of rrf.*got 'borda'"):
         fuse([LEXICAL], "borda")
+
+
+def test_behind_the_head_adaptive_goes_on_by_reciprocal_ranks() -> None:
+    ids = [f"l{n:02}" for n in range(60)]
+    lexical = RankedList(ids, [60.0 - n for n in range(60)], 9.0, None, 0.0)
+    others = [f"v{n:02}" for n in range(50)] + ids[50:]
+    vector = RankedList(others, [0.9 - n / 200 for n in range(60)], 1.0)
+    fused = fuse([lexical, vector], "adaptive", deep=[1.0, 1.0])
+    by_score = fuse([lexical, vector], "theoretical_min_max")
+    assert {hit.id for hit in fused} == {hit.id for hit in by_score}
+    assert [hit.id for hit in fused[:HEAD]] == [f"l{n:02}" for n in range(HEAD)]
+    ranks = {hit.id: hit for hit in fuse([replace(lexical, weight=1.0), vector], "rrf")}
+    behind = [hit.id for hit in fused[HEAD:]]
+    assert behind == [id_ for id_ in ranks if id_ in set(behind)]
+    assert behind[0] == "l50"  # in both lists, though late
+    scores = [hit.score for hit in fused]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[HEAD - 1] > scores[HEAD] == pytest.approx(scores[HEAD - 1] * ranks["l50"].score)

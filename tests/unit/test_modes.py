@@ -146,10 +146,13 @@ def test_the_best_k_begin_the_best_2k_and_scores_do_not_depend_on_k(many, mode, 
     longest = many.similarity_search_with_relevance_scores(query, k=64, **options)
     scores = [score for _, score in longest]
     assert len(set(ids_of(longest))) == len(longest) > 20
-    assert scores == sorted(scores, reverse=True)
+    fused = [hit.fused for hit in many.explain(query, k=64, **options).hits]
+    assert fused == sorted(fused, reverse=True)
     for k in (1, 2, 4, 8, 16, 24, 28, 32, 40, 44, 52):
         found = many.similarity_search_with_relevance_scores(query, k=k, **options)
-        assert [(d.id, s) for d, s in found] == [(d.id, s) for d, s in longest[:k]]
+        assert ids_of(found) == ids_of(longest)[:k]
+        assert [score for _, score in found] == pytest.approx(scores[:k], abs=1e-5)
+        assert [hit.fused for hit in many.explain(query, k=k, **options).hits] == fused[:k]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -110,7 +110,20 @@ def test_a_picture_finds_its_like(collection, folder, tmp_path, give):
     colours.picture("red", (90, 80)).save(tmp_path / "query.png")
     found = collection.search(image=give(tmp_path / "query.png"), k=2)
     assert files_of(found)[0] == "red.png"
-    assert found[0].metadata["relevance_score"] <= 1
+    best = collection.explain(image=give(tmp_path / "query.png"), k=2).hits[0]
+    assert (best.id, best.score <= 1) == (found[0].id, True)
+
+
+def test_what_a_retriever_noted_is_neither_stored_nor_a_change(collection, folder):
+    def said(score):
+        return lambda path: {"chroma_hybrid_score": score, "relevance_score": 0.5}
+
+    collection.sync(folder, metadata=said(0.25))
+    assert collection.sync(folder, metadata=said(0.75)).described == ()
+    collection.add([colours.picture("red")], metadatas=[said(1.0)(None)], ids=["noted"])
+    stored = collection.store.get()["metadatas"]
+    assert all("chroma_hybrid_score" not in metadata for metadata in stored)
+    assert {metadata["relevance_score"] for metadata in stored} == {0.5}
 
 
 def test_both_with_weights(collection, folder):

@@ -76,8 +76,10 @@ def test_making_one_opens_nothing():
 def test_explain_score_threshold_and_unknown_names(collection):
     retriever = collection.as_retriever(explain=True)
     (best, *_) = retriever.invoke("soup", image=colours.picture("red"))
-    assert set(best.metadata["retrieval"]) - {"notes"} == {"lexical", "vector"}
-    assert retriever.invoke("", image=colours.picture("red"), score_threshold=1.0) != []
+    assert set(best.metadata["chroma_hybrid_explanation"]) - {"notes"} == {
+        *("relevance", "lexical", "vector")
+    }
+    assert retriever.invoke("", image=colours.picture("red"), score_threshold=0.9) != []
     with pytest.raises(UnknownArgumentError, match="picture"):
         retriever.invoke("soup", picture="red.png")
     with pytest.raises(UnknownArgumentError, match="picture"):
@@ -102,11 +104,13 @@ def test_base_filters_are_as_fixed_as_for_texts(collection):
 
 
 def test_both_kinds_are_in_one_answer_by_rank(collection, texts):
-    both = TextImageRetriever(texts=texts, images=collection.as_retriever(k=2), k=3)
+    both = TextImageRetriever(
+        texts=texts, images=collection.as_retriever(k=2), k=3, score_key="chroma_hybrid_score"
+    )
     found = both.invoke("tomato soup")
-    assert {d.metadata["found_in"] for d in found[:2]} == {"texts", "images"}
+    assert {d.metadata["chroma_hybrid_found_in"] for d in found[:2]} == {"texts", "images"}
     assert set(names(found[:2])) == {"How to cook tomato soup", "red.png"}
-    scores = [document.metadata["relevance_score"] for document in found]
+    scores = [document.metadata["chroma_hybrid_score"] for document in found]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] == scores[1] <= 1
     assert asyncio.run(both.ainvoke("tomato soup")) == found
@@ -116,7 +120,7 @@ def test_both_kinds_are_in_one_answer_by_rank(collection, texts):
 def test_weights_of_the_two(collection, texts):
     images = collection.as_retriever(k=2)
     only = TextImageRetriever(texts=texts, images=images, weights=(0.0, 1.0), k=2)
-    assert {d.metadata["found_in"] for d in only.invoke("blue sky")} == {"images"}
+    assert {d.metadata["chroma_hybrid_found_in"] for d in only.invoke("blue sky")} == {"images"}
     first = TextImageRetriever(texts=texts, images=images, weights=(0.9, 0.1))
     assert first.invoke("blue sky")[0].page_content == "Why the sky is blue"
 
@@ -124,6 +128,15 @@ def test_weights_of_the_two(collection, texts):
 def test_equal_ids_on_both_sides_are_two_documents(texts):
     both = TextImageRetriever(texts=texts, images=texts, k=4)
     assert len(both.invoke("tomato soup")) == 4
+
+
+@pytest.mark.parametrize("name", ["score_key", "source_key"])
+def test_notes_go_under_keys_of_our_own(texts, name):
+    with pytest.raises(InvalidArgumentError, match=f"{name}: .*chroma_hybrid_"):
+        TextImageRetriever(texts=texts, images=texts, **{name: "relevance_score"})
+    quiet = TextImageRetriever(texts=texts, images=texts, source_key=None).invoke("tomato soup")
+    assert not any(key.startswith("chroma_hybrid_") for d in quiet for key in d.metadata)
+    assert quiet[0] in texts.invoke("tomato soup")
 
 
 @pytest.mark.parametrize("given", [{"k": 0}, {"weights": (1,)}, {"weights": (0, 0)}])

@@ -36,6 +36,11 @@ CASES = {
     "+nowhere roof": set(),
     "-nowhere roof": set(TEXTS),
     "-the -a roof": set(),
+    "anything -roofs": {"euro"},
+    "anything -roof": {"euro"},
+    "+the": {"tiles", "cost", "gutter"},
+    "-... roof": set(TEXTS),
+    "+👩 roof": set(TEXTS),
     "+!? roof": set(TEXTS),
 }
 

@@ -98,7 +98,7 @@ async def test_batches_give_what_single_calls_give(store, mode):
         ({"k": 1, "where_document": {"$contains": "manual"}}, ["manual"]),
         ({"mode": "lexical", "query_syntax": "simple"}, ["pump"]),
         ({"mode": "lexical", "dedupe_key": "year"}, ["pump"]),
-        ({"mode": "vector", "score_threshold": 0.99}, []),
+        ({"mode": "vector", "score_threshold": 1.0}, []),
     ],
 )
 async def test_a_call_may_change_options_and_changes_no_retriever(store, options, expected):

@@ -15,6 +15,7 @@ from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.lexical import scoring
 from langchain_chroma_hybrid.lexical.tantivy import view
+from langchain_chroma_hybrid.lexical.tantivy.filters import FilterCompiler
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
@@ -170,16 +171,16 @@ def test_the_folder_is_private(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "index").stat().st_mode) == 0o700
 
 
-def searches(index: TantivyIndex, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """One entry for each search that tantivy is asked for from now on."""
     asked: list[object] = []
-    compile_ = index._filters.compile
+    compile_ = FilterCompiler.compile
 
-    def watched(where: object) -> object:
+    def watched(self: FilterCompiler, where: object) -> object:
         asked.append(where)
-        return compile_(where)
+        return compile_(self, where)
 
-    monkeypatch.setattr(index._filters, "compile", watched)
+    monkeypatch.setattr(FilterCompiler, "compile", watched)
     return asked
 
 
@@ -189,7 +190,7 @@ def test_what_passed_a_filter_is_remembered_until_the_next_commit(
     index, other = TantivyIndex(tmp_path / "i"), TantivyIndex(tmp_path / "i")
     filters = [parse({"n": value}) for value in (1, True, 2.5)]
     index.apply([Record("int", "x", {"n": 1}), Record("bool", "x", {"n": True})])
-    asked = searches(index, monkeypatch)
+    asked = searches(monkeypatch)
     for _ in range(2):
         assert [index.match(where) for where in filters] == [["int"], ["bool"], []]
         assert [index.match_count(where) for where in filters] == [1, 1, 0]
@@ -204,7 +205,7 @@ def test_more_filters_than_a_view_remembers(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(view, "_MOST_IDS", 45)
     index = TantivyIndex()
     index.apply([Record(f"r{n}", "x", {"n": n}) for n in range(8)])
-    asked = searches(index, monkeypatch)
+    asked = searches(monkeypatch)
     for _ in range(2):
         for n in range(8):
             assert index.match(parse({"n": n})) == [f"r{n}"]
@@ -220,7 +221,7 @@ def test_candidates_of_a_filter_that_comes_again(monkeypatch: pytest.MonkeyPatch
     filters = [parse({"even": True}), parse({"$and": [{"even": True}, {"n": {"$gt": 5}}]})]
     for where, least in zip(filters, (0, 6), strict=True):
         assert index.match_count(where) == len(range(least, 20, 2))
-        asked, after = searches(index, monkeypatch), []
+        asked, after = searches(monkeypatch), []
         for turn in range(8):
             some = Ids(frozenset({f"r{turn}", f"r{turn + 6}", "nobody"}))
             wanted = {f"r{n}" for n in (turn, turn + 6) if n % 2 == 0 and n >= least}

@@ -23,24 +23,36 @@ from langchain_chroma_hybrid.core.analysis.stop_words import ISO_CODES, STOP_WOR
 from langchain_chroma_hybrid.core.analysis.subwords import MAX_TERM, Piece, Splitter, bounded
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
-__all__ = ["MAX_TERM", "Analyzer", "QueryTerm", "Token"]
+__all__ = ["MAX_TERM", "RULES", "Analyzer", "QueryTerm", "Token", "version_and_settings"]
 
-# Part of every fingerprint: raise it with any change that can change the terms of a document.
-VERSION = 3
+RULES: dict[int, Callable[[str | None], Splitter]] = {3: Splitter}
+"""How chunks of text become terms, by version: what does it for a stemmer's language.
+
+Part of every fingerprint. A change that can change the terms of a document is a new version beside
+the others: an index is asked by the rules that it was built by, until it is built anew.
+"""
 
 _CACHE_ENTRIES = 1 << 15
 _CACHED_LENGTH = 64
 _LOOK_AHEAD = 4096
 _SPACE = re.compile(r"\s")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_STEMMER_DIGEST = re.compile(r"^(\w+)-[0-9a-f]{12}(?=:stop-)")
 
 
 @dataclass(frozen=True, slots=True)
 class QueryTerm:
-    """One term to search for; `boost` (> 0) multiplies what it adds to the BM25 score."""
+    """One term to search for.
+
+    Attributes:
+        boost: multiplies what it adds to the BM25 score, > 0.
+        parts: of an identifier of several parts, such as `e-4012`, these, in order. Where they are
+            of one or two characters or numbers they are no terms of the query by themselves.
+    """
 
     text: str
     boost: float = 1.0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +84,14 @@ class Analyzer:
         preprocess_func: the caller's own tokenizer, used as it is for documents and queries;
             nothing is stemmed or folded then, and `language` has no effect.
         name: stands for `preprocess_func` in the fingerprint; lambdas and partials need it.
+        version: of the rules by which texts become terms; None means the latest.
 
     Attributes:
         fingerprint: equal for analyzers that index alike, in every process and on every machine.
 
     Raises:
-        InvalidArgumentError: unknown language, no stop words for it, or a tokenizer that has no
-            name or (while analysing) does not return a list of str.
+        InvalidArgumentError: unknown language or version, no stop words for the language, or a
+            tokenizer that has no name or (while analysing) does not return a list of str.
     """
 
     def __init__(
@@ -88,29 +101,39 @@ class Analyzer:
         stop_words: bool | Collection[str] | None = None,
         preprocess_func: Callable[[str], list[str]] | None = None,
         name: str | None = None,
+        version: int | None = None,
     ) -> None:
+        self.version = _version(version)
         self.language = _language(language)
         self.preprocess_func = preprocess_func
         self.stop_words = _stop_words(stop_words, self.language, preprocess_func)
         self.fingerprint = self._fingerprint(name)
         self._name = name
         self._patterns = scripts.chunks(), scripts.chunks(ascii_only=True)
-        self._splitter = Splitter(self.language)
+        self._splitter = RULES[self.version](self.language)
         self._cache: dict[str, _Entry] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The stemmers belong to threads: a copy is built anew.
-        again = partial(
+        return self._again(self.version), ()
+
+    def _again(self, version: int) -> partial[Analyzer]:
+        return partial(
             type(self),
             self.language,
             stop_words=self.stop_words or False,
             preprocess_func=self.preprocess_func,
             name=self._name,
+            version=version,
         )
-        return again, ()
 
     def __repr__(self) -> str:
         return f"Analyzer({self.fingerprint!r})"
+
+    def by_rules(self, version: int) -> Analyzer:
+        """The same settings by the rules of `version`; by the nearest where those are no more."""
+        known = min(RULES, key=lambda each: abs(each - version))
+        return self if known == self.version else self._again(known)()
 
     def document(self, text: str) -> list[str]:
         """Terms to index: the main sequence in text order, then the extras."""
@@ -147,11 +170,37 @@ class Analyzer:
         """Distinct terms to search for, in order of first appearance, each with its best boost."""
         boosts: dict[str, float] = {}
         stopped: dict[str, float] = {}
-        for surface, piece in self._surfaces(text):
+        parts: dict[str, tuple[str, ...]] = {}
+        for surface, piece, others in self._surfaces(text):
             if piece.boost > 0:
                 chosen = stopped if self._is_stop_word(surface) else boosts
                 chosen[piece.term] = max(piece.boost, chosen.get(piece.term, 0.0))
-        return [QueryTerm(term, boost) for term, boost in (boosts or stopped).items()]
+                if piece.whole:
+                    inside = (o for o in others if piece.start <= o.start and o.end <= piece.end)
+                    parts[piece.term] = tuple(other.term for other in inside if other.main)
+        return [
+            QueryTerm(term, boost, parts.get(term, ()))
+            for term, boost in (boosts or stopped).items()
+        ]
+
+    def words(self, text: str) -> list[list[tuple[str, Piece]]]:
+        """The words of a query, stop words left out: the pieces of each with their characters.
+
+        Pieces belong together where they share characters. Without `preprocess_func` they are in
+        the order of the text; with it, each token is a word.
+        """
+        if self.preprocess_func is not None:
+            return [[(surface, piece)] for surface, piece, _ in self._surfaces(text)]
+        words: list[list[tuple[str, Piece]]] = []
+        for chunk in self._chunks(text).findall(text):
+            end = -1
+            for piece in sorted(self._entry(chunk).pieces, key=_widest_first):
+                surface = chunk[piece.start : piece.end]
+                if piece.start >= end:
+                    words.append([])
+                words[-1].append((surface, piece))
+                end = max(end, piece.end)
+        return [word for word in words if not self._is_stop_word(word[0][0])]
 
     def tokens(self, text: str) -> list[Token]:
         """Every term with the characters it comes from; tokens of one word may overlap.
@@ -173,15 +222,32 @@ class Analyzer:
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text` that terms of `query` match: disjoint, ascending."""
-        wanted = {term.text for term in self.query(query)}
-        hits = (token for token in self.tokens(text) if not wanted.isdisjoint(token.terms))
+        terms = self.query(query)
+        wanted = {term.text for term in terms}
+        hits = [(t.start, t.end) for t in self.tokens(text) if not wanted.isdisjoint(t.terms)]
+        phrases = [term.parts for term in terms if len(term.parts) > 1]
         spans: list[tuple[int, int]] = []
-        for start, end in sorted((token.start, token.end) for token in hits):
+        for start, end in sorted(hits + (self._found(phrases, text) if phrases else [])):
             if spans and start <= spans[-1][1]:
                 spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
             else:
                 spans.append((start, end))
         return spans
+
+    def _found(self, phrases: list[tuple[str, ...]], text: str) -> list[tuple[int, int]]:
+        """Where the main sequence of `text` has the terms of a phrase one after the other."""
+        places = [
+            (match.start() + piece.start, match.start() + piece.end, piece.term)
+            for match in self._chunks(text).finditer(text)
+            for piece in self._entry(match[0]).pieces
+            if piece.main
+        ]
+        return [
+            (places[at][0], places[at + len(phrase) - 1][1])
+            for phrase in phrases
+            for at in range(len(places) - len(phrase) + 1)
+            if all(places[at + n][2] == term for n, term in enumerate(phrase))
+        ]
 
     def _chunks(self, text: str) -> re.Pattern[str]:
         return self._patterns[text.isascii()]
@@ -199,15 +265,16 @@ class Analyzer:
                 self._cache[chunk] = entry
         return entry
 
-    def _surfaces(self, text: str) -> Iterator[tuple[str, Piece]]:
-        """The pieces of a text, each with the characters it stands for."""
+    def _surfaces(self, text: str) -> Iterator[tuple[str, Piece, tuple[Piece, ...]]]:
+        """The pieces of a text, each with its characters and all pieces of its chunk."""
         if self.preprocess_func is not None:
             for term in self._preprocessed(text):
-                yield term, Piece(0, 0, term, main=True, boost=1.0)
+                yield term, Piece(0, 0, term, main=True, boost=1.0), ()
             return
         for chunk in self._chunks(text).findall(text):
-            for piece in self._entry(chunk).pieces:
-                yield chunk[piece.start : piece.end], piece
+            pieces = self._entry(chunk).pieces
+            for piece in pieces:
+                yield chunk[piece.start : piece.end], piece, pieces
 
     def _is_stop_word(self, surface: str) -> bool:
         # No word that is anybody's stop word is longer than a term.
@@ -240,16 +307,36 @@ class Analyzer:
 
     def _fingerprint(self, name: str | None) -> str:
         if self.preprocess_func is not None:
-            return f"{VERSION}:preprocess:{name or _qualified_name(self.preprocess_func)}"
+            return f"{self.version}:preprocess:{name or _qualified_name(self.preprocess_func)}"
         stemmer = _stemmer_digest(self.language) if self.language else "unstemmed"
         words = "\0".join(sorted(self.stop_words)).encode()
         stopped = hashlib.blake2b(words, digest_size=4).hexdigest() if words else "none"
-        return f"{VERSION}:{stemmer}:stop-{stopped}"
+        return f"{self.version}:{stemmer}:stop-{stopped}"
+
+
+def version_and_settings(fingerprint: str) -> tuple[int, str]:
+    """The version of the rules, and what a user has chosen: not which stems his stemmer makes.
+
+    Raises:
+        ValueError: it is no fingerprint.
+    """
+    version, _, settings = fingerprint.partition(":")
+    return int(version), _STEMMER_DIGEST.sub(r"\1", settings)
+
+
+def _widest_first(piece: Piece) -> tuple[int, int]:
+    return piece.start, -piece.end
 
 
 def _indexable(token: str) -> str:
     """A user's token in a form that every engine can store: one word, valid Unicode, bounded."""
     return bounded(_SURROGATE.sub("\ufffd", _SPACE.sub("␣", token)))
+
+
+def _version(version: int | None) -> int:
+    if version is not None and version not in RULES:
+        raise InvalidArgumentError.of("version", version, f"None or one of {[*RULES]}")
+    return max(RULES) if version is None else version
 
 
 def _language(language: str | None) -> str | None:
@@ -305,4 +392,4 @@ def _qualified_name(function: Callable[..., object]) -> str:
     name = getattr(function, "__qualname__", "<unnamed>")
     if "<" in name:
         raise InvalidArgumentError.of("name", None, "a name: preprocess_func has none of its own")
-    return f"{function.__module__}.{name}"
+    return f"{getattr(function, '__module__', None) or 'builtins'}.{name}"  # `str.split` has none

@@ -27,6 +27,7 @@ MAX_WORD = 1_000
 """Characters of a word that is folded, stemmed and cut; longer ones count as they are written."""
 
 WHOLE, JOINED, PARTS = 3.0, 0.05, 0.15  # `R123-78`: r123-78, r12378, and what its parts share
+MOST_LITTLE = 2  # characters of a part that finds nothing by itself; nor does a number
 COMPOUND = 0.25  # `e-mail`: email, beside e and mail at 1
 HUMPS = 0.1  # `getUserName`: what get, user and name share, beside getusername at 1
 UNACCENTED = 0.5  # a second stem, where the word without its accents has another one
@@ -35,6 +36,7 @@ UNIGRAM = 0.0  # single characters of a CJK run, beside its bigrams at 1
 # Languages in which an apostrophe joins two words (l'homme) or a word and its case (Ankara'da).
 _ELIDING = frozenset({"french", "italian", "catalan", "turkish"})
 _APOSTROPHES = re.compile(f"[{scripts.APOSTROPHES}]")
+_IN_NUMBERS = str.maketrans("", "", ",.")
 _SEPARATORS = re.compile(r"[\W_]+")
 _DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?!\.?\d)")
 _LONG_NUMBER = re.compile(r"\d[\d-]{6,}\d")
@@ -51,6 +53,7 @@ class Piece(NamedTuple):
     Attributes:
         main: part of the main sequence, whose positions phrases rest on; otherwise an extra.
         boost: weight in a query; 0 leaves the term to documents.
+        whole: the characters that the term stands for are all of an identifier.
     """
 
     start: int
@@ -58,6 +61,7 @@ class Piece(NamedTuple):
     term: str
     main: bool
     boost: float
+    whole: bool = False
 
 
 class Splitter:
@@ -83,7 +87,8 @@ class Splitter:
             identifier = _is_identifier(text)
             share = PARTS / len(found) if identifier else 1.0
             for part in found:
-                yield from self._word(part[0], offset + part.start(), share)
+                boost = 0.0 if identifier and says_little(part[0]) else share
+                yield from self._word(part[0], offset + part.start(), boost)
             if identifier:
                 yield from self._wholes(text, offset, WHOLE, JOINED)
             for nested in _nested(text):
@@ -91,9 +96,10 @@ class Splitter:
                 yield from self._wholes(nested[0], offset + nested.start(), boost, boost)
         elif found:
             start, end, special = offset + found[0].start(), offset + len(text), text[-1] in "+#"
-            yield from self._word(found[0][0], start, PARTS if special else 1.0)
+            share = 0.0 if says_little(found[0][0]) else PARTS
+            yield from self._word(found[0][0], start, share if special else 1.0)
             if special:
-                yield Piece(start, end, bounded(scripts.fold(text)), main=False, boost=WHOLE)
+                yield Piece(start, end, bounded(scripts.fold(text)), False, WHOLE, whole=True)
 
     def _wholes(self, text: str, start: int, boost: float, joined: float) -> Iterator[Piece]:
         """The whole of an identifier or name, and its spelling without separators."""
@@ -107,7 +113,7 @@ class Splitter:
         name = _is_identifier(text)
         initials = not any(word[1:] for word in words)
         if name or ("." in whole and not initials):
-            yield Piece(start, end, bounded(whole), main=False, boost=boost)
+            yield Piece(start, end, bounded(whole), False, boost, whole=boost == WHOLE)
         # 1.5 must not be found as 15: numbers are joined only where they are long (ISBN, date).
         numeric = plain.isdigit() or _DECIMAL.search(whole)
         if _LONG_NUMBER.fullmatch(whole) or (
@@ -171,6 +177,11 @@ def _abridged(beginning: str, whole: str) -> str:
 
 def _is_identifier(text: str) -> bool:
     return "_" in text.strip("_") or "@" in text or any(c.isdigit() for c in text)
+
+
+def says_little(part: str) -> bool:
+    """A part that is no sign of its identifier: `e` and `4012` are in many other things, too."""
+    return len(part) <= MOST_LITTLE or part.translate(_IN_NUMBERS).isdigit()
 
 
 def _nested(text: str) -> list[re.Match[str]]:

@@ -36,7 +36,12 @@ from langchain_chroma_hybrid.engine.chroma.read_ahead import ReadAhead
 from langchain_chroma_hybrid.engine.chroma.rows import is_id
 from langchain_chroma_hybrid.engine.chroma.token_cache import TokenCache
 from langchain_chroma_hybrid.engine.chroma.unread import unread
-from langchain_chroma_hybrid.engine.chroma.vector_reader import PAGE, SharedVectors, VectorReader
+from langchain_chroma_hybrid.engine.chroma.vector_reader import (
+    MOST_LOOKS,
+    PAGE,
+    SharedVectors,
+    VectorReader,
+)
 from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
 
 if TYPE_CHECKING:
@@ -209,15 +214,17 @@ class ChromaStore:
     ) -> Mapping[str, Any]:
         """Chroma's answer for one vector as it comes, with the columns in `include`."""
         conditions, document = to_chroma(where)
-        with self._asking(), self.reader.collection() as collection:
-            return collection.query(
-                query_embeddings=[embedding],  # type: ignore[arg-type]  # one array is all it needs
-                n_results=min(n, _MOST_RESULTS),
-                where=conditions,
-                where_document=document,  # type: ignore[arg-type]  # a plain dict by design
-                include=include,  # type: ignore[arg-type]  # names that Chroma knows
-                **restriction,
-            )
+        options: dict[str, Any] = {
+            "query_embeddings": [embedding],  # one array is all it needs
+            "n_results": min(n, _MOST_RESULTS),
+            "where": conditions,
+            "where_document": document,
+            "include": include,
+            **restriction,
+        }
+        looks = 1 if "ids" in restriction else MOST_LOOKS  # ids that are gone lack at every look
+        with self._asking():
+            return self.reader.ask(lambda collection: collection.query(**options), looks)
 
     def finds_all(self, token: Token | None) -> bool:
         """Whether Chroma's index is known to miss no record by itself; a server's is trusted.
@@ -230,9 +237,7 @@ class ChromaStore:
         """A query without a filter has found as many records as there are, or as it asked for."""
         self._remembered.found_all = token
 
-    def query_among(
-        self, embedding: Vector, n: int, ids: Sequence[str]
-    ) -> list[Scored] | None:
+    def query_among(self, embedding: Vector, n: int, ids: Sequence[str]) -> list[Scored] | None:
         """The `n` nearest of `ids`, at most `MOST_IDS`; None if Chroma's index lacks one."""
         try:
             return self.query(embedding, n, None, ids=list(ids))
@@ -352,6 +357,10 @@ class ChromaStore:
         if embedding.shape != (dimension,):
             raise EmbeddingError.of("embedding", f"shape {embedding.shape}", f"({dimension},)")
         return distances(embedding, vectors, self.space)
+
+    def cosines(self, embedding: Vector, vectors: Vectors) -> Vector:
+        """Cosines `(m,)` of the query `(d,)` and `m` vectors, whatever the space."""
+        return 1.0 - distances(embedding, vectors, "cosine")
 
     def count(self) -> int:
         """Number of records."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from langchain_chroma_hybrid.core.filters.numbers import INT64
 from langchain_chroma_hybrid.core.filters.parse import plain
+from langchain_chroma_hybrid.core.values import OWN_KEYS
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def _entry(name: str, given: object, value: object) -> tuple[str, Any]:
         expected = f"a key that does not begin with {_RESERVED_PREFIX}, which Chroma would lose"
         raise InvalidArgumentError.of(place, given, expected)
     _check_encodable(place, key)
-    if value is None:
+    # What a retriever noted in a copy, a score among them, holds for that one query.
+    if value is None or key.startswith(OWN_KEYS):
         return key, None
     elements = [plain(element) for element in (value if isinstance(value, list) else [value])]
     kinds = {type(element) for element in elements}

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from chromadb.errors import InternalError
@@ -21,7 +22,7 @@ from langchain_chroma_hybrid.engine.chroma.second_client import SecondClient
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors, VectorTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import chromadb
@@ -29,11 +30,15 @@ if TYPE_CHECKING:
 
 # One `get` of more ids than this meets SQLite's limit on variables; larger pages are no faster.
 PAGE = 2_000
+# How often vectors are looked for that the index lacks, and how often by the same client first.
+MOST_LOOKS, _BRIEF = 6, 2
 # How often a second client is opened whose index Chroma fails to load.
 _ATTEMPTS = 5
 # What is remembered while nothing changes: Chroma gives vectors as boxed numbers, which takes
 # longer than to compare them with a thousand queries, and the same filters ask for them again.
 VECTOR_BYTES = 64 * 2**20
+
+Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
@@ -99,27 +104,32 @@ class VectorReader:
         return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
 
     def _read(self, ids: Sequence[str]) -> Vectors:
-        """Vectors from Chroma; where this process' index lacks one, by a client opened anew."""
-        used = self._shared.second
-        try:
-            return self._read_pages(ids)
-        except InternalError:  # the index in this process' memory lacks one of them
-            if self._directory is None:
-                raise
-        with self._shared.opening:
-            if self._shared.second is used:  # else another thread was here first
-                self._switch_to_second_client()
-        return self._read_pages(ids)
-
-    def _read_pages(self, ids: Sequence[str]) -> Vectors:
         read = NO_VECTORS
         for page in pages(ids, PAGE):
-            with translated(), self.collection() as collection:
-                found = collection.get(ids=page, include=["embeddings"])
+            with translated():
+                found = self.ask(partial(_with_vectors, ids=page))
             if found["ids"]:
                 rows = np.asarray(found["embeddings"], dtype=np.float32)
                 read = read.and_(Vectors.of(found["ids"], rows))
         return read
+
+    def ask(self, call: Callable[[chromadb.Collection], Answer], looks: int = MOST_LOOKS) -> Answer:
+        """What `call` answers on the collection object that shows what is written.
+
+        Again where this process' index lacks the vector of an id that Chroma has found; after
+        some times by a client opened anew, where others may have written it.
+        """
+        for look in range(1, looks):
+            used = self._shared.second
+            with suppress(InternalError), self.collection() as collection:
+                return call(collection)
+            # What was deleted as it was read lacks for a moment, and another client is no help.
+            if look >= _BRIEF and self._directory is not None:
+                with self._shared.opening:
+                    if self._shared.second is used:  # else another thread was here first
+                        self._switch_to_second_client()
+        with self.collection() as collection:
+            return call(collection)
 
     def unread(self, ids: Sequence[str], token: Token | None) -> int:
         """For how many of `ids` Chroma would have to be asked."""
@@ -132,15 +142,18 @@ class VectorReader:
         with self.collection() as collection:
             try:
                 if came:
-                    collection.get(ids=list(came), include=["embeddings"])
+                    _with_vectors(collection, came)
             except InternalError:
                 return False
-            if went and _still_finds(collection, went):
+            # What is there again, perhaps by a write of ours, may be found and has to be the same.
+            back = set(collection.get(ids=list(went), include=[])["ids"]) if went else set()
+            gone = [id_ for id_ in went if id_ not in back]
+            if gone and _still_finds(collection, gone):
                 return False
-            if not changed:
+            if not changed and not back:
                 return True
             with self._anew() as now:
-                return _same_vectors(collection, now, changed)
+                return _same_vectors(collection, now, [*changed, *back])
 
     def replay(self) -> None:
         """Let Chroma finish the last write of a killed process, which only a new client does."""
@@ -219,6 +232,10 @@ class VectorReader:
                 second.give_back()
 
 
+def _with_vectors(collection: chromadb.Collection, ids: Sequence[str]) -> chromadb.GetResult:
+    return collection.get(ids=list(ids), include=["embeddings"])
+
+
 def _still_finds(collection: chromadb.Collection, went: Sequence[str]) -> bool:
     some = collection.get(limit=1, include=["embeddings"])["embeddings"]
     if some is None or len(some) == 0:
@@ -233,7 +250,7 @@ def _same_vectors(one: chromadb.Collection, other: chromadb.Collection, ids: Seq
     """Whether both hold the same vectors under `ids`; not where the index of one lacks some."""
     for page in pages(ids, PAGE):
         try:
-            a, b = (each.get(ids=page, include=["embeddings"]) for each in (one, other))
+            a, b = (_with_vectors(each, page) for each in (one, other))
         except InternalError:
             return False
         rows = np.asarray(a["embeddings"]), np.asarray(b["embeddings"])

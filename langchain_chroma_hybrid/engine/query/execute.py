@@ -9,9 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.analysis.query_syntax import in_another_language
+from langchain_chroma_hybrid.core.background import Background
 from langchain_chroma_hybrid.core.search import SearchResult
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.hydrate import hydrate
+from langchain_chroma_hybrid.engine.query.judge import Judge, unmatched
 from langchain_chroma_hybrid.engine.query.legs import (
     FailedLeg,
     FurtherLeg,
@@ -45,6 +47,7 @@ class Query:
         version: of the index, another one when it is made anew; None without an index.
         notes: what the query has to do without, in words.
         tried: how often it was begun before, in vain.
+        background: of the collection, where relevance was asked for.
     """
 
     plan: Plan
@@ -56,6 +59,7 @@ class Query:
     version: object = None
     notes: tuple[str, ...] = ()
     tried: int = 0
+    background: Background | None = None
 
     def run(self, embeddings: Embedder, trace: Trace | None) -> list[Outcome]:
         """What each leg returned; the legs run side by side.
@@ -126,17 +130,23 @@ class Query:
         ranking = rank(self.plan, outcomes, self.store, self.lexical)
         embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
         known = next((o.records for o in outcomes if o.records is not None), None)
-        hits = hydrate(self.plan, ranking, embedding, self.store, self.lexical, known)
-        plan = deeper(self.plan, outcomes, ranking, len(hits))
+        request, halves = self.plan.request, (self.store, self.lexical)
+        judge = None
+        if request.judged:
+            judge = Judge(self.plan, outcomes, ranking, *halves, self.background or Background())
+        hits = hydrate(self.plan, ranking, embedding, *halves, known, judge)
+        unseen = judge.best_unseen if judge else lambda: 1.0
+        plan = deeper(self.plan, outcomes, len(hits), unseen)
         if plan is not None:
             return replace(self, plan=plan)
-        request, simple = self.plan.request, self.plan.request.query_syntax == "simple"
+        simple = request.query_syntax == "simple"
         return SearchResult(
             hits,
             tuple([outcome.report() for outcome in outcomes]),
             (time.perf_counter() - self.start) * 1e3,
             (*self.notes, *_notes(request)) if request.blank or simple else self.notes,
             embedding if request.with_embedding else None,
+            unmatched(self.plan, self.lexical) if request.judged else (),
         )
 
 

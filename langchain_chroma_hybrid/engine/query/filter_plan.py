@@ -15,6 +15,7 @@ wrong costs a part of what the other two cost. `filtered_search` executes them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.filters import (
@@ -63,22 +64,23 @@ def plan_filter(
         return _among_ids(asked, store, lexical, required)
     if lexical is None:
         return FilterPlan(asked, strategy="none" if asked is None else "chroma")
-    resolved: Filter | None = required
+    known: Filter | None = None
     if asked is not None:
         known = resolve(asked, lexical.supports, lambda where: store.match(where, token))
-        resolved = all_of(known, required)
+    resolved = required if known is None else all_of(known, required)
     if resolved is None:
         return FilterPlan()
+    plan = FilterPlan(asked, resolved, required=required, known=known)
     if route == "chroma":
-        return FilterPlan(asked, resolved, strategy="chroma", required=required)
+        return replace(plan, strategy="chroma")
     passing, total = lexical.match_count(resolved), lexical.count()
+    plan = replace(plan, passing=passing, total=total)
     if passing == 0:
-        return FilterPlan(asked, resolved, passing, total, "lexical", required=required)
+        return replace(plan, strategy="lexical")
     otherwise = _without_looking(asked, passing)
     ids = _to_be_ranked(resolved, passing, total, store, lexical, token, fetch)
     strategy: Strategy = "overfetch" if ids is None else "exact"
-    known_ids = ids or ()
-    return FilterPlan(asked, resolved, passing, total, strategy, otherwise, known_ids, required)
+    return replace(plan, strategy=strategy, otherwise=otherwise, ids=ids or ())
 
 
 def _among_ids(

@@ -9,13 +9,16 @@ from langchain_chroma_hybrid.core.filters import AllOf, all_of, evaluable, leave
 from langchain_chroma_hybrid.core.search import Hit, LegHit
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Record
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors
+from langchain_chroma_hybrid.engine.query.judge import asked_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.fusion import Fused
+    from langchain_chroma_hybrid.core.search import SearchRequest
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
+    from langchain_chroma_hybrid.engine.query.judge import Judge
     from langchain_chroma_hybrid.engine.query.values import Plan, Ranking
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
@@ -27,6 +30,7 @@ def hydrate(
     store: ChromaStore,
     lexical: LexicalIndex | None,
     known: Mapping[str, Record] | None = None,
+    judge: Judge | None = None,
 ) -> tuple[Hit, ...]:
     """The best `k` results as Chroma holds them now; `known` are records that came with the hits.
 
@@ -35,16 +39,17 @@ def hydrate(
     """
     request, demands = plan.request, plan.requirement
     found: list[tuple[Fused, Record]] = []
-    ranked, threshold = ranking.fused, request.score_threshold
-    if threshold is not None:
-        ranked = [hit for hit in ranked if hit.score >= threshold]
-    for chunk in _chunks(ranked, request.k):
-        new = _read(plan, chunk, store) if known is None else _known(chunk, known)
-        found += [pair for pair in new if demands is None or demands.holds(pair[1])]
-        if request.dedupe_key is not None:
-            found = _limited(found, request.dedupe_key, 1)
-        if request.group_by is not None:
-            found = _limited(found, request.group_by, request.group_limit)
+    relevances: dict[str, float] = {}
+    room = _Room(request)
+    for chunk in _chunks(ranking.fused, request.k):
+        read = _read(plan, chunk, store) if known is None else _known(chunk, known)
+        new = [pair for pair in read if demands is None or demands.holds(pair[1])]
+        if judge is not None:
+            judged = judge.relevances([record for _, record in new])
+            relevances |= {hit.id: value for (hit, _), value in zip(new, judged, strict=True)}
+            threshold = request.score_threshold or 0.0
+            new = [pair for pair in new if relevances[pair[0].id] >= threshold]
+        found += [pair for pair in new if room.admits(pair[1])]
         if len(found) >= request.k:
             break
     best = found[: request.k]
@@ -61,6 +66,7 @@ def hydrate(
             distance=distances.get(hit.id),
             legs=_legs(plan, ranking, hit, record, lexical) if request.explain else (),
             embedding=own.get(hit.id),
+            relevance=1.0 if request.blank else relevances.get(hit.id),
         )
         for hit, record in best
     )
@@ -96,20 +102,28 @@ def _chunks(fused: Sequence[Fused], size: int) -> Iterator[Sequence[Fused]]:
         start, size = start + size, size * 2
 
 
-def _limited(
-    found: list[tuple[Fused, Record]], key: str, limit: int
-) -> list[tuple[Fused, Record]]:
-    """The best `limit` of each value under `key`; records without the key all stay."""
-    seen: Counter[object] = Counter()
-    kept = []
-    for hit, record in found:
-        value = record.metadata.get(key)
-        # With its type, as in filters: `True` is not 1.
-        kind = type(value), tuple(value) if isinstance(value, list) else value
-        seen[kind] += 1
-        if value is None or seen[kind] <= limit:
-            kept.append((hit, record))
-    return kept
+class _Room:
+    """What `dedupe_key` and `group_by` leave room for: records are let in best first."""
+
+    def __init__(self, request: SearchRequest) -> None:
+        limits = ((request.dedupe_key, 1), (request.group_by, request.group_limit))
+        self._limits = [(key, limit) for key, limit in limits if key is not None]
+        self._seen: Counter[object] = Counter()
+
+    def admits(self, record: Record) -> bool:
+        """Whether there is room by every key; only what is let in takes some of it."""
+        places = []
+        for key, limit in self._limits:
+            value = record.metadata.get(key)
+            if value is None:  # records without the key are all let in
+                continue
+            # With its type, as in filters: `True` is not 1.
+            place = limit, key, type(value), tuple(value) if isinstance(value, list) else value
+            if self._seen[place] >= limit:
+                return False
+            places.append(place)
+        self._seen.update(places)
+        return True
 
 
 def _vectors(
@@ -137,7 +151,7 @@ def _legs(
     views = zip(ranking.weights.items(), hit.ranks, hit.normalized, strict=True)
     for (name, weight), rank, normalized in views:
         terms: tuple[str, ...] = ()
-        if name == LEXICAL and plan.request.text and lexical:
-            terms = lexical.matched_terms(plan.request.text, record)
+        if name == LEXICAL and rank is not None and plan.request.text and lexical:
+            terms = lexical.matched_terms(asked_text(plan.request), record)
         legs.append(LegHit(name, weight, rank, ranking.raw[name].get(hit.id), normalized, terms))
     return tuple(legs)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid.core.filters import QueryMatch, all_of, parse
+from langchain_chroma_hybrid.core.relevance import NEAR
 from langchain_chroma_hybrid.core.validate import check, leg_names, shares
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.filter_plan import plan_filter
@@ -14,13 +15,13 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.lexical.requirement import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.search import SearchRequest
     from langchain_chroma_hybrid.engine.chroma.change_token import Token
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-    from langchain_chroma_hybrid.engine.query.values import Outcome, Ranking, Route
+    from langchain_chroma_hybrid.engine.query.values import Outcome, Route
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 Words: TypeAlias = "tuple[Analyzer, Iterable[str]]"
@@ -75,19 +76,23 @@ def make_plan(
         asked, store, lexical, token, fetch=depth, route=route, required=required
     )
     embed_only = VECTOR not in weights and (two_step or request.with_distance)
+    # What is near says how much nearer the best are.
+    beside = two_step and request.judged
     if request.blank:  # many models refuse it: nothing is embedded but for a distance
         only_distances = not (request.explain or request.with_embedding)
         embed_only = request.with_distance and only_distances
-    unfiltered = filters.strategy == "none" or (filters.strategy == "chroma" and required is None)
+    by_chroma = route == "chroma" and filters.strategy == "chroma" and required is None
+    unfiltered = filters.strategy == "none" or by_chroma
+    simple = lexical is not None and alone and unfiltered and not request.judged
     return Plan(
         request,
         filters,
         weights,
         (*weights, VECTOR) if embed_only else tuple(weights),
         depth,
-        max(depth, k + _SPARE),
-        embed_only,
-        at_once=lexical is None or (alone and unfiltered and store.finds_all(token)),
+        max(depth, k + _SPARE, NEAR if request.judged else 0),
+        embed_only and not beside,
+        at_once=lexical is None or (simple and store.finds_all(token)),
         token=token,
         requirement=requirement,
     )
@@ -110,16 +115,22 @@ def needs_lexical(request: SearchRequest) -> bool:
     return not request.blank and (request.mode == "two_step" or LEXICAL in _weights(request))
 
 
-def deeper(plan: Plan, outcomes: Sequence[Outcome], ranking: Ranking, found: int) -> Plan | None:
-    """The same query over deeper legs, where duplicates or groups have used these up; else None."""
+def deeper(
+    plan: Plan, outcomes: Sequence[Outcome], found: int, unseen: Callable[[], float]
+) -> Plan | None:
+    """The same query over deeper legs, where duplicates or groups have used these up; else None.
+
+    `unseen`: what no record exceeds in relevance that the legs have not brought.
+    """
     request = plan.request
-    whole = request.dedupe_key is None and request.group_by is None
+    threshold = None if request.blank else request.score_threshold
+    whole = request.dedupe_key is None and request.group_by is None and threshold is None
     if found >= request.k or (whole and plan.requirement is None):
         return None
     full = any(len(outcome.hits) >= plan.fetch for outcome in outcomes)
     if not full or plan.fetch >= _DEEPEST:
         return None
-    if request.score_threshold is not None and ranking.fused[-1].score < request.score_threshold:
+    if threshold is not None and unseen() < threshold:
         return None
     embedding = next((o.embedding for o in outcomes if o.embedding is not None), request.embedding)
     return replace(plan, request=replace(request, embedding=embedding), fetch=plan.fetch * 4)

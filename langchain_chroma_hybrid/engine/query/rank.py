@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.confidence import weigh
@@ -16,7 +17,7 @@ from langchain_chroma_hybrid.engine.chroma.distances import (
 from langchain_chroma_hybrid.engine.query.values import Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from langchain_chroma_hybrid.core.values import Scored
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
@@ -40,27 +41,40 @@ def rank(
     raw = {leg.name: {hit.id: hit.score for hit in leg.hits} for leg in legs}
     if len(legs) == 1:
         return Ranking(_single(plan, legs[0], store, lexical), plan.weights, raw)
-    lists = [_ranked(plan, leg, store, lexical) for leg in legs]
+    lists = [_ranked(plan, leg, store, lexical, raw) for leg in legs]
     # Weights that were asked for hold for every query.
     if plan.request.fusion == "adaptive" and plan.request.weights is None:
         lists = weigh(lists, plan.depth)
     weights = {leg.name: ranked.weight for leg, ranked in zip(legs, lists, strict=True)}
-    fused = fuse(lists, plan.request.fusion, c=plan.request.c, depth=plan.depth)
+    # What suits a query is told by the best hits, and says little on those far behind them.
+    deep = list(plan.weights.values())
+    fused = fuse(lists, plan.request.fusion, c=plan.request.c, depth=plan.depth, deep=deep)
     return Ranking(fused, weights, raw)
 
 
 def _ranked(
-    plan: Plan, leg: Outcome, store: ChromaStore, lexical: LexicalIndex | None
+    plan: Plan,
+    leg: Outcome,
+    store: ChromaStore,
+    lexical: LexicalIndex | None,
+    raw: Mapping[str, Mapping[str, float]],
 ) -> RankedList:
-    """A leg as fusions take it, with the highest score that it could have given for this query."""
+    """A leg as fusions take it, with the highest score that it could have given for this query.
+
+    `raw`: what each leg has found, of which the lexical one may know nothing.
+    """
     ids, scores = [hit.id for hit in leg.hits], [hit.score for hit in leg.hits]
     weight = plan.weights[leg.name]
     if leg.name == VECTOR:
         floor, ceiling = SIMILARITY_FLOOR[store.space], SIMILARITY_CEILING[store.space]
         return RankedList(ids, similarities(scores, store.space), weight, floor, None, ceiling)
-    most = _most(plan, lexical) if leg.name == LEXICAL and leg.hits else None
     # Okapi in RankBM25Index goes below 0.
-    return RankedList(ids, scores, weight, min([0.0, *scores]), 0.0, most)
+    ranked = RankedList(ids, scores, weight, min([0.0, *scores]), 0.0)
+    if leg.name != LEXICAL or lexical is None:
+        return ranked
+    found = frozenset().union(*raw.values()) - raw[LEXICAL].keys()
+    unknown = lexical.without_text(found) if found else frozenset()
+    return replace(ranked, ceiling=_most(plan, lexical) if leg.hits else None, unknown=unknown)
 
 
 def _two_step(
@@ -100,15 +114,16 @@ def _single(
         scores = [relevance(hit.score, store.space) for hit in leg.hits]
     else:
         most = _most(plan, lexical) if leg.name == LEXICAL else 1.0
-        scores = [_share(max(0.0, hit.score), most) for hit in leg.hits]
+        scores = [share_of(hit.score, most) for hit in leg.hits]
     return [
         Fused(hit.id, score, (place,), (score,))
         for place, (hit, score) in enumerate(zip(leg.hits, scores, strict=True), 1)
     ]
 
 
-def _share(score: float, most: float | None) -> float:
-    """A score >= 0 as a share of the highest possible; if nobody knows that, on a bent scale."""
+def share_of(score: float, most: float | None) -> float:
+    """A score as a share, 0..1, of the highest possible; if nobody knows that, on a bent scale."""
+    score = max(0.0, score)
     if most is None:
         return score / (score + _HALF)
     return min(1.0, score / most) if most > 0.0 else 0.0

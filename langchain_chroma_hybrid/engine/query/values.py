@@ -31,7 +31,8 @@ class FilterPlan:
     Attributes:
         asked: as given (call AND base); None for no restriction. Chroma can evaluate it.
         required: what the query text demands; the lexical index alone can evaluate it.
-        resolved: both, with every part that the lexical index cannot answer replaced by ids.
+        known: `asked`, with every part that the lexical index cannot answer replaced by ids.
+        resolved: `known` and `required`.
         passing: how many of `total` records pass, as the lexical index knows it.
         strategy: how the vector leg goes, see `filter_plan`; `lexical`: nothing passes, as the
             lexical index knows, so that no leg has to run.
@@ -47,6 +48,7 @@ class FilterPlan:
     otherwise: Strategy = "chroma"
     ids: tuple[str, ...] = ()
     required: QueryMatch | None = None
+    known: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
+THREAD = "chroma-hybrid-build"
+
 # Under a stream of changes the build ends here; what is left, the next query's check finds.
 _ROUNDS = 5
 # Lets other threads have the index's lock between two pages of a build in the background.
@@ -24,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class IndexBuild:
-    """Builds one index, at once or in a thread of its own.
+    """Builds an index, at once or in a thread of its own.
 
     Attributes:
         running: a build has begun.
@@ -33,8 +35,7 @@ class IndexBuild:
         threads: those that are building in the background.
     """
 
-    def __init__(self, lexical: LexicalIndex) -> None:
-        self._lexical = lexical
+    def __init__(self) -> None:
         self.failure: Exception | None = None
         self.running = False
         self.stop = threading.Event()
@@ -52,30 +53,34 @@ class IndexBuild:
     def run(
         self,
         store: ChromaStore,
+        lexical: LexicalIndex,
         *,
         deep: bool,
         progress: Progress | None,
         pause: float = 0.0,
     ) -> bool:
-        """Whether it came to an end.
+        """Build `lexical`; whether it came to an end.
 
-        That is when a comparison finds nothing more: paging misses what others move meanwhile.
+        That is when a comparison finds nothing more: paging misses what others move meanwhile. Who
+        is stopped even so has come to an end: else processes that live shortly would never.
         """
+        complete = False
         try:
             with progress_bar(progress) as shown:
                 for _ in range(_ROUNDS):
                     found = repair_all(
                         store,
-                        self._lexical,
+                        lexical,
                         deep=deep,
                         progress=shown,
                         stop=lambda: self.stop.wait(pause),
                     )
-                    if found.ok or self.stop.is_set():
+                    complete = found.ok
+                    if complete or self.stop.is_set():
                         break
         finally:
             self.running = False
-        return not self.stop.is_set()
+        return complete or not self.stop.is_set()
 
     def run_in_background(
         self, name: str, build: Callable[[Progress, float], None], progress: Progress | None
@@ -90,10 +95,10 @@ class IndexBuild:
                 _log.warning("building the lexical index of %s failed: %s", name, error)
             finally:
                 self.running = False
-                self.threads.clear()
+                self.threads.remove(threading.current_thread())
 
-        self.running = True
-        builder = threading.Thread(target=work, daemon=True)
+        self.running, self.failure = True, None
+        builder = threading.Thread(target=work, name=THREAD, daemon=True)
         self.threads.append(builder)
         builder.start()
 

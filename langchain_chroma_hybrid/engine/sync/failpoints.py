@@ -20,6 +20,8 @@ FAILPOINTS = (
     "collection deleted",
     "index removed",
 )
+# The steps of an upgrade, after the pages of the new index, each of which is "index applied".
+OF_UPGRADES = ("successor built", "successor in step", "successor in place")
 
 watcher: Callable[[str], None] | None = None
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Comparing ids may take this share of the time; one that takes less than `_QUICK` s always may.
 _SHARE, _QUICK = 0.1, 0.2
+# How often the vectors of what others have written are looked for in an open client.
+_LOOKS = 3
 
 
 class ForeignWrites:
@@ -65,7 +67,8 @@ class ForeignWrites:
         """Bring in what others added and take out what they deleted; options of `repair_all`."""
         found = repair_all(store, self._lexical, **{"deep": False, **options})
         last = found.missing[-1:], found.extra[-1:], found.stale
-        if not (found.ok or store.reader.shows(*last)):
+        # What this process writes in the meantime is not shown, either, but only for a moment.
+        if not found.ok and not any(store.reader.shows(*last) for _ in range(_LOOKS)):
             store.reader.mark_outdated(by_others=True)
         self._apply_put_off(store)
         return found

@@ -17,8 +17,11 @@ from langchain_chroma_hybrid.engine.chroma.change_token import Token, TokenReadi
 from langchain_chroma_hybrid.engine.sync.build import IndexBuild
 from langchain_chroma_hybrid.engine.sync.foreign import ForeignWrites
 from langchain_chroma_hybrid.engine.sync.reconcile import SyncReport, report, verify
+from langchain_chroma_hybrid.engine.sync.upgrade import Upgrade
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.sync.announcements import Announcements
     from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint, CheckpointData
@@ -48,7 +51,8 @@ class Freshness:
         self._policy = policy
         self._announced = announced
         self._foreign = ForeignWrites(writer.lexical, writer.log, policy, announced)
-        self._build = IndexBuild(writer.lexical)
+        self._build = IndexBuild()
+        self.upgrade = Upgrade(writer.lexical, policy)
         self._lock = threading.RLock()
         self._opened = False
         self._ready = False
@@ -56,8 +60,9 @@ class Freshness:
         # The last check: which token it saw, and when it ended.
         self._checked: tuple[Token | None, float] = (None, -float("inf"))
         # Whoever never calls `close` has his last state noted all the same.
-        ends = self._build.stop, self._build.threads, checkpoint
-        self._finalizer = weakref.finalize(self, _end, *ends)
+        self._finalizer = weakref.finalize(
+            self, _end, (self._build, self.upgrade.build), checkpoint
+        )
 
     def prepare(self, store: ChromaStore, policy: SyncPolicy) -> tuple[TokenReading, str | None]:
         """Make the index current; the token as of now, and a note when queries do without it.
@@ -82,6 +87,8 @@ class Freshness:
             self._check(store, reading, count, now - age)
         self._foreign.notice_commits(store)
         store.reader.catch_up()
+        if ready:
+            self.upgrade.begin(store)
         return reading, None if ready else self._build.note
 
     def look_again(self) -> None:
@@ -102,6 +109,7 @@ class Freshness:
             if self._announced and news and deep:
                 self._announced.heard(news)
             self._mark_in_step(reading if alone else TokenReading())
+            self.upgrade.again(store, progress)
         return report(found, start)
 
     def verify(self, store: ChromaStore, *, fix: bool) -> VerifyReport:
@@ -119,6 +127,7 @@ class Freshness:
             self._opened = self._policy.backfill != "now"
             self._mark_unfinished()
             self.rebuilds += 1
+            self.upgrade.cancel()
             try:
                 self._lexical.clear()
                 self._run_build(store, deep=False, progress=progress)
@@ -173,6 +182,8 @@ class Freshness:
                 # What nobody has looked at stays to be found by the next who does.
                 self._mark_in_step(reading if alone and known else TokenReading())
             else:
+                if self.upgrade.outdated and filled:
+                    self._lexical.clear()  # half built by an older version: of use to nobody
                 # Of updates of pages that an earlier build has read, nobody tells this one.
                 untold = self._announced is not None and self._lexical.count() > 0
                 self._begin_build(store, deep=untold or (filled and not last.known))
@@ -213,7 +224,7 @@ class Freshness:
         reading = store.read_token()
         news = self._announced.look(store) if self._announced else None
         self._mark_unfinished()
-        if self._build.run(store, deep=deep, progress=progress, pause=pause):
+        if self._build.run(store, self._lexical, deep=deep, progress=progress, pause=pause):
             if self._announced and news:
                 self._announced.heard(news)
             self._mark_in_step(reading)
@@ -247,9 +258,10 @@ class Freshness:
             self._checked = (reading.token, time.monotonic())
 
 
-def _end(stop: threading.Event, threads: list[threading.Thread], checkpoint: Checkpoint) -> None:
-    stop.set()
-    for thread in list(threads):
+def _end(builds: Sequence[IndexBuild], checkpoint: Checkpoint) -> None:
+    for build in builds:
+        build.stop.set()
+    for thread in [thread for build in builds for thread in list(build.threads)]:
         if thread is not threading.current_thread():
             thread.join()
     checkpoint.save()

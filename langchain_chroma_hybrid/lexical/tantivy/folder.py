@@ -1,4 +1,8 @@
-"""The folder of a tantivy index: its format file, its lock, its creation and its end."""
+"""The folder of a tantivy index: its format file, its lock, its creation and its end.
+
+An index lies in the folder itself or, if it was built beside an older one, in a folder within it,
+which the format file names: to replace that file is the one step in which the new one takes over.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,21 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from tantivy import Index
 
 from langchain_chroma_hybrid._files import NOTES, FolderLock, write_json
+from langchain_chroma_hybrid.core.analysis.analyzer import RULES, version_and_settings
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
     IndexFormatError,
     IndexLockedError,
     LexicalIndexError,
 )
+from langchain_chroma_hybrid.lexical.tantivy.mirror import Mirror, is_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,15 +33,17 @@ if TYPE_CHECKING:
 
     from tantivy import Schema
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: the field `has_text`, and `folder` in the format file."""
 ENGINE = "tantivy"
 
 _FORMAT_FILE, _META_FILE, _LOCK_FILE = "format.json", "meta.json", "writer.lock"
 _MANAGED_FILE = ".managed.json"
 _OTHER = re.compile(r"(?:format|meta|\.managed)\.json|(?:\.tantivy-\w+|writer)\.lock|\.tmp.*")
 _SEGMENT = re.compile(r"[0-9a-f]{32}\..*")
+_BUILT = re.compile(r"built-[0-9a-f]{16}")
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[tuple[int, int, int], ...]
 """Changes with every commit: modification time, inode and size of tantivy's list of segments."""
 
 
@@ -45,10 +54,24 @@ class Format:
     Attributes:
         analyzer: the analyzer's fingerprint.
         lexical_fields: sorted names; boosts are applied to queries and may change.
+        version: of the format.
+        folder: the name of the folder within, if the index lies in one.
     """
 
     analyzer: str
     lexical_fields: tuple[str, ...]
+    version: int = FORMAT_VERSION
+    folder: str = ""
+
+    @property
+    def rules(self) -> int:
+        """The version of the analyzer's rules."""
+        return version_and_settings(self.analyzer)[0]
+
+    @property
+    def settings(self) -> tuple[str, tuple[str, ...]]:
+        """What a user has chosen."""
+        return version_and_settings(self.analyzer)[1], self.lexical_fields
 
 
 class IndexFolder:
@@ -62,12 +85,15 @@ class IndexFolder:
 
     def __init__(self, path: Path, expected: Format, lock_timeout: float) -> None:
         self.path = path
-        self._meta = str(path / _META_FILE)
-        self._expected = expected
+        self.expected = expected
         self._lock = FolderLock(path / _LOCK_FILE, lock_timeout)
+        self._mirror: Mirror | None = None
+        # Of the same name in every process: a killed build goes on where it was.
+        name = blake2b(repr(expected).encode(), digest_size=8).hexdigest()
+        self.successor = path / f"built-{name}"
 
-    def open(self, schema: Schema) -> Index:
-        """The index, created if the folder is new.
+    def open(self, schema: Schema) -> tuple[Index, Format]:
+        """The index and what it was built with; created if the folder is new.
 
         Raises:
             IndexFormatError: damaged, incomplete, or written by a newer version.
@@ -77,39 +103,64 @@ class IndexFolder:
         with self.explained("opened"):
             if not (self.path / _FORMAT_FILE).exists():
                 self._create(schema)
-            self.check()
-            return self._open()
+            before = self._read_format()
+            try:
+                return self.open_found(self.check())
+            except BaseException:
+                if self._read_format() == before:
+                    raise
+                return self.open_found(self.check())  # replaced a moment ago
 
-    def _open(self) -> Index:
-        index = Index.open(str(self.path))
+    def open_found(self, found: Format) -> tuple[Index, Format]:
+        """The index that `check` has found."""
+        place = self.path / found.folder
+        writable = is_writable(place)
+        self._mirror = None if writable else Mirror(place, (_META_FILE, _MANAGED_FILE))
+        index = Index.open(str(self._mirror.path if self._mirror else place))
         index.config_reader("manual")
-        return index
+        return index, found
 
-    def check(self) -> None:
-        """Compare the format file with what is expected; errors as in `open`."""
+    def reload(self, index: Index) -> None:
+        """Look at the latest commit."""
+        if self._mirror is not None:
+            self._mirror.update()
+        index.reload()
+
+    def check(self) -> Format:
+        """What the index was built with, if it can be used; errors as in `open`."""
         found = self._read_format()
-        if found != self._expected:
+        if found.settings != self.expected.settings:
             raise AnalyzerMismatchError(
-                f"the lexical index at {self.path} was built with {found}, but {self._expected} is"
+                f"the lexical index at {self.path} was built with {found}, but {self.expected} is"
                 " asked for; use the former, or call rebuild()"
             )
-        if not (self.path / _META_FILE).exists():
+        if not (self.path / found.folder / _META_FILE).exists():
             raise self._damaged(f"{_META_FILE} is missing")
+        return found
 
-    def is_at(self, stamp: Stamp | None) -> bool:
+    def is_outdated(self, found: Format) -> bool:
+        """Whether the index is such as an older version has built."""
+        return replace(found, folder="") != self.expected
+
+    def watched(self, found: Format) -> tuple[str, ...]:
+        """The files that tell of a commit, and where it is to be expected, of a successor."""
+        meta = str(self.path / found.folder / _META_FILE)
+        return (meta, str(self.path / _FORMAT_FILE)) if self.is_outdated(found) else (meta,)
+
+    def is_at(self, watched: tuple[str, ...], stamp: Stamp | None) -> bool:
         """Whether nothing was committed since `stamp`, and the index is still there."""
         try:
-            return self.stamp() == stamp
+            return self.stamp(watched) == stamp
         except IndexFormatError:
             return False
 
-    def stamp(self) -> Stamp:
-        """A value that differs after each commit of any process; costs one `stat`."""
+    def stamp(self, watched: tuple[str, ...]) -> Stamp:
+        """A value that differs after each commit of any process; costs a `stat` for each file."""
         try:
-            status = os.stat(self._meta)  # noqa: PTH116  # every query comes by
+            states = [os.stat(file) for file in watched]  # noqa: PTH116  # every query comes by
         except OSError as error:
-            raise self._damaged(f"{_META_FILE} is gone ({error.strerror})") from error
-        return status.st_mtime_ns, status.st_ino, status.st_size
+            raise self._damaged(f"{error.filename} is gone ({error.strerror})") from error
+        return tuple([(s.st_mtime_ns, s.st_ino, s.st_size) for s in states])
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -136,17 +187,39 @@ class IndexFolder:
                 stack.enter_context(self._lock.held())
             yield
 
-    def recreate(self, schema: Schema) -> Index:
+    def recreate(self, schema: Schema) -> tuple[Index, Format]:
         """An empty index in place of whatever is there; only for the holder of the lock."""
         with self.explained("made anew"):
             _wipe(self.path)
             self._begin(schema)
-            return self._open()
+            self.sweep(self.expected)
+            return self.open_found(self.expected)
 
-    def sweep(self) -> None:
-        """Remove what killed writers left behind; only for the holder of the lock."""
+    def switch(self) -> tuple[Index, Format]:
+        """The successor in place of an outdated index; only for the holder of the lock.
+
+        Whatever index is there if that is no longer outdated.
+        """
+        with self.explained("replaced"):
+            found = self.check()
+            if self.is_outdated(found):
+                found = replace(self.expected, folder=self.successor.name)
+                self._write_format(found)
+                self.sweep(found)
+            return self.open_found(found)
+
+    def sweep(self, current: Format) -> None:
+        """Remove what killed writers and builders left behind; only for the holder of the lock."""
         for leftover in self.path.glob(".tmp*"):
             leftover.unlink(missing_ok=True)
+        kept = {current.folder, self.successor.name if self.is_outdated(current) else ""}
+        # What others still read cannot be removed everywhere; the next writer tries again.
+        with contextlib.suppress(OSError, LexicalIndexError):
+            if current.folder:
+                _wipe(self.path, _FORMAT_FILE)
+            for folder in _built(self.path):
+                if folder.name not in kept:
+                    destroy(folder, 0.0)
 
     def make(self) -> None:
         """Make the folder and its parent, for the owner alone."""
@@ -168,7 +241,7 @@ class IndexFolder:
 
     def _begin(self, schema: Schema) -> None:
         Index(schema, str(self.path))
-        write_json(self.path / _FORMAT_FILE, self._written_format())
+        self._write_format(self.expected)
 
     def _is_blank(self) -> bool:
         """No files, or those of a process that was killed while it created an index."""
@@ -183,33 +256,36 @@ class IndexFolder:
         except (ValueError, RecursionError):
             return False
 
-    def _written_format(self) -> dict[str, object]:
-        return {
-            "format": FORMAT_VERSION,
+    def _write_format(self, wanted: Format) -> None:
+        content = {
+            "format": wanted.version,
             "engine": ENGINE,
-            "analyzer": self._expected.analyzer,
-            "lexical_fields": list(self._expected.lexical_fields),
+            "analyzer": wanted.analyzer,
+            "lexical_fields": list(wanted.lexical_fields),
+            "folder": wanted.folder,
         }
+        write_json(self.path / _FORMAT_FILE, content)
 
     def _read_format(self) -> Format:
-        """Analyzer and fields of the index; refused if garbled, foreign or of another format."""
+        """What the index was built with; refused if garbled, foreign or of a newer format."""
         try:
             content: Any = json.loads((self.path / _FORMAT_FILE).read_text("utf-8"))
-            version = int(content["format"])
-            engine = str(content["engine"])
-            found = Format(str(content["analyzer"]), tuple(map(str, content["lexical_fields"])))
-            foreign = _foreign_names(self.path / _MANAGED_FILE)
+            version, engine = int(content["format"]), str(content["engine"])
+            if version > FORMAT_VERSION or engine != ENGINE:
+                raise self._newer(f"format {version} of {engine}")
+            found = _as_format(content, version)
+            rules = found.rules
+            if rules > max(RULES):
+                raise self._newer(f"an analyzer's rules {rules}")
+            foreign = _foreign_names(self.path / found.folder / _MANAGED_FILE)
         except FileNotFoundError as error:
             raise self._damaged(f"{_FORMAT_FILE} is missing") from error
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise self._damaged(f"{_FORMAT_FILE} is garbled: {error}") from error
         if foreign:
             raise self._damaged(f"{_MANAGED_FILE} names {foreign[0]!r}")
-        if version != FORMAT_VERSION or engine != ENGINE:
-            raise self._damaged(
-                f"it has format {version} of {engine}, this version reads"
-                f" format {FORMAT_VERSION} of {ENGINE}"
-            )
+        if found.folder and (self.path / found.folder).is_symlink():
+            raise self._damaged(f"{found.folder} is a link")
         return found
 
     @contextlib.contextmanager
@@ -238,6 +314,13 @@ class IndexFolder:
             return IndexLockedError(f"the lexical index at {self.path} has another writer: {error}")
         return self._damaged(str(error))
 
+    def _newer(self, found: str) -> IndexFormatError:
+        return IndexFormatError(
+            f"the lexical index at {self.path} is of a newer version: it has {found}, this version"
+            f" reads up to format {FORMAT_VERSION} of {ENGINE} and an analyzer's rules"
+            f" {max(RULES)}; upgrade langchain-chroma-hybrid, or call rebuild()"
+        )
+
     def _damaged(self, found: str) -> IndexFormatError:
         return IndexFormatError(
             f"the lexical index at {self.path} cannot be used: {found}; rebuild() brings it back"
@@ -255,11 +338,18 @@ def destroy(path: Path, lock_timeout: float) -> None:
     if not path.exists():
         return
     try:
-        others = [e.name for e in path.iterdir() if not _is_ours(e.name) and e.name != NOTES]
+        built = _built(path)
+        entries = [entry for folder in (path, *built) for entry in folder.iterdir()]
+        entries = [entry for entry in entries if entry not in built]
+        others = [e.name for e in entries if not _is_ours(e.name) and e.name != NOTES]
         if others:
             raise LexicalIndexError(f"{path} is no folder of an index alone: it holds {others[:5]}")
         with FolderLock(path / _LOCK_FILE, lock_timeout).held():
             _wipe(path)
+            for folder in built:
+                _wipe(folder)
+                (folder / _LOCK_FILE).unlink(missing_ok=True)
+                folder.rmdir()
             if (path / NOTES).exists():
                 shutil.rmtree(path / NOTES)
         # A held lock cannot be removed everywhere; whoever comes in between keeps the folder.
@@ -274,13 +364,29 @@ def destroy(path: Path, lock_timeout: float) -> None:
         ) from error
 
 
-def _wipe(path: Path) -> None:
+def _wipe(path: Path, *kept: str) -> None:
+    """Remove the files of an index, but for its lock and for `kept`."""
     # The list of segments goes first: what a kill leaves then is an index that says so.
     for name in (_META_FILE, _FORMAT_FILE):
-        (path / name).unlink(missing_ok=True)
+        if name not in kept:
+            (path / name).unlink(missing_ok=True)
     for entry in path.iterdir():
-        if _is_ours(entry.name) and entry.name != _LOCK_FILE:
+        if _is_ours(entry.name) and entry.name not in (_LOCK_FILE, *kept):
             entry.unlink(missing_ok=True)
+
+
+def _built(path: Path) -> list[Path]:
+    """Folders within that hold an index, or the beginning of one."""
+    named = (entry for entry in path.glob("built-*") if _BUILT.fullmatch(entry.name))
+    return [entry for entry in named if entry.is_dir() and not entry.is_symlink()]
+
+
+def _as_format(content: Any, version: int) -> Format:
+    """What a format file says; raises what reading JSON as something else raises."""
+    fields, folder = tuple(map(str, content["lexical_fields"])), str(content.get("folder", ""))
+    if version < 1 or not (folder == "" or _BUILT.fullmatch(folder)):
+        raise ValueError(f"format {version}, folder {folder!r}")
+    return Format(str(content["analyzer"]), fields, version, folder)
 
 
 def _foreign_names(managed: Path) -> list[str]:

@@ -13,13 +13,17 @@ from tantivy import FieldType, Index, Occur, Query
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.filters import Ids, QueryMatch
-from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError
+from langchain_chroma_hybrid.errors import (
+    AnalyzerMismatchError,
+    IndexFormatError,
+    IndexLockedError,
+    LexicalIndexError,
+)
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from langchain_chroma_hybrid.lexical.tantivy import folder
-from langchain_chroma_hybrid.lexical.tantivy.filters import ID, FilterCompiler, id_term, supports
+from langchain_chroma_hybrid.lexical.tantivy.filters import ID, id_term, supports
 from langchain_chroma_hybrid.lexical.tantivy.folder import Format, IndexFolder
 from langchain_chroma_hybrid.lexical.tantivy.hits import ROUNDING, best, count, record_ids
-from langchain_chroma_hybrid.lexical.tantivy.query import QueryCompiler
 from langchain_chroma_hybrid.lexical.tantivy.schema import STAMP, Layout
 from langchain_chroma_hybrid.lexical.tantivy.view import View
 from langchain_chroma_hybrid.lexical.texts import (
@@ -32,13 +36,14 @@ from langchain_chroma_hybrid.lexical.texts import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from tantivy import DocAddress, IndexWriter, Schema, Searcher
+    from tantivy import DocAddress, IndexWriter, Schema
 
+    from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
     from langchain_chroma_hybrid.core.values import Record, Scored
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
     from langchain_chroma_hybrid.lexical.tantivy.folder import Stamp
-    from langchain_chroma_hybrid.lexical.tantivy.query import Part
+    from langchain_chroma_hybrid.lexical.tantivy.query import Compiled
 
 _SMALL_HEAP, _LARGE_HEAP = 15_000_000, 100_000_000
 _LARGE_APPLY = 2_000
@@ -50,6 +55,9 @@ class TantivyIndex:
 
     Reads see what any process has committed. Writers of all processes wait for each other. Reads
     may run in any thread, `apply` and `clear` too (they queue). Not for network file systems.
+
+    A folder that an older version has written is read and written as that version did, by its
+    analyzer's rules, until `switch` or `clear`.
 
     Args:
         path: folder of the index, made when it is not there; None keeps it in RAM.
@@ -73,26 +81,27 @@ class TantivyIndex:
         lexical_fields: Mapping[str, float] | None = None,
         lock_timeout: float = 30.0,
     ) -> None:
-        self.analyzer = analyzer or Analyzer()
+        self.analyzer = self._wanted = analyzer or Analyzer()
         self.path = None if path is None else Path(path)
         self.lexical_fields = checked_fields(lexical_fields)
         self.capabilities = Capabilities(durable=path is not None, syntax=True)
-        self._layout = Layout(self.analyzer, self.lexical_fields)
+        self._todays = Layout(self.analyzer, self.lexical_fields)
         self._keys = [name for name in self.lexical_fields if name != PAGE_CONTENT]
         self._writing = threading.RLock()
         self._refreshing = threading.Lock()
         self._folder: IndexFolder | None = None
+        self._format = Format(self.analyzer.fingerprint, tuple(sorted(self.lexical_fields)))
         if self.path is not None:
-            expected = Format(self.analyzer.fingerprint, tuple(sorted(self.lexical_fields)))
-            self._folder = IndexFolder(self.path, expected, lock_timeout)
+            self._folder = IndexFolder(self.path, self._format, lock_timeout)
         self._seen: Stamp | None = None
+        self._watched: tuple[str, ...] = ()
         self._committing, self._foreign = False, 0
-        schema = self._layout.schema
-        index = self._folder.open(schema) if self._folder else _in_ram(schema)
-        self._index: Index | None = index
+        self._index: Index | None = None
+        self._view: View
+        schema = self._todays.schema
+        found = self._folder.open(schema) if self._folder else (_in_ram(schema), self._format)
         with self._explained("opened"):
-            self._filters = FilterCompiler(index, schema, self._required)
-            self._view = View(index.searcher())
+            self._use(*found)
             self._refresh()
 
     @staticmethod
@@ -134,7 +143,7 @@ class TantivyIndex:
                     with contextlib.suppress(UnicodeEncodeError):  # such an id was never indexed
                         writer.delete_documents_by_term(ID, id_term(old))
             for record in latest.values():
-                writer.add_document(self._layout.document(record, stamps[record.id]))
+                writer.add_document(self._view.layout.document(record, stamps[record.id]))
 
     def search(
         self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
@@ -148,26 +157,35 @@ class TantivyIndex:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
         view = self._latest()
-        part = self._compiled(view, query, syntax)
-        if part is None or k < 1:
+        wanted = self._compiled(view, query, syntax).query
+        if wanted is None or k < 1:
             return []
-        wanted = part.query
-        if where is not None:
-            passing = Query.const_score_query(self._filters.compile(where), 0.0)
-            wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
         with self._explained("read"):
+            if where is not None:
+                passing = Query.const_score_query(view.filters.compile(where), 0.0)
+                wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
             return best(view.searcher, wanted, k)
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
         """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""
-        # Of the view that `search` has just read, if it was that query: both belong together.
-        known = self._view.query
-        view = self._view if known and known[0] == (query, syntax) else self._latest()
-        part = self._compiled(view, query, syntax)
-        return 0.0 if part is None else part.bound * (1.0 + ROUNDING)
+        return self._asked(query, syntax).bound * (1.0 + ROUNDING)
+
+    def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
+        """What each term of the words of `query` can add to a score, unknown ones included."""
+        return self._asked(query, syntax).weights
+
+    def unmatched(
+        self, words: Sequence[QueryWord], where: Filter | None = None
+    ) -> tuple[str, ...]:
+        """Those of the words that occur in no record that passes `where`, as they were typed."""
+        view = self._latest()
+        with self._explained("read"):
+            passing = None if where is None else view.filters.compile(where)
+            occurs = view.compiler().occurs
+            return tuple(w.text for w in words if not occurs(w.terms, w.phrase, passing))
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
-        """The analysed terms of `query` that occur in the record's indexed fields."""
+        """The words of the record's indexed fields that match `query`, each once."""
         return matched_terms(self.analyzer, query, record, self.lexical_fields)
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
@@ -180,7 +198,7 @@ class TantivyIndex:
 
         def find(node: Filter | None) -> list[str]:
             with self._explained("read"):
-                addresses = self._addresses(view.searcher, node, limit)
+                addresses = self._addresses(view, node, limit)
                 return record_ids(view.searcher, addresses)
 
         return find(where) if where is None or limit is not None else view.ids(where, find)
@@ -191,7 +209,21 @@ class TantivyIndex:
         if where is None:
             return int(view.searcher.num_docs)
         with self._explained("read"):
-            return view.count(where, lambda: count(view.searcher, self._filters.compile(where)))
+            return view.count(where, lambda: count(view.searcher, view.filters.compile(where)))
+
+    def without_text(self, ids: Collection[str] | None = None) -> frozenset[str]:
+        """Those of `ids` (of all records for None) with no term in any of the searched fields."""
+        view = self._latest()
+        with self._explained("read"):
+            if not view.textless:
+                return frozenset()
+            clauses = [(Occur.MustNot, view.layout.has_text(field)) for field in view.layout.fields]
+            given = view.filters.compile(None if ids is None else Ids(frozenset(ids)))
+            wanted = Query.boolean_query([(Occur.Must, given), *clauses])
+            hits = view.searcher.search(
+                Query.const_score_query(wanted, 0.0), max(1, view.searcher.num_docs), count=False
+            ).hits
+            return frozenset(record_ids(view.searcher, [at for _, at in hits]))
 
     def supports(self, leaf: Leaf) -> bool:
         """Everything but conditions on the document and on Chroma's own rows."""
@@ -203,19 +235,34 @@ class TantivyIndex:
 
     def ids(self) -> Iterable[str]:
         """All ids, in no order."""
-        return self._ids(self._latest().searcher)
+        return self._ids(self._latest())
 
-    def _ids(self, searcher: Searcher) -> Iterator[str]:
+    def _ids(self, view: View) -> Iterator[str]:
         with self._explained("read"):
-            for part in self._parts(searcher):
-                yield from record_ids(searcher, part)
+            for part in self._parts(view):
+                yield from record_ids(view.searcher, part)
+
+    def sample(self, n: int) -> list[str]:
+        """At most `n` ids from anywhere in the index, the same ones for the same records."""
+        view = self._latest()
+        searcher = view.searcher
+        if n < 1 or searcher.num_docs < 1:
+            return []
+        # Stamps are digests, they spread evenly: of twice as many as wanted hardly ever too few.
+        top = min(2**64 - 1, 2**64 * (2 * n + 16) // int(searcher.num_docs))
+        with self._explained("read"):
+            low = self._stamped(view, 0, top)
+            stamps = searcher.fast_field_values(STAMP, low)
+            found = sorted(zip(stamps, record_ids(searcher, low), strict=True))
+            return [id_ for _, id_ in found[:n]]
 
     def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
         """`core.values.digest` of records as they were when indexed, by id; None means all."""
-        searcher = self._latest().searcher
+        view = self._latest()
+        searcher = view.searcher
         wanted = None if ids is None else Ids(frozenset(ids))
         with self._explained("read"):
-            parts = self._parts(searcher) if wanted is None else [self._addresses(searcher, wanted)]
+            parts = self._parts(view) if wanted is None else [self._addresses(view, wanted)]
             return {
                 id_: f"{stamp:016x}"
                 for part in parts
@@ -231,12 +278,8 @@ class TantivyIndex:
         view = self._latest()
         if view.unused is None:
             with self._explained("read"):
-                view.unused = tuple(filter(partial(self._is_unused, view.searcher), self._keys))
+                view.unused = tuple(filter(partial(_is_unused, view), self._keys))
         return view.unused
-
-    def _is_unused(self, searcher: Searcher, name: str) -> bool:
-        anything = Query.regex_query(self._layout.schema, self._layout.field(name), ".+")
-        return searcher.num_docs > 0 and not searcher.search(anything, 1, count=False).hits
 
     def foreign_commits(self) -> int:
         """A number that grows when others are found to have committed; 0 in RAM."""
@@ -254,10 +297,67 @@ class TantivyIndex:
             self._folder.make()
         with self._folder.held(), self._refreshing:
             # Readers that find the files gone wait for these locks, then see the new index.
-            self._index = self._folder.recreate(self._layout.schema)
-            self._filters = FilterCompiler(self._index, self._layout.schema, self._required)
-            self._view = View(self._index.searcher())
-            self._seen = self._folder.stamp()
+            self._use(*self._folder.recreate(self._todays.schema))
+            self._seen = self._folder.stamp(self._watched)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the folder was last seen to hold what an older version has built."""
+        return self._folder is not None and self._folder.is_outdated(self._format)
+
+    def last_commit(self) -> object:
+        """Another value after each commit, of whichever process."""
+        self._latest()
+        return self._seen
+
+    @contextlib.contextmanager
+    def successor(self) -> Iterator[TantivyIndex]:
+        """An index of today's beside an outdated one, empty or as a killed build has left it.
+
+        Nobody else has it inside the block.
+
+        Raises:
+            IndexLockedError: another thread or process has it, or has put it in place.
+            LexicalIndexError: it cannot be made.
+        """
+        place = self._folder
+        if place is None or not place.is_outdated(place.check()):
+            raise IndexLockedError(f"the lexical index at {self.path} needs no successor")
+        index = self._beside(place.successor)
+        try:
+            with index.locked():
+                if not place.is_outdated(place.check()):
+                    raise IndexLockedError(f"the lexical index at {self.path} has its successor")
+                yield index
+        finally:
+            index.close()
+
+    def _beside(self, path: Path) -> TantivyIndex:
+        """The index there; begun anew where a kill has left what makes no sense."""
+        if path.is_symlink():
+            raise LexicalIndexError(f"{path} is a link: remove it, an index is to be built there")
+        begin = partial(
+            TantivyIndex,
+            path,
+            analyzer=self._wanted,
+            lexical_fields=self.lexical_fields,
+            lock_timeout=0.0,
+        )
+        try:
+            return begin()
+        except (IndexFormatError, AnalyzerMismatchError):
+            folder.destroy(path, 0.0)
+            return begin()
+
+    def switch(self) -> None:
+        """Be the successor from now on, in one step for all processes; for who has locked both.
+
+        An index that is no longer outdated stays.
+        """
+        if self._folder is not None:
+            with self._folder.locked(), self._refreshing:
+                self._use(*self._folder.switch())
+                self._seen = self._folder.stamp(self._watched)
 
     def close(self) -> None:
         """Release the files; reading afterwards raises LexicalIndexError. May be called twice."""
@@ -271,7 +371,7 @@ class TantivyIndex:
     def _latest(self) -> View:
         """A view of the latest commit; waits where somebody is making the folder anew."""
         self._opened()
-        if self._folder is not None and not self._folder.is_at(self._seen):
+        if self._folder is not None and not self._folder.is_at(self._watched, self._seen):
             try:
                 self._refresh()
             except IndexFormatError:
@@ -287,27 +387,41 @@ class TantivyIndex:
             index = self._opened()
             if self._folder is None:
                 index.reload()
-                self._view = View(index.searcher())
+                self._view = View(index, self._view.layout)
                 return
             own = self._committing
             with self._folder.explained("read"):
-                self._folder.check()
-                stamp = self._folder.stamp()
-                index.reload()
-                self._view = View(index.searcher())
+                found = self._folder.check()
+                if found != self._format:  # made anew or replaced, by this version or an older one
+                    self._use(*self._folder.open_found(found))
+                    index = self._opened()
+                stamp = self._folder.stamp(self._watched)
+                self._folder.reload(index)
+                self._view = View(index, self._view.layout)
             # Asked again: a commit of ours that has begun meanwhile is not over before this.
             if self._seen not in (None, stamp) and not (own or self._committing):
                 self._foreign += 1
             self._seen = stamp
+
+    def _use(self, index: Index, found: Format) -> None:
+        """From now on read and write `index` by the rules that it was built by."""
+        layout = self._todays
+        if self._folder is not None:
+            self._watched = self._folder.watched(found)
+            if self._folder.is_outdated(found):
+                analyzer = self._wanted.by_rules(found.rules)
+                layout = Layout(analyzer, self.lexical_fields, flags=found.version > 1)
+        self._index, self._format, self.analyzer = index, found, layout.analyzer
+        self._view = View(index, layout)
 
     @contextlib.contextmanager
     def _writer(self, heap: int) -> Iterator[IndexWriter]:
         """A writer that commits when the block ends, and takes everything back if it raises."""
         with self.locked():
             with self._explained("written"):
-                if self._folder is not None:
-                    self._folder.sweep()
                 self._latest()
+                if self._folder is not None:
+                    self._folder.sweep(self._format)
                 writer = self._opened().writer(heap, 1)
                 # A killed commit leaves files whose names the next one would take again.
                 writer.garbage_collect_files()
@@ -341,41 +455,52 @@ class TantivyIndex:
     def _explained(self, done: str) -> contextlib.AbstractContextManager[None]:
         return self._folder.explained(done) if self._folder else contextlib.nullcontext()
 
-    def _compiled(self, view: View, query: str, syntax: QuerySyntax) -> Part | None:
+    def _asked(self, query: str, syntax: QuerySyntax) -> Compiled:
+        """The query under the view that `search` has just read, if it was that query."""
+        known = self._view.query
+        view = self._view if known and known[0] == (query, syntax) else self._latest()
+        return self._compiled(view, query, syntax)
+
+    def _compiled(self, view: View, query: str, syntax: QuerySyntax) -> Compiled:
         # `max_score` is asked for the query that `search` has just run.
         asked, known = (query, syntax), view.query
         if known is None or known[0] != asked:
-            compiler = QueryCompiler(self.analyzer, self._layout, view.searcher)
             with self._explained("read"):
-                known = view.query = asked, compiler.compile(query, syntax)
+                known = view.query = asked, view.compiler().compile(query, syntax)
         return known[1]
 
-    def _required(self, text: str) -> Query:
-        with self._explained("read"):
-            return QueryCompiler(self.analyzer, self._layout, self._view.searcher).required(text)
-
-    def _parts(self, searcher: Searcher) -> Iterator[list[DocAddress]]:
+    def _parts(self, view: View) -> Iterator[list[DocAddress]]:
         """Where all records are, in parts of some `_PART`: a million hits at once take 200 MB."""
+        searcher = view.searcher
         most = int(searcher.num_docs)
         if most < 1:
             return
         count = 1 + most // _PART
         bounds = [part * 2**64 // count for part in range(count + 1)]
         for low, high in pairwise(bounds):  # stamps are digests: they spread evenly
-            stamped = Query.range_query(
-                self._layout.schema, STAMP, FieldType.Unsigned, low, high - 1
-            )
-            query = Query.const_score_query(stamped, 0.0)
-            yield [at for _, at in searcher.search(query, most, count=False).hits]
+            yield self._stamped(view, low, high - 1)
+
+    def _stamped(self, view: View, low: int, high: int) -> list[DocAddress]:
+        """Where the records with a stamp from `low` to `high` are."""
+        stamped = Query.range_query(view.layout.schema, STAMP, FieldType.Unsigned, low, high)
+        query = Query.const_score_query(stamped, 0.0)
+        most = view.searcher.num_docs
+        return [at for _, at in view.searcher.search(query, most, count=False).hits]
 
     def _addresses(
-        self, searcher: Searcher, where: Filter | None, limit: int | None = None
+        self, view: View, where: Filter | None, limit: int | None = None
     ) -> list[DocAddress]:
+        searcher = view.searcher
         most = searcher.num_docs if limit is None else min(limit, searcher.num_docs)
         if most < 1:
             return []
-        query = Query.const_score_query(self._filters.compile(where), 0.0)
+        query = Query.const_score_query(view.filters.compile(where), 0.0)
         return [at for _, at in searcher.search(query, most, count=False).hits]
+
+
+def _is_unused(view: View, name: str) -> bool:
+    anything, searcher = view.layout.has_text(view.layout.field(name)), view.searcher
+    return searcher.num_docs > 0 and not searcher.search(anything, 1, count=False).hits
 
 
 def _in_ram(schema: Schema) -> Index:

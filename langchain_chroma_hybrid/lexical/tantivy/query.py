@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from tantivy import Occur, Query, Searcher
@@ -15,6 +16,7 @@ from langchain_chroma_hybrid.core.analysis.query_syntax import (
     Words,
     parse_query,
 )
+from langchain_chroma_hybrid.core.analysis.subwords import PARTS, says_little
 from langchain_chroma_hybrid.lexical.requirement import required_clauses, whole_forms
 from langchain_chroma_hybrid.lexical.scoring import (
     MAX_EXPANSIONS,
@@ -29,7 +31,7 @@ from langchain_chroma_hybrid.lexical.tantivy.hits import count
 from langchain_chroma_hybrid.lexical.tantivy.schema import SURFACE, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, QueryTerm
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
@@ -41,6 +43,21 @@ class Part:
 
     query: Query
     bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a query text became.
+
+    Attributes:
+        query: None when nothing can match.
+        bound: the score that no record can exceed, words counted in that occur nowhere.
+        weights: what each term of the plain words can add to it.
+    """
+
+    query: Query | None
+    bound: float
+    weights: Mapping[str, float]
 
 
 _Build: TypeAlias = "Callable[[str], Iterator[Part]]"
@@ -72,8 +89,8 @@ class QueryCompiler:
         self._searcher = searcher
         self._documents = searcher.doc_freq(TERMS, EVERY)
 
-    def compile(self, text: str, syntax: QuerySyntax) -> Part | None:
-        """The query, or None when nothing can match."""
+    def compile(self, text: str, syntax: QuerySyntax) -> Compiled:
+        """The query of a text."""
         text = text[:MAX_QUERY_CHARS]
         if syntax == "plain":
             return self._assemble(_Draft(words=[text]))
@@ -92,15 +109,18 @@ class QueryCompiler:
         clauses += [(Occur.MustNot, query) for query in draft.excluded]
         return Query.const_score_query(Query.boolean_query(clauses), 0.0)
 
-    def _assemble(self, draft: _Draft) -> Part | None:
-        should = [*draft.should, *self._term_parts(self._analyzer.query(" ".join(draft.words)))]
+    def _assemble(self, draft: _Draft) -> Compiled:
+        """One query of all clauses, and the score that none exceeds."""
+        terms = self._analyzer.query(" ".join(draft.words))
+        found, weights = self._terms(terms)
+        should, unknown = [*draft.should, *found], sum(weights.values())
+        bound = unknown + sum(part.bound for part in (*draft.should, *draft.must))
         if not should and not draft.must:
-            return None
+            return Compiled(None, 0.0, weights)
         clauses = [(Occur.Should, part.query) for part in should]
         clauses += [(Occur.Must, part.query) for part in draft.must]
         clauses += [(Occur.MustNot, query) for query in draft.excluded]
-        bound = sum(part.bound for part in (*should, *draft.must))
-        return Part(Query.boolean_query(clauses), bound)
+        return Compiled(Query.boolean_query(clauses), bound, weights)
 
     def _add(self, draft: _Draft, clause: Clause) -> None:
         """Put a clause into the draft; words behind `+` rank as all others, and must occur."""
@@ -127,21 +147,38 @@ class QueryCompiler:
             case Fuzzy(text, distance):
                 yield from self._by_form(text, lambda form: self._fuzzy(form, distance))
 
-    def _term_parts(self, terms: list[QueryTerm]) -> list[Part]:
-        """One part per term and field that has it, of the rarest terms."""
-        found: list[tuple[int, list[Part]]] = []
+    def _terms(self, terms: Sequence[QueryTerm]) -> tuple[list[Part], dict[str, float]]:
+        """Parts for each term and field that has it, of the rarest terms; and what each can add.
+
+        A term that occurs nowhere weighs what the rarest one would.
+        """
+        fields = self._layout.fields
+        found: list[tuple[int, str, list[Part]]] = []
+        weights: dict[str, float] = {}
         for term in terms:
-            frequencies = {name: self._frequency(name, term.text) for name in self._layout.fields}
+            frequencies = {name: self._frequency(name, term.text) for name in fields}
             parts = [
-                self._term(name, term.text, frequency, boost=term.boost * self._layout.fields[name])
+                self._term(name, term.text, frequency, boost=term.boost * fields[name])
                 for name, frequency in frequencies.items()
                 if frequency
             ]
             if parts:
-                found.append((sum(frequencies.values()), parts))
+                found.append((sum(frequencies.values()), term.text, parts))
+            elif len(weights) < MAX_TERMS:
+                boost = term.boost * max(fields.values())
+                weights[term.text] = boost * ceiling(0, self._documents)
+            if term.parts and all(map(says_little, term.parts)):
+                found += self._apart(term.parts)
         if len(found) > MAX_TERMS:
-            found = sorted(found, key=lambda entry: entry[0])[:MAX_TERMS]
-        return [part for _, parts in found for part in parts]
+            found = sorted(found, key=itemgetter(0))[:MAX_TERMS]
+        for _, text, parts in found:
+            weights[text] = sum(part.bound for part in parts)
+        return [part for *_, parts in found for part in parts], weights
+
+    def _apart(self, parts: Sequence[str]) -> Iterator[tuple[int, str, list[Part]]]:
+        """An identifier whose parts find nothing alone, as these parts one after the other."""
+        if len(parts) > 1 and self.occurs((), parts, None):
+            yield 1, " ".join(parts), [_boosted(self._adjacent(parts), PARTS)]
 
     def _term(self, name: str, term: str, frequency: int, *, boost: float) -> Part:
         option = "basic" if name == SURFACE else "freq"
@@ -151,8 +188,11 @@ class QueryCompiler:
     def _phrase(self, text: str) -> Iterator[Part]:
         """A part that matches where `text` stands in a field; none if it holds no word."""
         terms = self._analyzer.phrase(text)[:MAX_PHRASE_TERMS]
-        if not terms:
-            return
+        if terms:
+            yield self._adjacent(terms)
+
+    def _adjacent(self, terms: Sequence[str]) -> Part:
+        """Matches where the terms follow each other in a field."""
         parts: list[Part] = []
         for name, boost in self._layout.fields.items():
             frequencies = [self._frequency(name, term) for term in terms]
@@ -163,7 +203,26 @@ class QueryCompiler:
                 query = Query.phrase_query(self._schema, name, list(terms))
                 part = _boosted(Part(query, bound), boost)
             parts.append(part)
-        yield _any(parts)
+        return _any(parts)
+
+    def occurs(self, terms: Iterable[str], phrase: Sequence[str], where: Query | None) -> bool:
+        """Whether a record that `where` lets pass has one of the terms, or the phrase."""
+        known = [
+            Query.term_query(self._schema, name, term, "basic")
+            for name in self._layout.fields
+            for term in terms
+            if self._frequency(name, term)
+        ]
+        if known and where is None:
+            return True
+        if phrase and all(any(self._frequency(n, t) for n in self._layout.fields) for t in phrase):
+            known.append(self._adjacent(phrase[:MAX_PHRASE_TERMS]).query)
+        if not known:
+            return False
+        found = Query.boolean_query([(Occur.Should, query) for query in known])
+        if where is not None:
+            found = Query.boolean_query([(Occur.Must, found), (Occur.Must, where)])
+        return count(self._searcher, found) > 0
 
     def _by_form(self, text: str, build: _Build) -> Iterator[Part]:
         forms = whole_forms(self._analyzer, text)

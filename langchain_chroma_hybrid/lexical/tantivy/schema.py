@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from tantivy import Document, Schema, SchemaBuilder
+from tantivy import Document, Query, Schema, SchemaBuilder
 
 from langchain_chroma_hybrid.lexical.requirement import unstemmed
 from langchain_chroma_hybrid.lexical.tantivy.filters import (
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.values import Record
 
 _REMEMBERED, _SHORT = 1 << 16, 64
-LONG_ID, STAMP, SURFACE = "long_id", "stamp", "surface"
+LONG_ID, STAMP, SURFACE, HAS_TEXT = "long_id", "stamp", "surface", "has_text"
 
 
 class _Chunk(NamedTuple):
@@ -40,14 +40,20 @@ class Layout:
     """The fields of an index and how records are written into them. Immutable.
 
     Beside one field of terms per lexical field there is `surface`: the words that a stemmer
-    changed, folded but unstemmed, which prefixes and fuzzy words are compared with.
+    changed, folded but unstemmed, which prefixes and fuzzy words are compared with, and from
+    format 2 on `has_text`: which of the fields have any term.
 
     Attributes:
+        analyzer: by which texts and queries become terms.
         fields: boost of each tantivy field.
     """
 
-    def __init__(self, analyzer: Analyzer, lexical_fields: Mapping[str, float]) -> None:
-        self._analyzer = analyzer
+    def __init__(
+        self, analyzer: Analyzer, lexical_fields: Mapping[str, float], *, flags: bool = True
+    ) -> None:
+        """`flags`: there is `has_text`."""
+        self.analyzer = analyzer
+        self._flags = flags
         self.unstemmed = unstemmed(analyzer)
         self._chunks: dict[str, _Chunk] = {}
         self._names = {f"f{n}": name for n, name in enumerate(sorted(lexical_fields))}
@@ -71,25 +77,38 @@ class Layout:
         if columns := numbers(record.metadata):
             document.add_json(NUMBERS, columns)
         for field, name in self._names.items():
-            for text in field_texts(record, name):
-                self._add_text(document, field, text)
+            found = [self._add_text(document, field, text) for text in field_texts(record, name)]
+            if self._flags and any(found):
+                document.add_text(HAS_TEXT, field)
         return document
 
-    def _add_text(self, document: Document, field: str, text: str) -> None:
-        """Add the terms of a text, extras last, and apart the words that the stemmer changed."""
-        if self.unstemmed is self._analyzer:
-            document.add_text(field, " ".join(self._analyzer.document(text)))
-            return
+    def has_text(self, field: str) -> Query:
+        """Records with a term in a tantivy field; without the flag a look at all of its terms."""
+        if self._flags:
+            return Query.term_query(self.schema, HAS_TEXT, field, "basic")
+        return Query.regex_query(self.schema, field, ".+")
+
+    def _add_text(self, document: Document, field: str, text: str) -> bool:
+        """Add the terms of a text, extras last, and apart the words that the stemmer changed.
+
+        Whether there are any.
+        """
+        if self.unstemmed is self.analyzer:
+            terms = " ".join(self.analyzer.document(text))
+            document.add_text(field, terms)
+            return bool(terms)
         known = self._chunks.get
-        chunks = [known(c) or self._analyzed(c) for c in self._analyzer.chunks(text)]
+        chunks = [known(c) or self._analyzed(c) for c in self.analyzer.chunks(text)]
         # Columns and C functions: this runs for every word of every record.
         main, extras, changed = zip(*chunks, strict=True) if chunks else ((), (), ())
-        document.add_text(field, " ".join([*main, *filter(None, extras)]))
+        terms = " ".join([*main, *filter(None, extras)])
+        document.add_text(field, terms)
         document.add_text(SURFACE, " ".join(filter(None, set(changed))))
+        return bool(terms.strip())
 
     def _analyzed(self, chunk: str) -> _Chunk:
         """Terms of one chunk, and its words that the stemmer changed; remembered if it is short."""
-        main, extras = self._analyzer.terms(chunk)
+        main, extras = self.analyzer.terms(chunk)
         unchanged = {*main, *extras}
         changed = [word for word in self._surface(chunk) if word not in unchanged]
         found = _Chunk(" ".join(main), " ".join(extras), " ".join(changed))
@@ -117,6 +136,8 @@ class Layout:
         for field in self.fields:
             builder.add_text_field(field, tokenizer_name="whitespace")
         builder.add_text_field(SURFACE, tokenizer_name="whitespace", index_option="basic")
+        if self._flags:
+            builder.add_text_field(HAS_TEXT, tokenizer_name="raw", index_option="basic")
         return builder.build()
 
 

@@ -6,14 +6,20 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tantivy import Occur, Query
+
 from langchain_chroma_hybrid.core.filters import AllOf, Among, Filter, Ids, all_of, leaves
+from langchain_chroma_hybrid.lexical.tantivy.filters import FilterCompiler
+from langchain_chroma_hybrid.lexical.tantivy.hits import count
+from langchain_chroma_hybrid.lexical.tantivy.query import QueryCompiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tantivy import Searcher
+    from tantivy import Index
 
-    from langchain_chroma_hybrid.lexical.tantivy.query import Part
+    from langchain_chroma_hybrid.lexical.tantivy.query import Compiled
+    from langchain_chroma_hybrid.lexical.tantivy.schema import Layout
 
 # Ids that a view remembers, those in filters too: some 10 MB.
 _MOST_IDS = 100_000
@@ -30,16 +36,35 @@ class View:
 
     Attributes:
         searcher: sees one commit, whatever comes after.
+        layout: what records look like in it.
+        filters: compiles filters for it.
         query: the last query that was compiled, as text and syntax, and what came of it.
         unused: lexical fields in which there is nothing, once somebody has looked.
     """
 
-    def __init__(self, searcher: Searcher) -> None:
-        self.searcher = searcher
-        self.query: tuple[tuple[str, str], Part | None] | None = None
+    def __init__(self, index: Index, layout: Layout) -> None:
+        """`index` has been reloaded."""
+        self.searcher = index.searcher()
+        self.layout = layout
+        self.filters = FilterCompiler(index, layout.schema, self._required)
+        self.query: tuple[tuple[str, str], Compiled] | None = None
         self.unused: tuple[str, ...] | None = None
+        self._textless: int | None = None
         self._lock = threading.Lock()
         self._forget()
+
+    @property
+    def textless(self) -> int:
+        """How many records have no term in any of the searched fields."""
+        if self._textless is None:
+            fields = [(Occur.Should, self.layout.has_text(field)) for field in self.layout.fields]
+            known = count(self.searcher, Query.boolean_query(fields))
+            self._textless = int(self.searcher.num_docs) - known
+        return self._textless
+
+    def compiler(self) -> QueryCompiler:
+        """Compiles query texts for it."""
+        return QueryCompiler(self.layout.analyzer, self.layout, self.searcher)
 
     def count(self, where: Filter, find: Callable[[], int]) -> int:
         """`find()`, or what it gave before for this filter."""
@@ -65,6 +90,9 @@ class View:
                 self._make_room(_weight(rest) + len(known))
                 self._ids[rest] = known
         return list(known if candidates is None else known & candidates)
+
+    def _required(self, text: str) -> Query:
+        return self.compiler().required(text)
 
     def _pays(self, where: Filter) -> bool:
         """Whether to find all ids that pass: not for a filter that is rare, or passes many."""
