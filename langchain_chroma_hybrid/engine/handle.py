@@ -68,6 +68,11 @@ class CollectionHandle:
         """A handle for whoever has a collection object alone: by the connection that it has."""
         return cls(CollectionClient(collection), collection, config, embeddings, follow)
 
+    @property
+    def config(self) -> LexicalConfig:
+        """How the lexical half is built."""
+        return self._config
+
     def serves(self, client: ClientAPI, config: LexicalConfig | None) -> bool:
         """Whether this handle may be used with that client and configuration (None: any).
 

@@ -15,6 +15,8 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    Configuration = Callable[[], Mapping[str, Any]]
+
 
 class _ForLangChain(Embeddings):
     """What `from_llama` returns."""
@@ -122,30 +124,56 @@ class NoEmbeddings(Embeddings):
         raise InvalidArgumentError.of("embed_model", None, expected)
 
 
-def model_of(given: BaseEmbedding | Embeddings | None) -> Embeddings:
-    """What a store was given to embed with, for the engine.
+class _DefaultEmbeddings(Embeddings):
+    """`Settings.embed_model` if that is set, else what the collection remembers, as they are now.
+
+    What it remembers counts for reading alone: Chroma notes a function of its own in every
+    collection that is made without one, and LlamaIndex fills it by another model.
+    """
+
+    def __init__(self, configuration: Configuration | None) -> None:
+        self._configuration = configuration
+
+    def embed_query(self, text: str) -> list[float]:
+        return self._model().embed_query(text)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return self._model().embed_documents(texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        return await self._model().aembed_query(text)
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        return await self._model().aembed_documents(texts)
+
+    def _model(self) -> Embeddings:
+        # The public property would load LlamaIndex' default, a paid service, where nothing is set.
+        chosen = Settings._embed_model  # noqa: SLF001
+        if chosen is not None:
+            return from_llama(chosen)
+        configuration = {} if self._configuration is None else self._configuration()
+        if self._configuration is None or not configuration.get("embedding_function"):
+            return NoEmbeddings()
+        return StoredEmbeddings(self._configuration)
+
+
+def model_of(
+    given: BaseEmbedding | Embeddings | None, configuration: Configuration | None = None
+) -> Embeddings:
+    """What was given to embed with, for the engine, or what takes its place.
+
+    Args:
+        given: the argument `embed_model`.
+        configuration: gives the collection's `configuration_json`, where that may decide.
 
     Raises:
         InvalidArgumentError: it is no model of either kind.
     """
     if given is None:
-        return NoEmbeddings()
+        return _DefaultEmbeddings(configuration)
     if isinstance(given, Embeddings):
         return given
     if isinstance(given, BaseEmbedding):
         return from_llama(given)
     expected = "a LlamaIndex BaseEmbedding, LangChain Embeddings or None"
     raise InvalidArgumentError.of("embed_model", given, expected)
-
-
-def model_for(
-    given: BaseEmbedding | Embeddings | None, configuration: Callable[[], Mapping[str, Any]]
-) -> Embeddings:
-    """For queries: what was given, else `Settings.embed_model` if set, else what is remembered.
-
-    Raises:
-        InvalidArgumentError: it is no model of either kind.
-    """
-    # The public property would load LlamaIndex' default, a paid service, where nothing is set.
-    chosen = given if given is not None else Settings._embed_model  # noqa: SLF001
-    return StoredEmbeddings(configuration) if chosen is None else model_of(chosen)

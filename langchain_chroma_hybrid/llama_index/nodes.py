@@ -14,7 +14,11 @@ from llama_index.core.schema import (
     RelatedNodeInfo,
     TextNode,
 )
-from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
+from llama_index.core.vector_stores.utils import (
+    legacy_metadata_dict_to_node,
+    metadata_dict_to_node,
+    node_to_metadata_dict,
+)
 
 from langchain_chroma_hybrid.core.explanation import EXPLAIN_KEY, explanation_of
 from langchain_chroma_hybrid.core.values import OWN_KEYS
@@ -113,7 +117,7 @@ class NodeReader:
         """
         content = record.metadata.get(CONTENT)
         if content is None:
-            return _plain(record)
+            return _early(record) or _plain(record)
         try:
             if not (isinstance(content, str) and '"id_"' in content):
                 raise ValueError(content)  # LlamaIndex would make an empty node of it
@@ -146,6 +150,24 @@ class NodeReader:
 def relevance(hit: Hit) -> float:
     """The score of a result, 0..1: of a request that asks for the relevance."""
     return hit.relevance or 0.0
+
+
+def _early(record: Record) -> TextNode | None:
+    """A node as LlamaIndex wrote it before it wrote whole nodes; None if it is none."""
+    if not isinstance(record.metadata.get("relationships"), str):
+        return None
+    try:
+        metadata, info, relationships = legacy_metadata_dict_to_node(dict(record.metadata))
+        return TextNode(
+            id_=record.id,
+            text=record.text or "",
+            metadata=metadata,
+            start_char_idx=info.get("start"),
+            end_char_idx=info.get("end"),
+            relationships=relationships,
+        )
+    except Exception:  # noqa: BLE001  # metadata of that name
+        return None
 
 
 def _plain(record: Record) -> TextNode:

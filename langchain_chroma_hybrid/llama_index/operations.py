@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
+from langchain_chroma_hybrid.core.validate import reject_unknown
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids
 from langchain_chroma_hybrid.engine.sync.policy import check_progress
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
+
+_SELECTION = ("node_ids", "filters")
 
 
 class StoreOperations(BasePydanticVectorStore):
@@ -72,16 +75,21 @@ class StoreOperations(BasePydanticVectorStore):
         return found.answer(result, self._reader)
 
     def get_nodes(
-        self, node_ids: list[str] | None = None, filters: Filters = None, **_: Any
+        self, node_ids: list[str] | None = None, filters: Filters = None, **kwargs: Any
     ) -> list[BaseNode]:
-        """The nodes of these ids, in that order, or all, that pass the filters."""
+        """The nodes of these ids, in that order, or all, that pass the filters.
+
+        Raises:
+            UnknownArgumentError: a keyword that nothing would read.
+        """
+        reject_unknown("get_nodes", kwargs, _SELECTION)
         return [self._reader.node(record) for record in self._records(node_ids, filters)]
 
     async def aget_nodes(
-        self, node_ids: list[str] | None = None, filters: Filters = None, **_: Any
+        self, node_ids: list[str] | None = None, filters: Filters = None, **kwargs: Any
     ) -> list[BaseNode]:
         """`get_nodes` without blocking the event loop."""
-        return await asyncio.to_thread(self.get_nodes, node_ids, filters)
+        return await asyncio.to_thread(self.get_nodes, node_ids, filters, **kwargs)
 
     # Writing
 
@@ -123,18 +131,24 @@ class StoreOperations(BasePydanticVectorStore):
         await asyncio.to_thread(self.delete, ref_doc_id)
 
     def delete_nodes(
-        self, node_ids: list[str] | None = None, filters: Filters = None, **_: Any
+        self, node_ids: list[str] | None = None, filters: Filters = None, **kwargs: Any
     ) -> None:
-        """Remove the nodes that are among these ids and pass the filters; one of them is needed."""
+        """Remove the nodes that are among these ids and pass the filters; one of them is needed.
+
+        Raises:
+            UnknownArgumentError: a keyword that nothing would read.
+            InvalidArgumentError: neither ids nor filters.
+        """
+        reject_unknown("delete_nodes", kwargs, _SELECTION)
         if node_ids is None and read(filters) is None:
             raise InvalidArgumentError.of("node_ids", None, "ids or filters; `clear` removes all")
         self._delete(node_ids, filters)
 
     async def adelete_nodes(
-        self, node_ids: list[str] | None = None, filters: Filters = None, **_: Any
+        self, node_ids: list[str] | None = None, filters: Filters = None, **kwargs: Any
     ) -> None:
         """`delete_nodes` without blocking the event loop."""
-        await asyncio.to_thread(self.delete_nodes, node_ids, filters)
+        await asyncio.to_thread(self.delete_nodes, node_ids, filters, **kwargs)
 
     def clear(self, **_: Any) -> None:
         """Remove all nodes; the collection stays."""

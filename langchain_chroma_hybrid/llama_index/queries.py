@@ -17,6 +17,7 @@ from llama_index.core.vector_stores.types import (
 from langchain_chroma_hybrid.core.filters import NOTHING, Filter, Ids, all_of, condition
 from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, number, positive, reject_unknown
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
+from langchain_chroma_hybrid.engine.chroma.rows import listed
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.llama_index.filters import read
 from langchain_chroma_hybrid.llama_index.nodes import DOCUMENT_ID, NodeReader, relevance
@@ -99,7 +100,7 @@ def asked(query: VectorStoreQuery, defaults: SearchRequest, options: Mapping[str
     )
     if mode in _BY_VECTOR:
         return _by_vector(query, request, options, mmr=mmr)
-    return _by_words(query, request, mode)
+    return _by_words(query, request, mode, options)
 
 
 def _mode(given: Any) -> VectorStoreQueryMode:
@@ -119,10 +120,18 @@ def _restriction(query: VectorStoreQuery) -> Filter | None:
     """Filters, nodes and documents that the query is limited to; no document admits nothing."""
     parts = [read(query.filters)]
     if query.node_ids:  # an index hands an empty list over where it limits nothing
-        parts.append(Ids(frozenset(query.node_ids)))
+        parts.append(Ids(frozenset(_names("node_ids", query.node_ids))))
     if query.doc_ids is not None:
-        parts.append(condition(DOCUMENT_ID, "in", list(query.doc_ids)))
+        parts.append(condition(DOCUMENT_ID, "in", _names("doc_ids", query.doc_ids)))
     return NOTHING if NOTHING in parts else all_of(*parts)
+
+
+def _names(name: str, given: Any) -> list[str]:
+    several = listed(name, given, "several strings")
+    for i, each in enumerate(several):
+        if not isinstance(each, str):
+            raise InvalidArgumentError.of(f"{name}[{i}]", each, "a string")
+    return several
 
 
 def _by_vector(
@@ -161,7 +170,10 @@ def _mmr(query: VectorStoreQuery, options: Mapping[str, Any], k: int) -> tuple[f
 
 
 def _by_words(
-    query: VectorStoreQuery, request: SearchRequest, mode: VectorStoreQueryMode
+    query: VectorStoreQuery,
+    request: SearchRequest,
+    mode: VectorStoreQueryMode,
+    options: Mapping[str, Any],
 ) -> Asked:
     """With words; `alpha` is the vectors' share, the top-k's are counts."""
     if query.query_str is None:
@@ -172,6 +184,9 @@ def _by_words(
             positive(name, getattr(query, name))
     if query.alpha is not None:
         number("alpha", query.alpha, 0.0, 1.0)
+        if "weights" in options:
+            expected = "to be left out beside `alpha`, which says the same"
+            raise InvalidArgumentError.of("weights", options["weights"], expected)
     request = replace(request, with_relevance=True)
     k = query.similarity_top_k
     if request.mode == "lexical":

@@ -16,9 +16,10 @@ from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, positive,
 from langchain_chroma_hybrid.engine.chroma.clients import check_collection
 from langchain_chroma_hybrid.engine.config import lexical_config
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
-from langchain_chroma_hybrid.llama_index.embeddings import model_for
+from langchain_chroma_hybrid.llama_index.embeddings import model_of
 from langchain_chroma_hybrid.llama_index.filters import Filters, read
 from langchain_chroma_hybrid.llama_index.nodes import NodeReader, relevance
+from langchain_chroma_hybrid.llama_index.operations import StoreOperations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,13 +98,14 @@ class ChromaHybridRetriever(BaseRetriever):
             on_leg_error: `raise`, or `degrade` to the legs that answered.
             explain: put each leg's view into the nodes' metadata, under
                 `chroma_hybrid_explanation`, for no prompt and no embedding.
-            embed_model: embeds the query. None means `Settings.embed_model` if that was set, else
-                what the collection remembers.
+            embed_model: embeds the query. None means a hybrid store's own, else
+                `Settings.embed_model` if that was set, else what the collection remembers.
             callback_manager: as for every LlamaIndex retriever.
             object_map: as for every LlamaIndex retriever.
             objects: as for every LlamaIndex retriever.
             verbose: as for every LlamaIndex retriever.
-            **settings: of the lexical index, as for `ChromaHybridVectorStore`.
+            **settings: of the lexical index, as for `ChromaHybridVectorStore`; none means those of
+                a hybrid store.
 
         Raises:
             InvalidArgumentError, FilterError: a value that cannot be used.
@@ -133,8 +135,13 @@ class ChromaHybridRetriever(BaseRetriever):
         positive("similarity_top_k", similarity_top_k)
         check(self._request)
         parse(None, where_document)
-        model = model_for(embed_model, lambda: found.configuration_json)
-        self._handle = CollectionHandle.over(found, lexical_config(**settings), model)
+        own = collection._handle if isinstance(collection, StoreOperations) else None  # noqa: SLF001
+        model = model_of(embed_model, lambda: found.configuration_json)
+        config = lexical_config(**settings)
+        if own is not None:
+            model = own.embeddings if embed_model is None else model
+            config = config if settings else own.config
+        self._handle = CollectionHandle.over(found, config, model)
         self._reader = NodeReader()
         super().__init__(callback_manager, object_map, objects, verbose)
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.search import OnLegError
     from langchain_chroma_hybrid.engine.config import LexicalSettings
 
+_CONSTANT = ("stores_text", "is_embedding_query")
+
 
 class ChromaHybridVectorStore(StoreOperations):
     """A drop-in for LlamaIndex' `ChromaVectorStore` that also searches words.
@@ -56,7 +58,6 @@ class ChromaHybridVectorStore(StoreOperations):
     persist_dir: str | None = None
     collection_kwargs: dict[str, Any] = Field(default_factory=dict)
 
-
     def __init__(
         self,
         chroma_collection: chromadb.Collection | None = None,
@@ -68,6 +69,7 @@ class ChromaHybridVectorStore(StoreOperations):
         persist_dir: str | None = None,
         collection_kwargs: dict[str, Any] | None = None,
         *,
+        flat_metadata: bool = True,
         embed_model: BaseEmbedding | Embeddings | None = None,
         weights: Mapping[str, float] | Sequence[float] | None = None,
         fusion: str = DEFAULT_FUSION,
@@ -88,7 +90,10 @@ class ChromaHybridVectorStore(StoreOperations):
             headers: of each request.
             persist_dir: a folder, in place of a server.
             collection_kwargs: for Chroma's `get_or_create_collection`.
-            embed_model: embeds nodes and queries that come without a vector.
+            flat_metadata: refuse lists as values of metadata, as `ChromaVectorStore` does.
+            embed_model: embeds nodes and queries that come without a vector, and samples of the
+                records, which HYBRID's relevance is held against. None means
+                `Settings.embed_model` if that was set.
             weights: of HYBRID without `alpha`, as for `HybridChroma`. A query may change this and
                 the next ones by keywords (`vector_store_kwargs` of an index).
             fusion: as for `HybridChroma`.
@@ -111,7 +116,7 @@ class ChromaHybridVectorStore(StoreOperations):
             "persist_dir": persist_dir,
         }
         named: dict[str, Any] = {"collection_name": collection_name, "collection_kwargs": options}
-        super().__init__(**named, **place)
+        super().__init__(**named, **place, flat_metadata=flat_metadata)
         self._defaults = SearchRequest(
             "",
             weights=weights,
@@ -154,6 +159,29 @@ class ChromaHybridVectorStore(StoreOperations):
     def class_name(cls) -> str:
         """The name that LlamaIndex stores."""
         return "ChromaHybridVectorStore"
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
+        """The store that `to_dict` told of, opened by its place.
+
+        Args:
+            data: what `to_dict` gave. It has no headers, no model and no settings of searches.
+            **kwargs: those, or a `chroma_collection`, as for the constructor.
+
+        Raises:
+            InvalidArgumentError: the store was made of a collection object, and none is given.
+        """
+        known = {key: value for key, value in data.items() if key not in _CONSTANT}
+        return super().from_dict(known, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Refuse to be pickled: half of it would be lost without a word.
+
+        Raises:
+            TypeError: always.
+        """
+        message = "a ChromaHybridVectorStore is not pickled: open it by `from_params` over there"
+        raise TypeError(message)
 
 
 def _follower(store: ChromaHybridVectorStore) -> Callable[[chromadb.Collection], None]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import copy
 import json
 import math
+import pickle
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import chromadb
 import pytest
 
 pytest.importorskip("llama_index.core")
+from llama_index.core import Settings
 from llama_index.core.schema import (
     ImageNode,
     IndexNode,
@@ -29,9 +33,9 @@ from llama_index.core.vector_stores.types import (
 )
 from llama_index.vector_stores.chroma import ChromaVectorStore
 
-from langchain_chroma_hybrid import ChromaHybridRetriever as ForLangChain
-from langchain_chroma_hybrid import HybridChroma
+from langchain_chroma_hybrid import llama_index
 from langchain_chroma_hybrid.errors import (
+    AnalyzerMismatchError,
     EmbeddingError,
     FilterError,
     InvalidArgumentError,
@@ -55,7 +59,6 @@ if TYPE_CHECKING:
 
 WORDS = WordEmbeddings()
 MODEL = to_llama(WORDS)
-SCORE = "chroma_hybrid_score"
 EXPLANATION = "chroma_hybrid_explanation"
 
 
@@ -104,51 +107,11 @@ class TestSuite(LlamaStoreSuite):
         return ChromaHybridVectorStore(collection)
 
 
-# Both faces
+# Queries
 
 
 MODES = {"default": "vector", "text_search": "lexical", "sparse": "lexical", "hybrid": "hybrid",
          "semantic_hybrid": "two_step"}  # fmt: skip
-FUSIONS = ("adaptive", "rrf", "min_max", "three_sigma", "theoretical_min_max")
-WAYS = [(mode, "rrf") for mode in MODES] + [("hybrid", fusion) for fusion in FUSIONS]
-QUERIES = ["the pump R123-78", "red maple", "nothing of that kind", " "]
-
-
-@pytest.mark.parametrize(("mode", "fusion"), dict.fromkeys(WAYS))
-def test_both_faces_give_the_same(
-    store: ChromaHybridVectorStore, mode: str, fusion: str
-) -> None:
-    chroma = HybridChroma(store.client.name, WORDS, client=chromadb.EphemeralClient())
-    retriever = ForLangChain(
-        vectorstore=chroma, k=5, mode=MODES[mode], fusion=fusion, score_key=SCORE
-    )
-    for query, where in itertools.product(QUERIES, [None, {"tenant": "a"}, {"year": 2022}]):
-        filters = None if where is None else only(*next(iter(where.items())))
-        theirs = retriever.invoke(query, filter=where)
-        scores = [document.metadata[SCORE] for document in theirs]
-        ours = store.query(asked(mode, query, filters=filters), fusion=fusion)
-        assert ours.ids == [document.id for document in theirs]
-        if mode != "default":
-            assert ours.similarities == pytest.approx(scores)
-        own = ChromaHybridRetriever(
-            store, similarity_top_k=5, mode=MODES[mode], fusion=fusion, filters=filters,
-            embed_model=WORDS,
-        )  # fmt: skip
-        found = own.retrieve(query)
-        assert [node.node_id for node in found] == ours.ids
-        assert [node.score for node in found] == pytest.approx(scores)
-
-
-@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
-def test_alpha_is_the_share_of_the_vectors(store: ChromaHybridVectorStore, alpha: float) -> None:
-    request = store.query(asked(alpha=alpha))
-    explained = ForLangChain(
-        vectorstore=HybridChroma(store.client.name, WORDS, client=chromadb.EphemeralClient()),
-        weights=(1 - alpha, alpha),
-    ).search("the pump R123-78", k=5)
-    assert request.ids == [hit.id for hit in explained.hits]
-    if alpha == 0.0:
-        assert request.ids == store.query(asked("sparse")).ids
 
 
 def test_the_top_ks_are_what_they_say(store: ChromaHybridVectorStore) -> None:
@@ -262,7 +225,64 @@ def test_a_damaged_node_is_rebuilt_with_one_warning(
     assert len([r for r in caplog.records if r.name.startswith("langchain_chroma_hybrid")]) == 1
 
 
+def test_what_llama_index_wrote_before_it_wrote_whole_nodes(collection: Collection) -> None:
+    info = {"node_info": json.dumps({"start": 1, "end": 5}), "ref_doc_id": "d", "x": 1}
+    collection.add(
+        ids=["early", "friend"],
+        embeddings=[WORDS.embed_query("x")] * 2,
+        documents=["an early text", "a text"],
+        metadatas=[{**info, "relationships": json.dumps({"1": "d"})}, {"relationships": "none"}],
+    )
+    early, friend = ChromaHybridVectorStore(collection).get_nodes(["early", "friend"])
+    (theirs,) = ChromaVectorStore(chroma_collection=collection).get_nodes(["early"])
+    assert early == theirs
+    assert early.ref_doc_id == "d"
+    assert friend.metadata == {"relationships": "none"}
+
+
 # Opening
+
+
+def test_a_store_comes_back_from_what_it_says_of_itself(tmp_path: Path) -> None:
+    store = ChromaHybridVectorStore.from_params(
+        "docs", persist_dir=str(tmp_path), flat_metadata=False
+    )
+    node = TextNode(id_="n", text="a zebra", metadata={"tags": ["x", "y"]}, embedding=[1.0, 0.0])
+    store.add([node])
+    for again in (
+        ChromaHybridVectorStore.from_dict(store.to_dict()),
+        ChromaHybridVectorStore.from_json(store.to_json(), weights=(1, 0)),
+    ):
+        assert again.query(asked("sparse", "zebra")).ids == ["n"]
+        assert again.get_nodes(filters=only("tags", "x", "contains"))[0].metadata == node.metadata
+        again.add([node])
+        again.close()
+    assert copy.copy(store).get_nodes(["n"])
+    with pytest.raises(TypeError, match="from_params"):
+        pickle.dumps(store)
+    store.close()
+    of_object = ChromaHybridVectorStore(store.client).to_dict()
+    with pytest.raises(InvalidArgumentError, match="collection_name"):
+        ChromaHybridVectorStore.from_dict(of_object)
+    again = ChromaHybridVectorStore.from_dict(of_object, chroma_collection=store.client)
+    assert again.get_nodes(["n"])
+    again.close()
+
+
+@pytest.mark.parametrize("name", llama_index.__all__)
+def test_without_llama_index_the_extra_is_named(name: str) -> None:
+    code = f"""
+import sys
+sys.modules["llama_index.core"] = None
+from langchain_chroma_hybrid.errors import MissingDependencyError
+try:
+    from langchain_chroma_hybrid.llama_index import {name}
+except MissingDependencyError as error:
+    assert "langchain-chroma-hybrid[llama-index]" in str(error), error
+else:
+    raise AssertionError
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_constructors_of_chroma_vector_store(collection: Collection, tmp_path: Path) -> None:
@@ -319,6 +339,84 @@ def test_6000_nodes_at_once(collection: Collection) -> None:
     assert store.query(asked("sparse", "pump")).ids == []
 
 
+ODD = ["a b", "ä/ö", "'quote\"", "日本", "x" * 300, "$and", "../up", "\t", "A", "a", "\U0001f600"]
+
+
+def test_ids_of_every_kind(collection: Collection) -> None:
+    store = ChromaHybridVectorStore(collection, embed_model=MODEL)
+    store.add([TextNode(id_=id_, text=f"pump {i}") for i, id_ in enumerate(ODD)])
+    assert [node.node_id for node in store.get_nodes(ODD[::-1])] == ODD[::-1]
+    for mode in (*MODES, "mmr"):
+        among = asked(mode, "pump", node_ids=ODD[3:7], similarity_top_k=20)
+        assert set(store.query(among).ids or ()) == set(ODD[3:7])
+        everything = store.query(asked(mode, "pump", similarity_top_k=10_000))
+        assert set(everything.ids or ()) == set(ODD)
+    store.delete_nodes([*ODD[:4], "gone"])
+    assert set(store.query(asked("sparse", "pump", similarity_top_k=20)).ids or ()) == set(ODD[4:])
+    assert store.verify().ok
+
+
+@pytest.fixture(params=["memory", "disk"])
+def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ChromaHybridVectorStore]:
+    """The same in both kinds of client."""
+    on_disk = request.param == "disk"
+    client = chromadb.PersistentClient(tmp_path) if on_disk else chromadb.EphemeralClient()
+    made = client.create_collection(helpers.fresh_name(), configuration=helpers.COSINE)
+    store = ChromaHybridVectorStore(made, embed_model=MODEL)
+    store.add(nodes())
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_writes_reach_both_halves(anywhere: ChromaHybridVectorStore, way: str) -> None:
+    async def call(name: str, *args: Any) -> Any:
+        if way == "sync":
+            return await asyncio.to_thread(getattr(anywhere, name), *args)
+        return await getattr(anywhere, {"add": "async_add"}.get(name, f"a{name}"))(*args)
+
+    def found(text: str) -> set[str]:
+        assert anywhere.verify().ok
+        return set(anywhere.query(asked("sparse", text, similarity_top_k=50)).ids or ())
+
+    zebra = TextNode(id_="new", text="zebra stripes")
+    zebra.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id="zoo")
+    assert await call("add", [zebra]) == ["new"]
+    assert found("zebra") == {"new"}
+    await call("add", [TextNode(id_="new", text="heron")])
+    assert (found("zebra"), found("heron")) == (set(), {"new"})
+    await call("add", [zebra])
+    await call("delete", "zoo")
+    await call("delete", "no such document")
+    assert found("zebra heron") == set()
+    await call("add", [zebra])
+    await call("delete_nodes", ["new", "unknown"])
+    await call("delete_nodes", [])
+    await call("delete_nodes", None, only("tenant", "b"))
+    await call("delete_nodes", ["river", "cat"], only("tenant", "a", "text_match"))
+    assert found("zebra valve river cat") == {"river", "bank"}
+    assert [n.node_id for n in await call("get_nodes", ["river", "gone", "pump"])] == [
+        "river", "pump",
+    ]  # fmt: skip
+    await call("clear")
+    assert (await call("get_nodes"), found("pump"), anywhere.client.count()) == ([], set(), 0)
+    await call("add", nodes())
+    assert found("blocked") == {"pump"}
+
+
+def test_ids_limit_a_query_where_there_is_no_index_yet(collection: Collection) -> None:
+    ChromaVectorStore(chroma_collection=collection).add(nodes())
+    store = ChromaHybridVectorStore(collection, embed_model=MODEL, backfill="manual")
+    among, words = ["pump", "cat", "gone"], only("tenant", "a", "text_match")
+    for fields in ({"node_ids": among}, {"node_ids": [*among, "river"], "filters": words}):
+        found = store.query(asked("default", "pump red river", **fields))
+        assert set(found.ids or ()) == {"pump", "cat"}
+        listed = store.query(VectorStoreQuery(similarity_top_k=9, **fields))
+        assert set(listed.ids or ()) == {"pump", "cat"}
+    found = store.query(asked("default", "pump red river", filters=words, similarity_top_k=2))
+    assert set(found.ids or ()) == {"pump", "cat"}
+
+
 def test_nothing_of_what_cannot_be_written_is_written(collection: Collection) -> None:
     store = ChromaHybridVectorStore(collection)
     good = nodes()[0]
@@ -327,7 +425,10 @@ def test_nothing_of_what_cannot_be_written_is_written(collection: Collection) ->
     deep = TextNode(id_="deep", text="x", metadata={"a": {"b": 1}}, embedding=good.embedding)
     short = TextNode(id_="short", text="x", embedding=[1.0])
     nan = TextNode(id_="nan", text="x", embedding=[math.nan] * 64)
+    blank = TextNode(id_="blank", text="x", embedding=[])
+    surrogate = TextNode(id_="s", text="\ud800", embedding=good.embedding)
     for wrong, error in (
+        (blank, EmbeddingError), (surrogate, InvalidArgumentError),
         (twice, InvalidArgumentError), (bare, InvalidArgumentError), (deep, InvalidArgumentError),
         (short, EmbeddingError), (nan, EmbeddingError), ("text", InvalidArgumentError),
     ):  # fmt: skip
@@ -372,6 +473,11 @@ BAD = [
         "mmr_prefetch_k",
     ),
     ({"filters": only("a", 1)}, {"where": {"b": 1}}, "where"),
+    ({"alpha": 0.5}, {"weights": (1, 1)}, "weights"),
+    ({"node_ids": [1]}, {}, r"node_ids\[0\]"),
+    ({"node_ids": "pump"}, {}, "node_ids"),
+    ({"doc_ids": ["a", None]}, {}, r"doc_ids\[1\]"),
+    ({"doc_ids": "pump"}, {}, "doc_ids"),
     ({"filters": only("a", 1, "in")}, {}, "filters"),
     ({"filters": only("a", 1, "text_match")}, {}, "filters"),
     ({"filters": only("a", None, ">")}, {}, "filters"),
@@ -400,12 +506,65 @@ def test_unknown_names_and_missing_models(store: ChromaHybridVectorStore) -> Non
     assert bare.query(asked("hybrid", alpha=0.0)).ids == bare.query(asked("sparse")).ids
     with pytest.raises(InvalidArgumentError, match="node_ids"):
         store.delete_nodes()
+    with pytest.raises(UnknownArgumentError, match="limit"):
+        store.get_nodes(limit=2)
+    with pytest.raises(UnknownArgumentError, match="where"):
+        store.delete_nodes(["pump"], where={"tenant": "a"})
     with pytest.raises(FilterError):
         store.get_nodes(filters=[only("a", 1)])  # type: ignore[arg-type]
     assert store.query(asked("sparse", filters=only("unknown", 1))).ids == []
 
 
+def test_a_model_of_the_settings_embeds(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ChromaHybridVectorStore(collection)
+    bare = TextNode(id_="bare", text="a zebra")
+    monkeypatch.setattr(Settings, "_embed_model", None)
+    with pytest.raises(InvalidArgumentError, match="embed_model"):
+        store.add([bare])
+    monkeypatch.setattr(Settings, "_embed_model", MODEL)
+    store.add([bare])
+    assert store.query(asked("default", "zebra")).ids == ["bare"]
+
+
+async def test_no_model_is_no_failure(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Settings, "_embed_model", None)
+    store = ChromaHybridVectorStore(collection)
+    store.add(nodes())
+    query = asked(query_embedding=WORDS.embed_query("the pump R123-78"))
+    for found in (store.query(query), await store.aquery(query)):
+        assert (found.ids or [])[0] == "pump"
+        assert all(0.0 <= score <= 1.0 for score in found.similarities or ())
+    assert not caplog.records
+    (note,) = ChromaHybridRetriever(store).search("pump", weights=(1, 0)).notes
+    assert "model" in note
+
+
 # The retriever
+
+
+def test_the_retriever_takes_model_and_settings_of_a_store(collection: Collection) -> None:
+    store = ChromaHybridVectorStore(collection, embed_model=MODEL, analyzer="german")
+    text = "die Pumpen sind verstopft"
+    store.add([TextNode(id_="pumps", text=text, embedding=WORDS.embed_query(text))])
+    assert [n.node_id for n in ChromaHybridRetriever(store).retrieve("Pumpe")] == ["pumps"]
+    with pytest.raises(AnalyzerMismatchError):
+        ChromaHybridRetriever(store, analyzer="english").retrieve("Pumpe")
+
+
+def test_what_was_noted_in_a_node_is_not_written(store: ChromaHybridVectorStore) -> None:
+    before = store.client.get()
+    for found in ChromaHybridRetriever(store, explain=True, similarity_top_k=8).retrieve("pump"):
+        assert EXPLANATION in found.metadata
+        found.node.embedding = WORDS.embed_query(found.text)
+        store.add([found.node])
+        assert EXPLANATION in found.metadata
+    after = store.client.get()
+    order = [after["ids"].index(id_) for id_ in before["ids"]]
+    assert [after["metadatas"][i] for i in order] == before["metadatas"]  # type: ignore[index]
 
 
 async def test_the_retriever_keeps_its_base(store: ChromaHybridVectorStore) -> None:

@@ -52,7 +52,13 @@ from langchain_chroma_hybrid.core.filters.tree import (
     all_of,
     leaves,
 )
-from langchain_chroma_hybrid.core.filters.write import askable, halves, to_chroma, writable
+from langchain_chroma_hybrid.core.filters.write import (
+    askable,
+    given_ids,
+    halves,
+    to_chroma,
+    writable,
+)
 
 __all__ = [
     "EVERYTHING",
@@ -74,6 +80,7 @@ __all__ = [
     "combined",
     "condition",
     "evaluable",
+    "given_ids",
     "halves",
     "json_float",
     "leaves",

@@ -96,6 +96,13 @@ def halves(node: Filter) -> tuple[Filter | None, Filter | None]:
     return asked, all_of(*(part for part in parts if not writable(part)))
 
 
+def given_ids(node: Filter | None) -> frozenset[str] | None:
+    """The ids to which `node` is restricted as a whole; None for no such restriction."""
+    parts = node.parts if isinstance(node, AllOf) else (node,)
+    sets = [part.ids for part in parts if isinstance(part, Ids) and not part.negated]
+    return frozenset.intersection(*sets) if sets else None
+
+
 def is_textual(node: Filter) -> bool:
     """Whether `node` asks about documents only."""
     return all(isinstance(leaf, TextMatch) for leaf in leaves(node))

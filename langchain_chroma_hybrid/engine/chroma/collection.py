@@ -7,6 +7,7 @@ import re
 import time
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,7 +16,14 @@ from uuid import UUID
 import numpy as np
 from chromadb.errors import InternalError, NotFoundError
 
-from langchain_chroma_hybrid.core.filters import Filter, halves, matches, to_chroma, writable
+from langchain_chroma_hybrid.core.filters import (
+    Filter,
+    given_ids,
+    halves,
+    matches,
+    to_chroma,
+    writable,
+)
 from langchain_chroma_hybrid.core.values import Record, Scored
 from langchain_chroma_hybrid.engine.chroma.announced import AnnouncedCollection
 from langchain_chroma_hybrid.engine.chroma.calls import (
@@ -188,13 +196,18 @@ class ChromaStore:
         self, embedding: Vector, n: int, where: Filter | None, **restriction: Any
     ) -> list[Scored]:
         """The `n` nearest records that pass `where`, as `(id, distance)`, nearest first."""
+        if where is not None and not writable(where):
+            return self.rank_exactly(embedding, self._passing(where), n)
         found = self._nearest(embedding, n, where, ["distances"], **restriction)
         return list(map(Scored, found["ids"][0], map(float, (found["distances"] or [[]])[0])))
 
     def query_records(
         self, embedding: Vector, n: int, where: Filter | None
     ) -> tuple[list[Scored], dict[str, Record]]:
-        """The same with the records, in one call and no other."""
+        """The same with the records, in one call and no other where Chroma can say `where`."""
+        if where is not None and not writable(where):
+            hits = self.query(embedding, n, where)
+            return hits, self.fetch([hit.id for hit in hits])
         found = self._nearest(embedding, n, where, ["distances", "documents", "metadatas", "uris"])
         first = {name: found[name][0] for name in _COLUMNS}
         records = {record.id: record for record in records_of(first)}
@@ -255,7 +268,7 @@ class ChromaStore:
 
     def _passing(self, where: Filter) -> frozenset[str]:
         if not writable(where):
-            return frozenset(record.id for record in self.select(where))
+            return frozenset(record.id for record in self.select(where, given_ids(where)))
         conditions, document = to_chroma(where)
         found = self.get(where=conditions, where_document=document, include=[])
         return frozenset(found["ids"])
@@ -294,6 +307,8 @@ class ChromaStore:
 
     def first(self, n: int, where: Filter | None = None) -> dict[str, Record]:
         """The first `n` records that pass `where`, by id, in the order in which they came."""
+        if where is not None and not writable(where):
+            return {r.id: r for r in islice(self.select(where, given_ids(where)), n)}
         conditions, document = to_chroma(where)
         found = self.get(
             where=conditions,

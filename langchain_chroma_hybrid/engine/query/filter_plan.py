@@ -25,6 +25,7 @@ from langchain_chroma_hybrid.core.filters import (
     QueryMatch,
     all_of,
     askable,
+    given_ids,
     halves,
     resolve,
     writable,
@@ -86,22 +87,26 @@ def plan_filter(
 def _among_ids(
     asked: Filter, store: ChromaStore, lexical: LexicalIndex | None, required: QueryMatch | None
 ) -> FilterPlan:
-    """The filter where Chroma decides: among given ids it is asked for these.
+    """A filter beyond Chroma's words where Chroma decides: among given ids it is asked for these.
 
     Raises:
         FilterError: a condition that it has no words for.
     """
     words, rest = halves(asked)
     parts = rest.parts if isinstance(rest, AllOf) else (rest,)
-    wanted = [part.ids for part in parts if isinstance(part, Ids) and not part.negated]
-    if lexical is None or len(wanted) < len(parts):
+    wanted = given_ids(rest)
+    if wanted is None or not all(isinstance(part, Ids) and not part.negated for part in parts):
+        if lexical is None and not store.on_server:  # read at each query, until there is an index
+            return FilterPlan(asked, strategy="chroma")
         raise FilterError(
             "filter: only the lexical index can answer this condition (such as text_match, "
             "contains, is_empty, or NOT of a range), and others may have written to the server "
             "meanwhile, or the index is not there: ask with ==, !=, in, nin and ranges, or open "
             'the collection with writers="ours"'
         )
-    passing = frozenset(store.fetch(frozenset.intersection(*wanted), words))
+    if lexical is None:
+        return FilterPlan(asked, strategy="chroma")
+    passing = frozenset(store.fetch(wanted, words))
     resolved = all_of(Ids(passing), required)
     if not passing:
         return FilterPlan(asked, resolved, 0, 0, "lexical", required=required)
