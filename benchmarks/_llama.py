@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import chromadb
+import numpy as np
 from llama_index.core.vector_stores.types import (
     MetadataFilter,
     MetadataFilters,
@@ -15,17 +16,20 @@ from llama_index.core.vector_stores.types import (
 from llama_index.vector_stores.chroma import ChromaVectorStore
 
 from langchain_chroma_hybrid import FunctionEmbeddings, HybridChroma
+from langchain_chroma_hybrid.core.search import SearchRequest
+from langchain_chroma_hybrid.engine.config import lexical_config
+from langchain_chroma_hybrid.engine.handle import CollectionHandle
 from langchain_chroma_hybrid.llama_index import ChromaHybridVectorStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from _methods import Given, Search
     from chromadb import Collection
     from langchain_core.embeddings import Embeddings
     from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
+    from langchain_chroma_hybrid.core.search import Mode
     from langchain_chroma_hybrid.evaluation import Dataset
 
 MODES = {
@@ -48,13 +52,49 @@ def raw(collection: Collection, given: Given, k: int) -> Search:
 def searches(collection: Collection, given: Given, k: int) -> dict[str, Search]:
     """By name: Chroma alone, LlamaIndex' store, and ours in each mode."""
     theirs = ChromaVectorStore(chroma_collection=collection)
-    own = ChromaHybridVectorStore(collection, embed_model=given)
+    own = ChromaHybridVectorStore(collection)
     return {
         "chromadb alone": raw(collection, given, k),
         "LlamaIndex ChromaVectorStore": _through(theirs, "default", given, k),
         **{f"ours, LlamaIndex, {name}": _through(own, mode, given, k)
            for name, mode in MODES.items()},
     }  # fmt: skip
+
+
+def engine(collection: Collection, given: Given, k: int) -> dict[str, Search]:
+    """By name: what the faces are over, asked for the same."""
+    handle = CollectionHandle.over(collection, lexical_config(), given)
+
+    def through(mode: Mode) -> Search:
+        def search(query: str, _: dict[str, Any] | None) -> list[str]:
+            by_words = mode != "vector"
+            request = SearchRequest(
+                query if by_words else None,
+                None if mode == "lexical" else given.embed_query(query),
+                k=k,
+                mode=mode,
+                with_distance=not by_words,
+                with_relevance=by_words,
+            )
+            return [hit.id for hit in handle.run(lambda index: index.search(request)).hits]
+
+        return search
+
+    modes: tuple[Mode, ...] = ("vector", "lexical", "hybrid", "two_step")
+    return {f"engine alone, {mode}": through(mode) for mode in modes}
+
+
+def overheads(times: Mapping[str, list[float]]) -> str:
+    """What each store adds to what it is over, of the same queries."""
+
+    def added(store: str, alone: str) -> str:
+        return f"{np.median(np.subtract(times[store], times[alone])):.2f} ms"
+
+    ours = ", ".join(
+        f"{added(f'ours, LlamaIndex, {mode}', f'engine alone, {mode}')} ({mode})" for mode in MODES
+    )
+    theirs = added("LlamaIndex ChromaVectorStore", "chromadb alone")
+    return f"A query's way adds to the engine {ours}; ChromaVectorStore adds to Chroma {theirs}."
 
 
 def query_fusion(corpus_ids: list[str], texts: list[str], near: Search, k: int) -> Search | None:
@@ -90,10 +130,10 @@ def query_fusion(corpus_ids: list[str], texts: list[str], near: Search, k: int) 
     return lambda query, _: [node.node.node_id for node in both.retrieve(query)]
 
 
-def both_faces(
+def through_faces(
     data: Dataset, corpus: np.ndarray, queries: Mapping[str, np.ndarray], k: int
 ) -> dict[str, dict[str, list[str]]]:
-    """By face, for each query the ids that it gives over one collection in memory."""
+    """By way, for each query the ids that it gives over one collection in memory."""
     client = chromadb.EphemeralClient()
     configuration: Any = {"hnsw": {"space": "cosine"}}
     collection = client.create_collection(
@@ -109,13 +149,25 @@ def both_faces(
     vectors = {data.queries[query]: vector.tolist() for query, vector in queries.items()}
     given = FunctionEmbeddings(lambda texts: [vectors[text] for text in texts])
     chain = HybridChroma(collection.name, given, client=client)
-    llama = _through(ChromaHybridVectorStore(collection), "hybrid", given, k)
-    found: dict[str, dict[str, list[str]]] = {"LangChain": {}, "LlamaIndex": {}}
-    for query in queries:
-        text = data.queries[query]
-        documents = chain.similarity_search(text, k=k)
-        found["LangChain"][query] = [document.id or "" for document in documents]
-        found["LlamaIndex"][query] = llama(text, None)
+    theirs = ChromaVectorStore(chroma_collection=collection)
+    near = _through(theirs, "default", given, k)
+    searches: dict[str, Search] = {
+        "default, through LangChain": lambda text, _: [
+            document.id or "" for document in chain.similarity_search(text, k=k)
+        ],
+        "default, through LlamaIndex": _through(
+            ChromaHybridVectorStore(collection), "hybrid", given, k
+        ),
+        "LlamaIndex ChromaVectorStore": near,
+        'LlamaIndex ChromaVectorStore, "hybrid"': _through(theirs, "hybrid", given, k),
+    }
+    texts = [record.text or "" for record in data.corpus]
+    if fusion := query_fusion([record.id for record in data.corpus], texts, near, k):
+        searches["LlamaIndex QueryFusion"] = fusion
+    found = {
+        name: {query: search(data.queries[query], None) for query in queries}
+        for name, search in searches.items()
+    }
     client.delete_collection(collection.name)
     return found
 

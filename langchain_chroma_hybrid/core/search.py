@@ -109,6 +109,11 @@ class Embedder(Protocol):
         """`embed_documents` without blocking the event loop."""
 
 
+def is_model(embedder: Embedder) -> bool:
+    """Whether it can make vectors; what stands for a model that nobody gave has `missing`."""
+    return not getattr(embedder, "missing", False)
+
+
 class FurtherLeg(Protocol):
     """A leg beside the lexical and the vector one: anything that ranks ids for a text."""
 

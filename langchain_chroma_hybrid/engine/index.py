@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.core.search import SearchResult
+from langchain_chroma_hybrid.core.search import SearchResult, is_model
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.query.execute import Query
 from langchain_chroma_hybrid.engine.query.plan import make_plan, needs_lexical
@@ -161,7 +161,8 @@ class HybridIndex:
         """What relevance is measured against, where it was asked for."""
         if not plan.request.judged:
             return None
-        embeds = VECTOR in plan.steps and plan.request.mode != "lexical"
+        by_vector = VECTOR in plan.steps and plan.request.mode != "lexical"
+        embeds = by_vector and is_model(self.embeddings)
         embed = self.embeddings.embed_documents if embeds else None
         return half.background.get(self.store, half.lexical, embed)
 

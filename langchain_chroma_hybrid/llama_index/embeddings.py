@@ -9,6 +9,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.settings import Settings
 
+from langchain_chroma_hybrid.core.search import is_model
 from langchain_chroma_hybrid.embeddings.chroma.stored import StoredEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
@@ -106,6 +107,8 @@ def from_llama(embedding: BaseEmbedding) -> Embeddings:
 class NoEmbeddings(Embeddings):
     """Stands for a model where none was given."""
 
+    missing = True
+
     def embed_query(self, text: str) -> list[float]:
         """Never.
 
@@ -145,6 +148,11 @@ class _DefaultEmbeddings(Embeddings):
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         return await self._model().aembed_documents(texts)
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is none, now."""
+        return not is_model(self._model())
 
     def _model(self) -> Embeddings:
         # The public property would load LlamaIndex' default, a paid service, where nothing is set.

@@ -52,7 +52,7 @@ class Asked:
         k: number of results.
         by_distance: the similarity is `exp(-distance)`, else the relevance.
         listed: nothing is asked for but what passes; such results have no similarity.
-        threshold: of MMR, 0 all diversity and 1 none; None for no MMR.
+        threshold: of LlamaIndex' MMR, towards 0 more diversity; None for no MMR.
     """
 
     request: SearchRequest

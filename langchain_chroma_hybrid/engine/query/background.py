@@ -15,7 +15,7 @@ import numpy as np
 from langchain_chroma_hybrid._files import write_json
 from langchain_chroma_hybrid.core.background import SAMPLE, Background, estimate, snippet
 from langchain_chroma_hybrid.core.filters import Ids
-from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
+from langchain_chroma_hybrid.errors import EmbeddingError
 from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, field_texts
 
 if TYPE_CHECKING:
@@ -83,9 +83,6 @@ class CollectionBackground:
         """Estimated with cosines; None where the model fails, which is tried again later."""
         try:
             found = _estimated(store, lexical, count, embed)
-        except InvalidArgumentError:  # this caller has no model, perhaps another one has
-            self.note = "relevance: no model embeds samples of the records to hold cosines against"
-            return None
         except Exception as error:  # noqa: BLE001  # whatever a model raises: relevance does without
             self.note = f"relevance: the model could not embed samples of the records: {error}"
             self._again = time.monotonic() + _PAUSE
