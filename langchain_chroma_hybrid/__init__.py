@@ -9,6 +9,7 @@ from langchain_chroma_hybrid.embeddings.chroma.registration import register_with
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+    from langchain_chroma_hybrid.core.search import Hit, SearchResult
     from langchain_chroma_hybrid.embeddings import (
         FunctionEmbeddings,
         MultimodalEmbeddings,
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
         to_chroma,
         trust_stored_models,
     )
-    from langchain_chroma_hybrid.errors import ChromaHybridError
+    from langchain_chroma_hybrid.engine.registry import LexicalConfig
+    from langchain_chroma_hybrid.errors import ChromaHybridError, ChromaHybridWarning
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
     from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
     from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
     from langchain_chroma_hybrid.multimodal import (
@@ -37,12 +40,17 @@ _HOME = {
     "Analyzer": "core.analysis.analyzer",
     "ChromaHybridError": "errors",
     "ChromaHybridRetriever": "retrievers",
+    "ChromaHybridWarning": "errors",
     "FunctionEmbeddings": "embeddings",
+    "Hit": "core.search",
     "HybridChroma": "vectorstores",
     "ImageCollection": "multimodal",
+    "LexicalConfig": "engine.registry",
+    "LexicalIndex": "lexical.protocol",
     "MultimodalEmbeddings": "embeddings",
     "MultimodalRetriever": "multimodal",
     "RankBM25Index": "lexical.rank_bm25",
+    "SearchResult": "core.search",
     "SentenceTransformerEmbeddings": "embeddings",
     "TantivyIndex": "lexical.tantivy.index",
     "TextImageRetriever": "multimodal",
@@ -55,12 +63,17 @@ __all__ = [
     "Analyzer",
     "ChromaHybridError",
     "ChromaHybridRetriever",
+    "ChromaHybridWarning",
     "FunctionEmbeddings",
+    "Hit",
     "HybridChroma",
     "ImageCollection",
+    "LexicalConfig",
+    "LexicalIndex",
     "MultimodalEmbeddings",
     "MultimodalRetriever",
     "RankBM25Index",
+    "SearchResult",
     "SentenceTransformerEmbeddings",
     "TantivyIndex",
     "TextImageRetriever",

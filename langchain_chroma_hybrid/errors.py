@@ -13,7 +13,10 @@ ChromaHybridError
 │   ├── AnalyzerMismatchError                  built with another analyzer or other fields
 │   └── IndexLockedError (TimeoutError)        another process kept the writer lock too long
 ├── SearchError (RuntimeError)                 no leg of a query could answer
+├── NotPicklableError (TypeError)              a store or retriever belongs to its process
 └── WriteError (RuntimeError)                  a write stopped half-way; `written` has what is in
+
+ChromaHybridWarning (UserWarning)              something that was given has no effect
 """
 
 from __future__ import annotations
@@ -28,6 +31,10 @@ class ChromaHybridError(Exception):
     """Base of all errors of `langchain_chroma_hybrid`."""
 
 
+class ChromaHybridWarning(UserWarning):
+    """Something that was given has no effect here; `warnings` filters can hide or raise it."""
+
+
 class InvalidArgumentError(ChromaHybridError, ValueError):
     """An argument has a value that cannot be used."""
 
@@ -35,6 +42,11 @@ class InvalidArgumentError(ChromaHybridError, ValueError):
     def of(cls, name: str, got: object, expected: str) -> Self:
         """Build the one message form: argument, what was expected, what was got."""
         return cls(f"{name}: expected {expected}, got {_short(got)}")
+
+    @classmethod
+    def of_kind(cls, name: str, got: object, expected: str) -> Self:
+        """The same for what must not stand in a message: only what kind of value it is."""
+        return cls(f"{name}: expected {expected}, got {kind_of(got)}")
 
 
 class FilterError(InvalidArgumentError):
@@ -84,6 +96,10 @@ class SearchError(ChromaHybridError, RuntimeError):
     """No leg of a query could answer; the causes are chained."""
 
 
+class NotPicklableError(ChromaHybridError, TypeError):
+    """A store or retriever holds a client and files of this process; make another one there."""
+
+
 class WriteError(ChromaHybridError, RuntimeError):
     """A write stopped half-way.
 
@@ -94,6 +110,13 @@ class WriteError(ChromaHybridError, RuntimeError):
     def __init__(self, message: str, written: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.written = tuple(written)
+
+
+def kind_of(value: object) -> str:
+    """What kind of value it is, for what must not stand in a message, such as document text."""
+    if isinstance(value, str | bytes):
+        return f"a {type(value).__name__} of length {len(value)}"
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _short(value: object, limit: int = 120) -> str:

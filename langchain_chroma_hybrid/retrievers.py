@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from pydantic import (
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.rerank import Choice
+from langchain_chroma_hybrid._langchain.upkeep import Upkeep
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.explanation import EXPLAIN_KEY, explanation_of
 from langchain_chroma_hybrid.core.filters import Filter, parse
@@ -35,6 +37,7 @@ from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
     InvalidArgumentError,
     UnknownArgumentError,
+    kind_of,
 )
 
 if TYPE_CHECKING:
@@ -52,11 +55,16 @@ if TYPE_CHECKING:
 
 _CALL_OPTIONS = ("explain", "filter", "k", *CALL_OPTIONS)
 # What a call may change about the choice among the fused results.
-_CHOICE_OPTIONS = ("candidates", "lambda_mult", "reranker")
+CHOICE_OPTIONS = ("candidates", "lambda_mult", "reranker")
 _FIXED = ("base_filter", "base_where_document", "vectorstore")
+# Options whose field has another name, and back.
+_FIELDS = {"explain": "explained"}
+_OPTIONS = {field: option for option, field in _FIELDS.items()}
+# What no list of options shows.
+_UNSAID = ("explained", "options")
 
 
-class ChromaHybridRetriever(BaseRetriever):
+class ChromaHybridRetriever(Upkeep, BaseRetriever):
     """BM25 and vectors over a Chroma collection, fused, filtered, scored, explained.
 
     ```python
@@ -65,8 +73,9 @@ class ChromaHybridRetriever(BaseRetriever):
     ```
 
     Making one reads nothing; the lexical index is built at the first query and kept, on disk where
-    Chroma is on disk. Everything but the base filters can be changed per call
-    (`invoke(query, k=10)`) and through `configurable_fields`; unknown names raise.
+    Chroma is on disk. Over a `HybridChroma`, what is not given is as in the store. Everything but
+    the base filters can be changed per call (`invoke(query, k=10)`) and through
+    `configurable_fields`; unknown names raise. A copy, deep or not, shares the store.
 
     Thread safety: may be used from many threads; `ainvoke` and `abatch` never block the loop.
     """
@@ -104,9 +113,9 @@ class ChromaHybridRetriever(BaseRetriever):
     """Metadata key for the fused score (0..1, higher is better) in the returned copy, such as
     `chroma_hybrid_score`: it has to begin with `chroma_hybrid_`, is never stored, and makes
     documents that two queries find unequal. None: `search` has the scores."""
-    explain: bool = False
-    """Put each leg's rank, scores, weight, terms and filter way into the copy, under
-    `chroma_hybrid_explanation`, which is never stored."""
+    explained: bool = False
+    """Given as `explain`: put each leg's rank, scores, weight, terms and filter way into the copy,
+    under `chroma_hybrid_explanation`, which is never stored."""
     dedupe_key: str | None = None
     """Metadata key; of several results with one value the best stays."""
     group_by: str | None = None
@@ -140,10 +149,17 @@ class ChromaHybridRetriever(BaseRetriever):
     )
 
     def __init__(self, **data: Any) -> None:
-        known = sorted(type(self).model_fields)
-        reject_unknown("ChromaHybridRetriever", data, known)
+        # A method has the name of the option, as it has in the store.
+        known = [*_FIELDS, *type(self).model_fields]
+        fields = {_FIELDS.get(name, name): value for name, value in data.items()}
+        given = {_OPTIONS.get(name, name): value for name, value in fields.items()}
+        reject_unknown(type(self).__name__, given, [n for n in known if n not in _UNSAID])
+        store = data.get("vectorstore")
+        if not isinstance(store, Chroma):
+            expected = "a Chroma or a HybridChroma"
+            raise InvalidArgumentError.of_kind("vectorstore", store, expected)
         try:
-            super().__init__(**data)
+            super().__init__(**{**getattr(store, "search_settings", {}), **fields})
         except ValidationError as error:
             raise _ours(error) from error
 
@@ -186,7 +202,7 @@ class ChromaHybridRetriever(BaseRetriever):
         """A retriever over a collection that exists; nothing is read until the first query.
 
         Args:
-            vectorstore: a `Chroma`; a `HybridChroma` brings its own lexical settings.
+            vectorstore: a `Chroma`; a `HybridChroma` brings its own settings.
             analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
             lexical: an index of your own in place of the one beside the data, with an analyzer,
@@ -214,6 +230,8 @@ class ChromaHybridRetriever(BaseRetriever):
             writers=writers,
             check_rate=check_rate,
         )
+        known = [*inspect.signature(cls.from_vectorstore).parameters, *cls.model_fields, *_FIELDS]
+        reject_unknown("from_vectorstore", options, [n for n in known if n not in _UNSAID])
         own = getattr(vectorstore, "lexical_config", None)
         if own is not None:
             default = LexicalConfig(config.analyzer)
@@ -233,12 +251,16 @@ class ChromaHybridRetriever(BaseRetriever):
         """
         return self._found(self._explained(query, options))
 
+    def explain(self, query: str, **options: Any) -> SearchResult:
+        """`search`, under the name that it has in a `HybridChroma`."""
+        return self.search(query, **options)
+
     async def asearch(self, query: str, **options: Any) -> SearchResult:
         """`search` without blocking the event loop; cancelling the task stops the waiting."""
         return await self._afound(self._explained(query, options))
 
     def _explained(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
-        if unread := [name for name in _CHOICE_OPTIONS if name in options]:
+        if unread := [name for name in CHOICE_OPTIONS if name in options]:
             message = (
                 f"search got {', '.join(unread)}: it shows the fused results before they are "
                 "reranked or diversified, which `invoke` does"
@@ -249,14 +271,28 @@ class ChromaHybridRetriever(BaseRetriever):
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""
         self._refuse_fixed(kwargs)
-        return super().configurable_fields(**kwargs)
+        fields = {_FIELDS.get(name, name): value for name, value in kwargs.items()}
+        return super().configurable_fields(**fields)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A checked copy; base filters and the store stay what they are, whatever `deep` says."""
         del deep
         self._refuse_fixed(update or {})
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        return type(self)(**{**values, **(update or {})})
+        changes = {_FIELDS.get(name, name): value for name, value in (update or {}).items()}
+        return type(self)(**{**values, **changes})
+
+    def __copy__(self) -> Self:
+        return self.model_copy()
+
+    def __deepcopy__(self, _: Any = None) -> Self:
+        """With mappings and lists of its own; store, models and other retrievers are shared."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        own = {n: _rebuilt(v) for n, v in values.items() if n not in _FIXED}
+        return self.model_copy(update=own)
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        raise bridge.not_picklable(self, self.vectorstore)
 
     def copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # type: ignore[override]  # pydantic 1 took parts away, too
         """`model_copy`, under the name that it had in pydantic 1."""
@@ -265,7 +301,7 @@ class ChromaHybridRetriever(BaseRetriever):
     def _refuse_fixed(self, names: Mapping[str, Any]) -> None:
         for name in _FIXED:
             if name in names:
-                raise InvalidArgumentError.of(name, names[name], self._locked)
+                raise InvalidArgumentError.of_kind(name, names[name], self._locked)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
@@ -308,7 +344,7 @@ class ChromaHybridRetriever(BaseRetriever):
         self.close()
 
     def _choice(self, options: Mapping[str, Any]) -> Choice:
-        values = {name: options.get(name, getattr(self, name)) for name in _CHOICE_OPTIONS}
+        values = {name: options.get(name, getattr(self, name)) for name in CHOICE_OPTIONS}
         return Choice(**values, score_key=self.score_key)
 
     def _request(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
@@ -316,8 +352,11 @@ class ChromaHybridRetriever(BaseRetriever):
         self._refuse_fixed(options)
         # `verbose` is read by BaseRetriever's `invoke`, which hands it on with everything else.
         given = {name: value for name, value in options.items() if name != "verbose"}
-        reject_unknown("ChromaHybridRetriever", given, (*_CALL_OPTIONS, *_CHOICE_OPTIONS))
-        values = {name: given.get(name, getattr(self, name)) for name in _CALL_OPTIONS}
+        reject_unknown(type(self).__name__, given, (*_CALL_OPTIONS, *CHOICE_OPTIONS))
+        values = {
+            name: given[name] if name in given else getattr(self, _FIELDS.get(name, name))
+            for name in _CALL_OPTIONS
+        }
         further = {n: bridge.RetrieverLeg(r) for n, r in self.extra_retrievers.items()}
         where = values.pop("filter")
         # From the frozen fields, each time: nothing that a subclass leaves out can lose them.
@@ -345,7 +384,8 @@ class ChromaHybridRetriever(BaseRetriever):
 
 
 def _read_base(base_filter: Any = None, base_where_document: Any = None) -> Filter | None:
-    return parse(base_filter, base_where_document, names=("base_filter", "base_where_document"))
+    names = ("base_filter", "base_where_document")
+    return parse(base_filter, base_where_document, names=names, base=True)
 
 
 def _ours(error: ValidationError) -> ChromaHybridError:
@@ -356,7 +396,16 @@ def _ours(error: ValidationError) -> ChromaHybridError:
         return cause
     name = str(first["loc"][0]) if first["loc"] else "ChromaHybridRetriever"
     expected = first["msg"].replace("Input should be", "expected")
-    return InvalidArgumentError(f"{name}: {expected}, got {reprlib.repr(first['input'])}")
+    secret = name in _FIXED or not first["loc"]
+    got = kind_of(first["input"]) if secret else reprlib.repr(first["input"])
+    return InvalidArgumentError(f"{_OPTIONS.get(name, name)}: {expected}, got {got}")
+
+
+def _rebuilt(value: Any) -> Any:
+    """Plain mappings and lists made anew; what is in them stays what it is."""
+    if type(value) is dict:
+        return {key: _rebuilt(part) for key, part in value.items()}
+    return [_rebuilt(part) for part in value] if type(value) is list else value
 
 
 def _frozen(value: Any) -> Any:

@@ -10,12 +10,12 @@ from langchain_core.documents import Document
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.arguments import named
 from langchain_chroma_hybrid._langchain.searches import HybridSearch
-from langchain_chroma_hybrid.core.filters import parse
+from langchain_chroma_hybrid.core.filters import parse, to_chroma
 from langchain_chroma_hybrid.core.validate import positive, reject_unknown
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids, listed, rows_of, with_vectors
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
-from langchain_chroma_hybrid.engine.sync.policy import check_progress
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
+from langchain_chroma_hybrid.store_retriever import HybridStoreRetriever
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from chromadb.api.types import WhereDocument
     from langchain_core.embeddings import Embeddings
 
-    from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
-
 _ADD_OPTIONS = ("texts", "metadatas", "ids", "batch_size")
+_GET_OPTIONS = ("ids", "where", "limit", "offset", "where_document", "include")
 
 
 class HybridChroma(HybridSearch):
@@ -193,39 +192,36 @@ class HybridChroma(HybridSearch):
         offset: int | None = None,
         where_document: WhereDocument | None = None,
         include: list[str] | None = None,
+        **unknown: Any,
     ) -> dict[str, Any]:
-        """As `Chroma.get`: records by id or filter, as a dict of columns."""
-        options: dict[str, Any] = {
-            "ids": ids,
-            "where": where,
-            "limit": limit,
-            "offset": offset,
-            "where_document": where_document,
-        }
-        if include is not None:
-            options["include"] = include
-        return self._handle.run(lambda index: index.get(**options))
+        """As `Chroma.get`: records by id or filter, as a dict of columns.
 
-    # Keeping both halves in step
+        Filters are read as those of searches, several keys in one mapping among them.
 
-    def sync(self, *, deep: bool = False, progress: Progress | None = None) -> SyncReport:
-        """Bring in what others wrote straight to Chroma.
+        Raises:
+            InvalidArgumentError: a value that cannot be used, as Chroma says.
+        """
+        reject_unknown("get", unknown, _GET_OPTIONS)
+        passing = parse(where, where_document)  # type: ignore[arg-type]  # a plain mapping
+        conditions, document = to_chroma(passing)
+        options = {"ids": ids, "limit": limit, "offset": offset, "include": include}
+        given = {name: value for name, value in options.items() if value is not None}
+        filters = {"where": conditions, "where_document": document}
+        return self._handle.run(lambda index: index.get(**given, **filters))
+
+    def as_retriever(self, **kwargs: Any) -> HybridStoreRetriever:
+        """A `VectorStoreRetriever`, for whoever asks for one, that searches as this store does.
 
         Args:
-            deep: compare content and metadata too, not only ids; reads every record.
-            progress: called with (records done, records to do).
+            **kwargs: `search_type`, `search_kwargs` and `tags` as for Chroma, and every option of
+                `ChromaHybridRetriever`: `k`, `mode`, `base_filter`, `reranker`, ...
+
+        Raises:
+            UnknownArgumentError: a name that nothing would read, in `search_kwargs` as well.
+            InvalidArgumentError: a value that cannot be used.
         """
-        check_progress(progress)
-        return self._handle.run(lambda index: index.sync(deep=deep, progress=progress))
-
-    def verify(self, *, fix: bool = False) -> VerifyReport:
-        """Compare both halves record by record: missing, extra, stale; `fix` mends them."""
-        return self._handle.run(lambda index: index.verify(fix=fix))
-
-    def rebuild(self, progress: Progress | None = None) -> SyncReport:
-        """Throw the lexical index away, whatever its state, and build it from the collection."""
-        check_progress(progress)
-        return self._handle.rebuild(progress)
+        tags = kwargs.pop("tags", None) or self._get_retriever_tags()
+        return HybridStoreRetriever(vectorstore=self, tags=tags, **kwargs)
 
     # Making more of them
 
@@ -242,6 +238,7 @@ class HybridChroma(HybridSearch):
         **kwargs: Any,
     ) -> Self:
         """A store with `texts` in it; `further` as for Chroma, `kwargs` as for the constructor."""
+        _refuse_twice("from_texts", kwargs)
         options = named(Chroma.from_texts, further, kwargs)
         store = cls(collection_name, embedding, persist_directory, **options)
         store.add_texts(texts, metadatas, ids)
@@ -259,20 +256,30 @@ class HybridChroma(HybridSearch):
         **kwargs: Any,
     ) -> Self:
         """`from_texts` for documents; `further` as for Chroma, `kwargs` as for the constructor."""
+        _refuse_twice("from_documents", kwargs)
         options = named(Chroma.from_documents, further, kwargs)
         store = cls(collection_name, embedding, persist_directory, **options)
         store.add_documents(documents, **({} if ids is None else {"ids": ids}))
         return store
 
 
+def _refuse_twice(call: str, options: dict[str, Any]) -> None:
+    """Here the constructor's `embedding_function` is called as in Chroma."""
+    if "embedding_function" in options:
+        names = ("embedding", "ids", "collection_name", "persist_directory", "client", "mode")
+        reject_unknown(call, {"embedding_function": None}, (*names, "and all of the constructor's"))
+
+
 def _columns(
     documents: Iterable[Document],
 ) -> tuple[list[str], list[dict[str, Any]], list[str | None]]:
     """Texts, metadatas and ids of documents; an empty id counts as none."""
+    if isinstance(documents, Document):  # which can be iterated over, as a model of pydantic's
+        raise InvalidArgumentError.of_kind("documents", documents, "several Documents")
     several = listed("documents", documents, "several Documents")
     for i, document in enumerate(several):
         if not isinstance(document, Document):
-            raise InvalidArgumentError.of(f"documents[{i}]", document, "a Document")
+            raise InvalidArgumentError.of_kind(f"documents[{i}]", document, "a Document")
     return (
         [document.page_content for document in several],
         [document.metadata for document in several],

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import inspect
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+_SEARCH_TYPES = ("similarity", "similarity_score_threshold", "mmr")
+
+
+def check_place(collection_name: Any, persist_directory: Any) -> None:
+    """Refuse what names no collection or no folder, which Chroma notices late or never.
+
+    Raises:
+        InvalidArgumentError: not a string, not a path, or the path of a file.
+    """
+    if not isinstance(collection_name, str):
+        expected = "a name; embeddings go by embedding_function="
+        raise InvalidArgumentError.of_kind("collection_name", collection_name, expected)
+    if persist_directory is None:
+        return
+    if not isinstance(persist_directory, str | PathLike):
+        raise InvalidArgumentError.of("persist_directory", persist_directory, "a path, or None")
+    if Path(persist_directory).is_file():
+        raise InvalidArgumentError.of("persist_directory", str(persist_directory), "a folder")
 
 
 def check_embeddings(embeddings: Any) -> None:
@@ -32,6 +52,18 @@ def check_embeddings(embeddings: Any) -> None:
         way = "FunctionEmbeddings(function)" if callable(embeddings) else "None for Chroma's own"
     expected = f"LangChain Embeddings; from langchain_chroma_hybrid.embeddings: {way}"
     raise InvalidArgumentError.of("embedding_function", embeddings, expected)
+
+
+def check_search_type(search_type: object) -> None:
+    """Refuse a type of search that LangChain does not know.
+
+    Raises:
+        InvalidArgumentError: says which there are.
+    """
+    if search_type not in _SEARCH_TYPES:
+        known = ", ".join(_SEARCH_TYPES)
+        expected = f"one of {known} (each is hybrid by default; mode= has others)"
+        raise InvalidArgumentError.of("search_type", search_type, expected)
 
 
 def named(

@@ -12,8 +12,10 @@ from langchain_chroma import Chroma
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.arguments import (
     check_embeddings,
+    check_place,
     named,
 )
+from langchain_chroma_hybrid._langchain.upkeep import Upkeep
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.validate import (
@@ -22,8 +24,9 @@ from langchain_chroma_hybrid.core.validate import (
 )
 from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
 from langchain_chroma_hybrid.engine.chroma.change_token import opening
-from langchain_chroma_hybrid.engine.chroma.clients import close_client
+from langchain_chroma_hybrid.engine.chroma.clients import close_client, refusal
 from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
+from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +43,11 @@ if TYPE_CHECKING:
 Trusted = str | PathLike[str] | bool | Iterable[str | PathLike[str]] | None
 
 
-class HybridBase(Chroma):
+# What a store goes by in each search; a retriever over it does as well.
+_SEARCH_SETTINGS = ("mode", "weights", "fusion", "c", "fetch_k", "query_syntax", "on_leg_error")
+
+
+class HybridBase(Upkeep, Chroma):
     """A Chroma with a lexical half."""
 
     def __init__(
@@ -115,14 +122,16 @@ class HybridBase(Chroma):
             **chroma: everything else that Chroma's constructor takes, by name. In the modes
                 `vector` and `two_step` `relevance_score_fn` makes the scores of
                 `similarity_search_with_relevance_scores` out of Chroma's distances; the
-                relevance of the other modes it does not touch.
+                relevance of the other modes it does not touch, and a `ChromaHybridWarning` says
+                so.
 
         Raises:
             UnknownArgumentError: an argument that neither this class nor Chroma knows.
             InvalidArgumentError: a value that cannot be used.
+            CollectionError: `create_collection_if_not_exists=False`, and there is none.
         """
         chroma = named(Chroma, further, chroma)
-        reject_unknown("HybridChroma", chroma, tuple(inspect.signature(Chroma).parameters))
+        reject_unknown("HybridChroma", chroma, _known())
         self._defaults = SearchRequest(
             "",
             mode=mode,
@@ -147,12 +156,43 @@ class HybridBase(Chroma):
             writers=writers,
             check_rate=check_rate,
         )
+        check_place(collection_name, persist_directory)
         check_embeddings(embedding_function)
+        score_fn = chroma.get("relevance_score_fn")
+        if score_fn is not None and not callable(score_fn):
+            raise InvalidArgumentError.of("relevance_score_fn", score_fn, "a function, or None")
         self.trusted_models = TrustedModels.of(trust_stored_models)
         bridge.check_client(chroma.get("client"))
-        self._owns_client, self._closed = chroma.get("client") is None, False
-        with opening(persist_directory):
-            super().__init__(collection_name, embedding_function, persist_directory, **chroma)
+        self._owns_client, self._closed, self._warned = chroma.get("client") is None, False, False
+        try:
+            with opening(persist_directory):
+                super().__init__(collection_name, embedding_function, persist_directory, **chroma)
+        except Exception as error:
+            given = {"host": None, "port": None, **chroma, "collection_name": collection_name}
+            refused = refusal(error, getattr(self, "_client", None), given)
+            if refused is error:
+                raise
+            raise refused from error
+
+    @property
+    def search_settings(self) -> dict[str, Any]:
+        """What searches go by where a call says nothing else, by the constructor's names."""
+        return {name: getattr(self._defaults, name) for name in _SEARCH_SETTINGS}
+
+    def __copy__(self) -> Self:
+        """A store that shares all that is open; the client is closed by the one that made it."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__, _owns_client=False)
+        if not self._closed:
+            bridge.share(self, other)
+        return other
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        """The same: neither client nor model is copied."""
+        return self.__copy__()
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        raise bridge.not_picklable(self, self)
 
     @property
     def _handle(self) -> CollectionHandle:
@@ -185,3 +225,11 @@ class HybridBase(Chroma):
 
     async def _asearch(self, request: SearchRequest) -> SearchResult:
         return await self._handle.arun(lambda index: index.asearch(request))
+
+
+def _known() -> list[str]:
+    """All that the constructor takes by name, ours and Chroma's."""
+    own = inspect.signature(HybridBase.__init__).parameters.values()
+    chroma = inspect.signature(Chroma).parameters
+    named = [p.name for p in own if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    return [name for name in (*named, *chroma) if name != "self"]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import inspect
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet
 
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid.embeddings.chroma.stored import StoredEmbeddings
 from langchain_chroma_hybrid.embeddings.chroma.trust import NOBODY
+from langchain_chroma_hybrid.engine.chroma.clients import how_to_open
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
-from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
+from langchain_chroma_hybrid.errors import (
+    CollectionError,
+    InvalidArgumentError,
+    NotPicklableError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from langchain_chroma import Chroma
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -28,6 +33,26 @@ if TYPE_CHECKING:
 # A handle lives as long as the store that it was made for: retrievers come and go with every
 # configurable call and must not open the collection anew each time.
 _handles: WeakKeyDictionary[Chroma, CollectionHandle] = WeakKeyDictionary()
+
+
+class _Stores:
+    """The stores that go through one handle, kept alive by none: copies of each other."""
+
+    def __init__(self, vectorstore: Chroma) -> None:
+        self.all: WeakSet[Chroma] = WeakSet([vectorstore])
+
+    def __call__(self, collection: Any) -> None:
+        """Follow the handle to a collection that was made anew."""
+        for store in self._now():
+            store._chroma_collection = collection  # noqa: SLF001  # see `handle_of`
+
+    def configuration(self) -> Mapping[str, Any]:
+        """What the collection says of its embeddings."""
+        collections = (store._chroma_collection for store in self._now())  # noqa: SLF001  # as above
+        return next((c.configuration_json for c in collections if c is not None), {})
+
+    def _now(self) -> Iterable[Chroma]:
+        return list(self.all)
 
 
 def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> CollectionHandle:
@@ -47,25 +72,51 @@ def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> Colle
     client, handle = vectorstore._client, _handles.get(vectorstore)  # noqa: SLF001  # nor to the client
     own = config or getattr(vectorstore, "lexical_config", None)
     if handle is None or not handle.serves(client, own):
-        follow = _follower(vectorstore)
-        config, embedder = own or LexicalConfig(), _embedder(vectorstore)
-        handle = CollectionHandle(client, collection, config, embedder, follow)
-        _handles[vectorstore] = handle
+        handle = _opened(vectorstore, own or LexicalConfig())
     given, used = vectorstore.embeddings, handle.embeddings
     if used is not given and not (given is None and isinstance(used, StoredEmbeddings)):
-        handle.embed_by(_embedder(vectorstore))  # somebody has given the store another one
+        # Somebody has given the store another one, which is nothing to its copies.
+        if isinstance(handle.follow, _Stores) and len(handle.follow.all) > 1:
+            handle.follow.all.discard(vectorstore)
+            handle = _opened(vectorstore, own or LexicalConfig())
+        handle.embed_by(_embedder(vectorstore, handle.follow))
     handle.move_to(collection)
     return handle
 
 
-def _follower(vectorstore: Chroma) -> Callable[[Any], None]:
-    reference = ref(vectorstore)
+def _opened(vectorstore: Chroma, config: LexicalConfig) -> CollectionHandle:
+    stores = _Stores(vectorstore)
+    client, collection = vectorstore._client, vectorstore._chroma_collection  # noqa: SLF001  # see above
+    assert collection is not None  # noqa: S101  # see above
+    embedder = _embedder(vectorstore, stores)
+    handle = CollectionHandle(client, collection, config, embedder, stores)
+    _handles[vectorstore] = handle
+    return handle
 
-    def follow(collection: Any) -> None:
-        if (store := reference()) is not None:
-            store._chroma_collection = collection  # noqa: SLF001  # see `handle_of`
 
-    return follow
+def share(vectorstore: Chroma, other: Chroma) -> None:
+    """Let a copy of a store go through the same handle."""
+    handle = _handles.get(vectorstore)
+    if handle is None and vectorstore._chroma_collection is not None:  # noqa: SLF001  # as above
+        handle = handle_of(vectorstore)
+    if handle is not None and isinstance(handle.follow, _Stores):
+        handle.follow.all.add(other)
+        _handles[other] = handle
+
+
+def not_picklable(owner: object, vectorstore: Chroma) -> NotPicklableError:
+    """The error for a store, or a retriever over one, that is to go to another process."""
+    kind, name = type(vectorstore).__name__, vectorstore._collection_name  # noqa: SLF001  # as above
+    place = how_to_open(vectorstore._client)  # noqa: SLF001  # as above
+    there = f"{kind}({name!r}, embedding_function=..., {place})"
+    if hasattr(owner, "search_type"):
+        there = f"{there}.as_retriever(...)"
+    elif owner is not vectorstore:
+        there = f"{type(owner).__name__}.from_vectorstore({there})"
+    return NotPicklableError(
+        f"a {type(owner).__name__} cannot be pickled, since its client and its files belong to "
+        f"this process: open it in the other one, by {there}"
+    )
 
 
 def check_client(client: Any) -> None:
@@ -97,17 +148,11 @@ def close(vectorstore: Chroma) -> None:
         handle.close()
 
 
-def _embedder(vectorstore: Chroma) -> Embedder:
+def _embedder(vectorstore: Chroma, stores: Any) -> Embedder:
     """What the caller gave, which always comes before what the collection remembers."""
     if vectorstore.embeddings is not None:
         return vectorstore.embeddings
-    reference, trusted = ref(vectorstore), getattr(vectorstore, "trusted_models", NOBODY)
-
-    def configuration() -> Mapping[str, Any]:
-        collection = getattr(reference(), "_chroma_collection", None)
-        return {} if collection is None else collection.configuration_json
-
-    return StoredEmbeddings(configuration, trusted)
+    return StoredEmbeddings(stores.configuration, getattr(vectorstore, "trusted_models", NOBODY))
 
 
 def document_of(record: Record) -> Document:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-from langchain_core.documents import Document
+from typing import TYPE_CHECKING, Any, overload
 
 from langchain_chroma_hybrid._langchain import bridge
+from langchain_chroma_hybrid._langchain.arguments import check_search_type
 from langchain_chroma_hybrid._langchain.base import HybridBase
 from langchain_chroma_hybrid._langchain.rerank import Choice
 from langchain_chroma_hybrid.core.validate import (
@@ -18,11 +18,11 @@ from langchain_chroma_hybrid.core.validate import (
     positive,
     reject_unknown,
 )
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.errors import ChromaHybridWarning, InvalidArgumentError
 
 if TYPE_CHECKING:
-
     import numpy as np
+    from langchain_core.documents import Document
 
     from langchain_chroma_hybrid.core.search import Hit, SearchRequest, SearchResult
 
@@ -68,6 +68,30 @@ class HybridSearch(HybridBase):
         request = self._request_for_scores(query, k, kwargs)
         return self._with_scores(request, self._search(request), kwargs)
 
+    @overload
+    def search(self, query: str, search_type: str, **kwargs: Any) -> list[Document]: ...
+
+    @overload
+    def search(self, query: str, **kwargs: Any) -> SearchResult: ...
+
+    def search(
+        self, query: str, search_type: str | None = None, **kwargs: Any
+    ) -> list[Document] | SearchResult:
+        """With a `search_type`, LangChain's search; without one, `explain`.
+
+        Raises:
+            InvalidArgumentError: LangChain knows no such type.
+        """
+        if search_type is None:
+            return self.explain(query, **kwargs)
+        check_search_type(search_type)
+        return super().search(query, search_type, **kwargs)
+
+    async def asearch(self, query: str, search_type: str, **kwargs: Any) -> list[Document]:
+        """LangChain's search without blocking the event loop; errors as for `search`."""
+        check_search_type(search_type)
+        return await super().asearch(query, search_type, **kwargs)
+
     def similarity_search_with_vectors(
         self,
         query: str,
@@ -89,15 +113,6 @@ class HybridSearch(HybridBase):
         """The same search as a `SearchResult`: scores, each leg's view, matched terms, timings."""
         request = self._request(query, k, filter, kwargs)
         return self._search(replace(request, explain=True, with_distance=True))
-
-    def highlight(self, query: str, document: Document) -> list[tuple[int, int]]:
-        """Spans `(start, end)` of the page content, in characters, that words of `query` match."""
-        if not isinstance(query, str):
-            raise InvalidArgumentError.of("query", query, "a string")
-        if not isinstance(document, Document):
-            raise InvalidArgumentError.of("document", document, "a Document")
-        own = self.lexical_config.index or self.lexical_config.analyzer
-        return own.highlight(query, document.page_content)
 
     def similarity_search_by_vector(
         self,
@@ -162,7 +177,8 @@ class HybridSearch(HybridBase):
             **kwargs: as for `similarity_search`, without `fetch_k`.
         """
         choice = _diversity(k, fetch_k, lambda_mult)
-        return self._diverse(self._request(query, k, filter, kwargs, where_document), choice)
+        request = self._request(query, min(k, fetch_k), filter, kwargs, where_document)
+        return self._diverse(request, choice)
 
     def max_marginal_relevance_search_by_vector(
         self,
@@ -176,7 +192,7 @@ class HybridSearch(HybridBase):
     ) -> list[Document]:
         """The same for a vector `(d,)`: the candidates are its nearest documents."""
         choice = _diversity(k, fetch_k, lambda_mult)
-        request = self._request_near(embedding, k, filter, where_document, kwargs)
+        request = self._request_near(embedding, min(k, fetch_k), filter, where_document, kwargs)
         return self._diverse(request, choice)
 
     async def asimilarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
@@ -206,7 +222,7 @@ class HybridSearch(HybridBase):
         options: Mapping[str, Any],
         where_document: Filters = None,
     ) -> SearchRequest:
-        reject_unknown("a search", options, ("k", "filter", *CALL_OPTIONS))
+        reject_unknown("a search", options, ("query", "k", "filter", *CALL_OPTIONS))
         given = {"where_document": where_document, **options}
         return replace(self._defaults, text=query, k=k, where=where, **given)
 
@@ -214,21 +230,31 @@ class HybridSearch(HybridBase):
         self, query: str, k: int, options: Mapping[str, Any]
     ) -> SearchRequest:
         request = self._request(query, k, options.get("filter"), _without_filter(options))
-        if not self._rescores(request):
+        if not self.rescores(request):
             return replace(request, with_relevance=True)
         check(request)  # the threshold, too, which is not for relevance
         return replace(request, with_distance=True, score_threshold=None)
 
-    def _rescores(self, request: SearchRequest) -> bool:
-        by_vector = request.mode in ("vector", "two_step") and not request.blank
-        return bool(self.override_relevance_score_fn) and by_vector
+    def rescores(self, request: SearchRequest) -> bool:
+        """Whether `relevance_score_fn` makes the scores; warns once where it has no say."""
+        if self.override_relevance_score_fn is None:
+            return False
+        by_vector = request.mode in ("vector", "two_step")
+        if not by_vector and not self._warned:
+            self._warned = True
+            message = (
+                "relevance_score_fn: made for Chroma's distances, it has no say in mode "
+                f"{request.mode!r}, whose relevance it leaves as it is; mode='vector' uses it"
+            )
+            warnings.warn(message, ChromaHybridWarning, stacklevel=4)
+        return by_vector and not request.blank
 
     def _with_scores(
         self, request: SearchRequest, result: SearchResult, options: Mapping[str, Any]
     ) -> list[tuple[Document, float]]:
         """Documents with their relevance, or what a function of the caller's makes of distances."""
         documents = _documents(result)
-        own = self.override_relevance_score_fn if self._rescores(request) else None
+        own = self.override_relevance_score_fn if self.rescores(request) else None
         if own is None:
             scores = [hit.relevance or 0.0 for hit in result.hits]
             return list(zip(documents, scores, strict=True))

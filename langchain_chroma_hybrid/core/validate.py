@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from langchain_chroma_hybrid.core.fusion import FUSIONS
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest
+from langchain_chroma_hybrid.core.suggest import in_place_of, meant_value
 from langchain_chroma_hybrid.core.values import LEXICAL, OWN_KEYS, VECTOR
 from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
 
@@ -74,7 +75,8 @@ def shares(
     """
     if isinstance(weights, Mapping):
         if unknown := [name for name in weights if name not in names]:
-            raise InvalidArgumentError.of("weights", unknown, f"names among {list(names)}")
+            expected = f"names among {', '.join(names)}{_did_you_mean(unknown[0], names)}"
+            raise InvalidArgumentError.of("weights", unknown, expected)
         given = [weights.get(name, 1.0) for name in names]
     elif isinstance(weights, Sequence) and not isinstance(weights, str | bytes):
         given = list(weights)
@@ -95,18 +97,20 @@ def reject_unknown(where: str, given: Mapping[str, Any], known: Sequence[str]) -
     """Raise for keyword arguments that nothing would read.
 
     Raises:
-        UnknownArgumentError: a name is not `known`; the message lists what `where` knows.
+        UnknownArgumentError: a name is not `known`; the message lists what `where` knows, and what
+            may have been meant.
     """
     if unknown := given.keys() - set(known):
-        names = ", ".join(sorted(unknown))
-        message = f"{where} got unknown arguments: {names}; it knows: {', '.join(sorted(known))}"
-        raise UnknownArgumentError(message)
+        hints = {name: in_place_of(name, known) for name in sorted(unknown)}
+        names = ", ".join(f"{n} (write {hint})" if hint else n for n, hint in hints.items())
+        all_known = ", ".join(sorted({*known}))
+        raise UnknownArgumentError(f"{where} got unknown arguments: {names}; it knows: {all_known}")
 
 
 def _text(request: SearchRequest) -> None:
     if request.text is None:
         if request.embedding is None:
-            raise InvalidArgumentError.of("query", None, "a text or an embedding")
+            raise InvalidArgumentError.of("query", None, "a string, or an embedding in its place")
         if request.mode in ("lexical", "two_step"):
             raise InvalidArgumentError.of("mode", request.mode, "`vector`: there is no query text")
     elif not isinstance(request.text, str):
@@ -142,4 +146,10 @@ def own_key(name: str, value: object) -> None:
 def one_of(name: str, value: object, choices: Sequence[str]) -> None:
     """Raise `InvalidArgumentError` unless `value` is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise InvalidArgumentError.of(name, value, f"one of {', '.join(choices)}")
+        expected = f"one of {', '.join(choices)}{_did_you_mean(value, choices)}"
+        raise InvalidArgumentError.of(name, value, expected)
+
+
+def _did_you_mean(value: object, choices: Sequence[str]) -> str:
+    meant = meant_value(value, choices)
+    return f" (did you mean {meant}?)" if meant else ""

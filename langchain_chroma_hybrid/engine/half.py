@@ -28,7 +28,8 @@ class LexicalHalf:
 
     Attributes:
         users: the stores that it was opened for, as long as anybody holds them.
-        signature: equal for configurations that build the same index.
+        signature: equal for configurations that build the same index; `description` says for
+            people what they are.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class LexicalHalf:
         remembered: Remembered,
         *,
         signature: str,
+        description: str,
         announced: Announcements | None = None,
         background: CollectionBackground | None = None,
         owned: bool = True,
@@ -50,7 +52,7 @@ class LexicalHalf:
         """
         self.lexical = lexical
         self.remembered = remembered
-        self.signature = signature
+        self.signature, self.description = signature, description
         self.policy = policy
         self.writer = Writer(lexical, log, announced)
         self.freshness = Freshness(self.writer, checkpoint, policy, announced)

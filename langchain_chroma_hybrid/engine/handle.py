@@ -52,7 +52,7 @@ class CollectionHandle:
         self._client = client
         self._config = config
         self.embeddings = embeddings
-        self._follow = follow
+        self.follow = follow
         self._lock = threading.Lock()
         self._collection = collection
         self._index: HybridIndex | None = None
@@ -72,6 +72,11 @@ class CollectionHandle:
     def config(self) -> LexicalConfig:
         """How the lexical half is built."""
         return self._config
+
+    def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
+        """Spans `(start, end)` of `text`, in characters, that words of `query` match."""
+        own = self._config.index or self._config.analyzer
+        return own.highlight(query, text)
 
     def serves(self, client: ClientAPI, config: LexicalConfig | None) -> bool:
         """Whether this handle may be used with that client and configuration (None: any).
@@ -183,5 +188,5 @@ class CollectionHandle:
         if new is None:
             return False
         self.move_to(new)
-        self._follow(new)
+        self.follow(new)
         return True

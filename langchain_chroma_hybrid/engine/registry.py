@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid._files import NOTES
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, settings_of
 from langchain_chroma_hybrid.engine.chroma.collection import Remembered
 from langchain_chroma_hybrid.engine.half import LexicalHalf
 from langchain_chroma_hybrid.engine.query.background import CollectionBackground
@@ -68,6 +68,15 @@ class LexicalConfig:
         fields = sorted((self.lexical_fields or {"page_content": 1.0}).items())
         return f"analyzer {self.analyzer.fingerprint}, lexical_fields {fields}"
 
+    @property
+    def description(self) -> str:
+        """The same for people."""
+        if self.index is not None:
+            return f"an index of its own, {type(self.index).__name__}"
+        boosts = (self.lexical_fields or {"page_content": 1.0}).items()
+        fields = ", ".join(f"{name} x{boost:g}" for name, boost in boosts)
+        return f"{settings_of(self.analyzer.fingerprint)}, lexical_fields {fields}"
+
 
 _halves: weakref.WeakValueDictionary[tuple[str, str], LexicalHalf] = weakref.WeakValueDictionary()
 # Parent folders, with tenant and database, that were looked through for dead collections.
@@ -110,8 +119,8 @@ def refuse_other(half: LexicalHalf, config: LexicalConfig, store: ChromaStore) -
         raise InvalidArgumentError.of("writers", config.policy.writers, expected)
     if half.signature != config.signature:
         message = (
-            f"collection {name!r} is open in this process with {half.signature}, "
-            f"now asked for with {config.signature}: use one configuration"
+            f"collection {name!r} is open in this process with {half.description}, now asked for "
+            f"with {config.description}: use one configuration"
         )
         raise AnalyzerMismatchError(message)
 
@@ -251,6 +260,7 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
         config.policy,
         Remembered(store.directory),
         signature=config.signature,
+        description=config.description,
         announced=Announcements() if _announces(store, config) else None,
         background=CollectionBackground(notes),
         owned=config.index is None,

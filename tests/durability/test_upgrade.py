@@ -245,9 +245,17 @@ def by_another_process(store: HybridChroma) -> None:
 WRITES = (add, add_many, update, delete, straight, by_another_client, by_another_process)
 
 
-@pytest.mark.parametrize("step", ["index locked", "index read", "successor built",
-                                  "successor in step"])  # fmt: skip
-@pytest.mark.parametrize("write", WRITES)
+STEPS = ("index locked", "index read", "successor built", "successor in step")
+
+
+@pytest.mark.parametrize(
+    ("write", "step"),
+    [
+        pytest.param(write, step, marks=[pytest.mark.long] if (w + s) % len(STEPS) else [])
+        for w, write in enumerate(WRITES)
+        for s, step in enumerate(STEPS)
+    ],
+)
 def test_no_write_is_lost(opened, held, monkeypatch, write, step):
     monkeypatch.setattr(reconcile, "PAGE", 5)
     gate, store = held(step, 2 if step.startswith("index") else 1), opened()

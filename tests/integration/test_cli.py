@@ -359,7 +359,7 @@ def test_tune_saves_what_is_better(own, tmp_path, monkeypatch):
         (["info", "--path", "DB", "-c", "other"], "no collection 'other'; there are: corpus"),
         (["search", "x", "--path", "DB", "--where", "{"], "--where: expected JSON, got '{'"),
         (["search", "x", "--path", "DB", "--where", "[]"], "--where: expected a JSON object"),
-        (["search", "x", "--path", "DB", "--where", '{"$no": 1}', "--mode", "lexical"], "where: "),
+        (["search", "x", "--path", "DB", "--where", '{"$no": 1}'], "--where: expected a metadata"),
         (["search", "x", "--path", "DB", "--weights", "a"], "--weights: expected numbers"),
         (["search", "x", "--path", "DB", "-k", "0", "--mode", "lexical"], "k: expected a whole"),
         (["search", "x", "--path", "DB", "--mode", "hybrid"], "--mode: expected lexical, because"),

@@ -21,7 +21,7 @@ NAME = "langchain_chroma_hybrid"
 # Extras, and what only the tests of other frameworks need: the core has to do without.
 ABSENT = ("torch", "sentence_transformers", "transformers", "llama_index", "langchain_classic")
 # What shows that the wheel works without extras; all of tests/unit runs with `-m long`.
-CORE = ("analysis", "architecture", "filters", "modes", "query_syntax", "tantivy_index")
+CORE = ("analysis", "blank_queries", "filters", "query_syntax", "tantivy_index")
 HIDE = """
 import sys
 
@@ -96,6 +96,7 @@ def test_the_wheel_says_what_it_is_and_needs(wheel):
     assert metadata["Name"] == "langchain-chroma-hybrid"
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata.get_all("Project-URL")
     requires = [Requirement(line) for line in metadata.get_all("Requires-Dist")]
     core = {each.name.lower() for each in requires if not each.marker}
     expected = {"langchain-core", "langchain-chroma", "chromadb", "tantivy", "rank-bm25"}
@@ -110,6 +111,29 @@ def test_the_source_archive_brings_its_tests(built):
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", f"{NAME}/py.typed"} <= names
     assert any(name.startswith("tests/unit/test_") for name in names)
+    read_by_tests = {"CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "constraints.txt", ".ci/run"}
+    assert read_by_tests | {"docs/scores.md", "examples/demo.py"} <= names
+    assert not [name for name in names if "__pycache__" in name or name.startswith(".venv")]
+
+
+def test_the_version_stands_in_one_place(built):
+    import langchain_chroma_hybrid as package
+
+    (path,) = built.glob("*.tar.gz")
+    assert path.name == f"{NAME}-{package.__version__}.tar.gz"
+    settings = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'"{package.__version__}"' not in settings
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_the_source_archive_passes_its_own_tests(built, tmp_path):
+    (path,) = built.glob("*.tar.gz")
+    shutil.unpack_archive(path, tmp_path, filter="data")
+    (folder,) = tmp_path.iterdir()
+    command = (sys.executable, "-m", "pytest", "-q", "-m", "not long", "-p", "no:cacheprovider")
+    printed = run(*command, cwd=folder, PYTHONPATH=str(folder))
+    assert " passed" in printed.splitlines()[-1]
 
 
 def test_the_core_tests_pass_against_the_wheel_without_extras(wheel, core_tests, tmp_path):

@@ -51,10 +51,11 @@ MAY_IMPORT = {
     ),
 }
 FACES = (
-    "vectorstores", "retrievers", "_langchain", "llama_index", "multimodal", "evaluation", "cli",
+    "vectorstores", "retrievers", "store_retriever", "_langchain", "llama_index", "multimodal",
+    "evaluation", "cli",
 )  # fmt: skip
 # What of LangChain's faces the one for LlamaIndex may need: nothing.
-LANGCHAIN_FACES = {"vectorstores", "retrievers", "_langchain", "multimodal"}
+LANGCHAIN_FACES = {"vectorstores", "retrievers", "store_retriever", "_langchain", "multimodal"}
 # All that a face may know of the engine: the door, what is given to it, and what comes out.
 FOR_FACES = frozenset(
     {

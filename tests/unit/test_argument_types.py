@@ -192,7 +192,7 @@ def test_a_field_that_no_record_has_is_noted(folder: Any):
     assert store.explain("pump", mode="vector").notes == ()
     store.add_texts(["words"], [{"titel": "A pump"}], ["book"])
     assert store.explain("pump").notes == ("lexical_fields: no record has 'autor'",)
-    assert make_store(lexical_fields=fields).explain("pump").notes == ()
+    assert "lexical_fields" not in str(make_store(lexical_fields=fields).explain("pump").notes)
 
 
 class Unbounded(RankBM25Index):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import (
@@ -80,7 +81,7 @@ BAD_VALUES = [
     ("filter", {"tenant": {"$in": "a"}}, "'a'"),
     ("filter", {"$or": {"a": 1}}, "list"),
     ("filter", {"tenant": None}, "None"),
-    ("filter", {}, "non-empty"),
+    ("filter", {"$and": [{}]}, "non-empty"),
     ("filter", "tenant = a", "dict"),
     ("where_document", {"$contains": ""}, "non-empty"),
     ("where_document", {"$has": "x"}, r"\$has"),
@@ -302,13 +303,13 @@ TEXT_ERRORS = [
     ({"texts": ["fine", "bad \ud800"]}, r"texts\[1\].*UTF-8"),
     ({"texts": ["fine", None]}, r"texts\[1\].*None"),
     ({"texts": ["fine", b"bytes"]}, r"texts\[1\].*bytes"),
-    ({"texts": "one text"}, "texts.*one text"),
+    ({"texts": "one text"}, "texts.*a str of length 8"),
     ({"ids": ["x", "x"]}, "ids.*'x'"),
     ({"ids": ["x", ""]}, r"ids\[1\].*non-empty"),
     ({"ids": ["x", 3]}, r"ids\[1\].*3"),
     ({"ids": ["x", "\udc80"]}, r"ids\[1\].*UTF-8"),
     ({"ids": ["x"]}, "ids.*2"),
-    ({"ids": "xy"}, "ids.*xy"),
+    ({"ids": "xy"}, "ids.*a str of length 2"),
     ({"metadatas": [{}, {}, {}]}, "metadatas.*3"),
     ({"metadatas": [{"a": 1}, "b"]}, r"metadatas\[1\].*'b'"),
     ({"metadatas": [{}, {"a": ["b", None]}]}, r"metadatas\[1\]\['a'\].*None"),
@@ -434,8 +435,10 @@ def test_faulty_vectors_of_queries(store, vector):
             store.max_marginal_relevance_search(QUERY, filter=where)
 
 
-def test_no_embedding_function(store):
+def test_no_embedding_function(store, tmp_path, monkeypatch):
     store._embedding_function = None
+    monkeypatch.setattr(ONNXMiniLM_L6_V2, "DOWNLOAD_PATH", tmp_path)
+    monkeypatch.setattr(ONNXMiniLM_L6_V2, "MODEL_DOWNLOAD_URL", "http://127.0.0.1:9/model")
     with pytest.raises(EmbeddingError, match="embedding_function"):
         store.similarity_search(QUERY)
     with pytest.raises(EmbeddingError, match="embedding_function"):

@@ -324,6 +324,20 @@ def version_and_settings(fingerprint: str) -> tuple[int, str]:
     return int(version), _STEMMER_DIGEST.sub(r"\1", settings)
 
 
+def settings_of(fingerprint: str) -> str:
+    """What a user has chosen, for people.
+
+    Raises:
+        ValueError: it is no fingerprint.
+    """
+    way, _, stopped = version_and_settings(fingerprint)[1].rpartition(":stop-")
+    if not way:
+        return f"the analyzer {stopped.removeprefix('preprocess:')}"
+    stemmer = "no stemmer" if way == "unstemmed" else f"the {way} stemmer"
+    words = "no stop words" if stopped == "none" else f"stop words of checksum {stopped}"
+    return f"{stemmer} and {words}"
+
+
 def _widest_first(piece: Piece) -> tuple[int, int]:
     return piece.start, -piece.end
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import reprlib
 from collections.abc import Iterable, Mapping
@@ -23,7 +22,8 @@ from langchain_chroma_hybrid.core.filters.tree import (
     gathered,
     join,
 )
-from langchain_chroma_hybrid.errors import FilterError
+from langchain_chroma_hybrid.core.suggest import nearest
+from langchain_chroma_hybrid.errors import FilterError, kind_of
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.values import Scalar
@@ -34,7 +34,6 @@ MAX_NESTING = 60
 MAX_SUBSTRING = 49_998
 """Bytes of a `$contains` pattern on the document: SQLite's limit for LIKE, less two wildcards."""
 
-_LONGEST_TYPO = 40  # characters; to look for what is like a long word takes long
 _LOGICAL: Mapping[str, type[AllOf | AnyOf]] = {"$and": AllOf, "$or": AnyOf}
 _EQUALITY = ("$eq", "$ne")
 _RANGE = ("$gt", "$gte", "$lt", "$lte")
@@ -49,8 +48,9 @@ def parse(
     where_document: Mapping[str, Any] | None = None,
     *,
     names: tuple[str, str] = ("where", "where_document"),
+    base: bool = False,
 ) -> Filter | None:
-    """Read Chroma filters, joined with AND; None for no restriction.
+    """Read Chroma filters, joined with AND; None, or an empty mapping, for no restriction.
 
     Beyond Chroma's own grammar: several keys in one mapping, or several operators under one key,
     are joined with AND; `$and` and `$or` may have a single part; any mapping and any tuple will do;
@@ -61,6 +61,8 @@ def parse(
         where: conditions on metadata, and under `#document` on the document.
         where_document: conditions on the document.
         names: what the caller calls the two, for error messages.
+        base: they restrict what others may see: an empty one is an error, and no message shows
+            what stands in them.
 
     Raises:
         FilterError: names the offending part by its path, what was got and what is expected.
@@ -68,9 +70,16 @@ def parse(
             `$contains` pattern, an empty pattern or another operator under `#document`.
     """
     return all_of(
-        None if where is None else _where(where, _Path(None, names[0]), 0),
-        None if where_document is None else _document(where_document, _Path(None, names[1]), 0),
+        None if _is_none(where, base) else _where(where, _Path(None, names[0], base), 0),
+        None
+        if _is_none(where_document, base)
+        else _document(where_document, _Path(None, names[1], base), 0),
     )
+
+
+def _is_none(given: object, base: bool) -> bool:
+    """Whether nothing is asked for."""
+    return given is None or (not base and isinstance(given, Mapping) and not given)
 
 
 class _Path(NamedTuple):
@@ -78,6 +87,7 @@ class _Path(NamedTuple):
 
     above: _Path | None
     step: object
+    base: bool = False
 
     def __str__(self) -> str:
         steps: list[str] = []
@@ -86,6 +96,11 @@ class _Path(NamedTuple):
             steps.append(f"[{_show(at.step)}]")
             at = at.above
         return "".join([str(at.step), *reversed(steps)])
+
+    @property
+    def secret(self) -> bool:
+        """Whether what stands here belongs to a base filter."""
+        return self.base if self.above is None else self.above.secret
 
 
 def _where(node: object, path: _Path, depth: int) -> Filter:
@@ -98,7 +113,7 @@ def _where(node: object, path: _Path, depth: int) -> Filter:
             found = [_where(child, at, depth + 1) for child, at in children]
             parts.append(join(_LOGICAL[key], gathered(_LOGICAL[key], found)))
         elif key.startswith("$"):
-            raise _error(path, key, "a metadata key, $and or $or", _suggest(key, _LOGICAL))
+            raise _unknown(path, key, "a metadata key, $and or $or", _LOGICAL)
         else:
             parts.append(_field(key, value, here))
     return join(AllOf, parts)
@@ -141,13 +156,13 @@ def _condition(key: str, op: str, operand: object, path: _Path) -> Filter:
         return Among(key, _scalars(operand, here), negated=op == "$nin")
     if op in _CONTAINS:
         return HasElement(key, _scalar(operand, here), negated=op == "$not_contains")
-    raise _error(path, op, f"one of {', '.join(_METADATA)}", _suggest(op, _METADATA))
+    raise _unknown(path, op, f"one of {', '.join(_METADATA)}", _METADATA)
 
 
 def _text_match(op: str, pattern: object, path: _Path, known: tuple[str, ...]) -> TextMatch:
     """A leaf that asks for text in a document; `known` are the operators allowed here."""
     if op not in known:
-        raise _error(path, op, f"one of {', '.join(known)}", _suggest(op, known))
+        raise _unknown(path, op, f"one of {', '.join(known)}", known)
     here = _Path(path, op)
     text = plain(pattern)
     if not isinstance(text, str) or not text:
@@ -237,15 +252,16 @@ def _check_like(text: str, path: _Path) -> None:
         raise _error(path, text, f"at most {MAX_SUBSTRING} bytes (%, _ and \\ count twice)")
 
 
-def _suggest(word: str, known: Iterable[str]) -> str:
-    if len(word) > _LONGEST_TYPO:
-        return ""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+def _unknown(path: _Path, name: str, expected: str, known: Iterable[str]) -> FilterError:
+    """The error for an operator that is none here, which is no value and may be shown."""
+    close = nearest(name, list(known))
+    hint = f" (did you mean {close}?)" if close else ""
+    return FilterError(f"{path}: expected {expected}, got {_show(name)}{hint}")
 
 
-def _error(path: _Path, got: object, expected: str, hint: str = "") -> FilterError:
-    return FilterError(f"{path}: expected {expected}, got {_show(got)}{hint}")
+def _error(path: _Path, got: object, expected: str) -> FilterError:
+    shown = kind_of(got) if path.secret else _show(got)
+    return FilterError(f"{path}: expected {expected}, got {shown}")
 
 
 def _show(value: object) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from chromadb.api.types import Documents, EmbeddingFunction
+from chromadb.api.types import DefaultEmbeddingFunction, Documents, EmbeddingFunction
 from chromadb.utils.embedding_functions import known_embedding_functions
+from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
 from langchain_core.embeddings import Embeddings
 
 from langchain_chroma_hybrid.embeddings.chroma.bridge import NAME, ChromaHybridEmbeddingFunction
@@ -54,7 +55,7 @@ def stored_function(
             "module that registers it, or give embeddings of your own"
         )
     if name in _FIXED:
-        return known()  # type: ignore[no-any-return]
+        return _ChromasOwn()
     if not is_trusted(str(name), trusted):
         raise EmbeddingError(
             f"only the database says that texts go to the embedding function {name!r}, and with "
@@ -82,7 +83,8 @@ class StoredEmbeddings(Embeddings):
         """One vector `(d,)`.
 
         Raises:
-            EmbeddingError: the collection remembers nothing, or nothing that anybody trusts.
+            EmbeddingError: the collection remembers nothing that anybody trusts, or Chroma's own
+                model, which also stands for nothing at all, is not here.
         """
         return [float(number) for number in self._function().embed_query([text])[0]]
 
@@ -92,9 +94,27 @@ class StoredEmbeddings(Embeddings):
 
     def _function(self) -> EmbeddingFunction[Any]:
         function = stored_function(self._configuration(), self._trusted)
-        if function is None:
-            raise EmbeddingError.of("embedding_function", None, 'one, or `mode="lexical"`')
+        if function is None:  # as Chroma does
+            return _ChromasOwn()
         return function
+
+
+class _ChromasOwn(DefaultEmbeddingFunction):
+    """Chroma's default, one model that it fetches at the first use."""
+
+    def __call__(self, input: Documents) -> ChromaVectors:  # noqa: A002 - named so by Chroma
+        try:
+            return super().__call__(input)
+        except Exception as error:
+            folder = ONNXMiniLM_L6_V2.DOWNLOAD_PATH / ONNXMiniLM_L6_V2.EXTRACTED_FOLDER_NAME
+            if (folder / "model.onnx").is_file():
+                raise
+            raise EmbeddingError(
+                "embedding_function: none was given, so that Chroma's own (all-MiniLM-L6-v2) "
+                f"embeds; its model is not at {folder} and could not be fetched "
+                f"({type(error).__name__}): connect to the network once, copy the folder from "
+                "where it is, give an embedding_function, or search with mode='lexical'"
+            ) from error
 
 
 class _StoredModel(EmbeddingFunction[Documents]):

@@ -7,10 +7,17 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from chromadb.errors import InvalidArgumentError, NotFoundError
+from chromadb.errors import DuplicateIDError, NotFoundError
+from chromadb.errors import InvalidArgumentError as ChromaRefusesError
 
 from langchain_chroma_hybrid.core.values import Record
-from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError, FilterError
+from langchain_chroma_hybrid.errors import (
+    ChromaHybridError,
+    CollectionError,
+    EmbeddingError,
+    FilterError,
+    InvalidArgumentError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,6 +57,17 @@ def pages(ids: Iterable[str], size: int) -> Iterator[list[str]]:
 
 
 @contextmanager
+def reworded(call: str) -> Iterator[None]:
+    """What Chroma says of arguments of `call` that are the user's own, as an error of ours."""
+    try:
+        yield
+    except (ValueError, TypeError, DuplicateIDError) as error:
+        if isinstance(error, ChromaHybridError):
+            raise
+        raise InvalidArgumentError(f"{call}: {error}") from error
+
+
+@contextmanager
 def translated() -> Iterator[None]:
     """Chroma's errors that have a meaning here, as ours; the rest passes as it is."""
     try:
@@ -57,10 +75,12 @@ def translated() -> Iterator[None]:
     except NotFoundError as error:
         message = f"the Chroma collection is gone: {error}"
         raise CollectionError(message) from error
-    except InvalidArgumentError as error:
+    except ChromaRefusesError as error:
         if str(error).startswith("Regex"):
-            message = f"where_document: {error}"
-            raise FilterError(message) from error
+            # Its message shows the pattern, which may be a base filter's.
+            reason = str(error).rpartition("error: ")[2].strip()
+            message = f"$regex in where_document or a base filter: {reason}"
+            raise FilterError(message) from None
         if "expecting embedding with dimension" not in str(error):
             raise
         message = f"embedding: {error}"

@@ -8,15 +8,21 @@ from collections.abc import Iterable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import chromadb
 from chromadb.api.client import Client
 from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT
+from chromadb.errors import InvalidArgumentError as ChromaRefusesError
 from chromadb.errors import NotFoundError
 from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
 
 from langchain_chroma_hybrid.engine.chroma.rows import is_id
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.errors import (
+    ChromaHybridError,
+    CollectionError,
+    InvalidArgumentError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -150,6 +156,53 @@ def unobserved(collection: chromadb.Collection) -> chromadb.Collection:
     for name in (*_MUTATORS, _OBSERVERS):
         vars(other).pop(name, None)
     return other
+
+
+class MissingCollectionError(CollectionError, NotFoundError):
+    """There is no such collection, also for those who wait for Chroma's own error."""
+
+
+def refusal(error: Exception, client: ClientAPI | None, given: Mapping[str, Any]) -> Exception:
+    """What Chroma says of the constructor's arguments in our words; other errors as they are.
+
+    Args:
+        error: what it raised.
+        client: as far as it came to be one.
+        given: the arguments by name; none of their values but names and places is shown.
+    """
+    text, name = str(error), given["collection_name"]
+    if isinstance(error, NotFoundError):
+        known = ", ".join(map(repr, collection_names(client))) if client is not None else ""
+        there = f"there are: {known}" if known else "there is none at all"
+        return MissingCollectionError(
+            f"collection_name: {text}; {there} (create_collection_if_not_exists=True makes one)"
+        )
+    if not isinstance(error, ValueError | ChromaRefusesError) or isinstance(
+        error, ChromaHybridError
+    ):
+        return error
+    if "name: Expected" in text:
+        expected = "3-512 of a-z, A-Z, 0-9, `.`, `_`, `-`, with a letter or digit at both ends"
+        return InvalidArgumentError.of("collection_name", name, expected)
+    if "unknown variant" in text or "unknown field" in text:
+        said = text.partition(" at line")[0].replace("`", "'")
+        return InvalidArgumentError(f"collection_configuration: {said}")
+    if "Could not connect to a Chroma server" in text:
+        expected = "a Chroma server that answers, such as `chroma run --path ./db` starts"
+        return InvalidArgumentError.of("host", f"{given['host']}:{given['port'] or 8000}", expected)
+    return InvalidArgumentError(f"HybridChroma: {text}")
+
+
+def how_to_open(client: ClientAPI) -> str:
+    """The arguments with which another process opens the same data, without credentials."""
+    settings = client.get_settings()
+    if settings.chroma_server_host:
+        host = str(settings.chroma_server_host)
+        named = urlsplit(host if "//" in host else f"//{host}").hostname
+        return f"host={named!r}, port={settings.chroma_server_http_port}"
+    # What is in memory, no other process can open.
+    folder = settings.persist_directory if settings.is_persistent else "./db"
+    return f"persist_directory={folder!r}"
 
 
 def close_client(client: ClientAPI) -> None:

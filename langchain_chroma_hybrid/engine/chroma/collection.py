@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import re
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import numpy as np
-from chromadb.errors import InternalError, NotFoundError
+from chromadb.errors import ChromaError, InternalError, NotFoundError
 
 from langchain_chroma_hybrid.core.filters import (
     Filter,
@@ -30,6 +31,7 @@ from langchain_chroma_hybrid.engine.chroma.calls import (
     columns,
     pages,
     records_of,
+    reworded,
     translated,
 )
 from langchain_chroma_hybrid.engine.chroma.change_token import (
@@ -53,7 +55,7 @@ from langchain_chroma_hybrid.engine.chroma.vector_reader import (
 from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     import chromadb
     from chromadb.api import ClientAPI
@@ -76,6 +78,8 @@ _COLUMNS = ("ids", "distances", "documents", "metadatas", "uris")
 _SCAN_PAGE = 100_000
 # Whole records take more.
 _RECORD_PAGE = 20_000
+_name = attrgetter("name")
+T = TypeVar("T")
 
 
 class Remembered:
@@ -91,6 +95,8 @@ class Remembered:
 
         # The change token under which Chroma's index was seen to find all that it holds.
         self.found_all: Token | None = None
+        # What metadata there was at a commit of the lexical index.
+        self.keys: tuple[object, Any] = (None, None)
 
     def close(self) -> None:
         """Stop reading and close what was opened; callers' clients stay open."""
@@ -301,8 +307,12 @@ class ChromaStore:
             offset += _RECORD_PAGE
 
     def get(self, **options: Any) -> dict[str, Any]:
-        """Chroma's own `get`."""
-        with self._asking():
+        """Chroma's own `get`.
+
+        Raises:
+            InvalidArgumentError: Chroma says what it does not take.
+        """
+        with self._asking(), reworded("get"):
             return dict(self._collection.get(**options))
 
     def first(self, n: int, where: Filter | None = None) -> dict[str, Record]:
@@ -410,6 +420,20 @@ class ChromaStore:
     def siblings(self) -> set[str]:
         """Ids of all collections in the tenant and database of this client."""
         return {str(collection.id) for collection in self._client.list_collections()}
+
+    def metadata_keys(self, commit: object, read: Callable[[], T]) -> T:
+        """What `read` tells of the metadata; remembered until the lexical index changes."""
+        noted, known = self._remembered.keys
+        found: T = read() if self.on_server or noted != commit or known is None else known
+        self._remembered.keys = commit, found
+        return found
+
+    def filled_siblings(self, most: int) -> list[str]:
+        """Names of other collections that have records; only of the first `most` beside this."""
+        others = [c for c in self._client.list_collections() if str(c.id) != self.uuid]
+        with suppress(ChromaError):  # one was deleted meanwhile, or may not be read
+            return [c.name for c in sorted(others, key=_name)[:most] if c.count()]
+        return []
 
     def exists(self, uuid: str) -> bool:
         """Whether tenant and database of this client have a collection of that id."""

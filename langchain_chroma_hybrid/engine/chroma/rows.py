@@ -58,7 +58,7 @@ def rows_of(
     documents = listed("texts", texts, "several strings")
     for i, text in enumerate(documents):
         if not isinstance(text, str):
-            raise InvalidArgumentError.of(f"texts[{i}]", text, "a string")
+            raise InvalidArgumentError.of_kind(f"texts[{i}]", text, "a string")
         _check_encodable(f"texts[{i}]", text)
     return Rows(
         _ids(ids, len(documents)),
@@ -126,7 +126,8 @@ def listed(name: str, values: Any, expected: str) -> list[Any]:
     if isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping):
         with suppress(TypeError):  # an array without dimensions
             return list(values)
-    raise InvalidArgumentError.of(name, values, expected)
+    # What should have been several is mostly one text, or one document.
+    raise InvalidArgumentError.of_kind(name, values, expected)
 
 
 def is_id(value: object) -> bool:

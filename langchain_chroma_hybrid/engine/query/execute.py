@@ -25,6 +25,7 @@ from langchain_chroma_hybrid.engine.query.legs import (
 )
 from langchain_chroma_hybrid.engine.query.plan import deeper
 from langchain_chroma_hybrid.engine.query.rank import rank
+from langchain_chroma_hybrid.engine.query.silence import silence
 from langchain_chroma_hybrid.engine.threads import in_thread, submit
 
 if TYPE_CHECKING:
@@ -140,11 +141,12 @@ class Query:
         if plan is not None:
             return replace(self, plan=plan)
         simple = request.query_syntax == "simple"
+        notes = (*self.notes, *_notes(request)) if request.blank or simple else self.notes
         return SearchResult(
             hits,
             tuple([outcome.report() for outcome in outcomes]),
             (time.perf_counter() - self.start) * 1e3,
-            (*self.notes, *_notes(request)) if request.blank or simple else self.notes,
+            (*notes, *silence(self.plan, hits, *halves)),
             embedding if request.with_embedding else None,
             unmatched(self.plan, self.lexical) if request.judged else (),
         )

@@ -65,9 +65,10 @@ def make_plan(
     whole = request.dedupe_key is None and request.group_by is None
     alone = len(weights) == 1 and whole and not two_step
     depth = fetch_k or (DEPTH_ALONE if alone else DEFAULT_DEPTH)
-    asked = request.base
+    called = None
     if request.where is not None or request.where_document is not None:
-        asked = all_of(request.base, parse(request.where, request.where_document))
+        called = parse(request.where, request.where_document, names=("filter", "where_document"))
+    asked = all_of(request.base, called)
     requirement, required = None, None
     if request.query_syntax == "simple" and request.text:
         requirement = Requirement.of(request.text, *words)
@@ -95,6 +96,7 @@ def make_plan(
         at_once=lexical is None or (simple and store.finds_all(token)),
         token=token,
         requirement=requirement,
+        called=called,
     )
 
 

@@ -62,6 +62,7 @@ class Plan:
         requirement: what `+must` and `-not` demand of every result; None for nothing.
         embed_only: the vector step has to bring the query's vector, not a ranking.
         at_once: one query of Chroma's is the whole answer, records included.
+        called: the filter of the call alone, without base.
         token: Chroma's change token when the query began, for what is remembered; None if there is
             none that every later write changes.
     """
@@ -76,6 +77,7 @@ class Plan:
     at_once: bool = False
     token: Token | None = None
     requirement: Requirement | None = None
+    called: Filter | None = None
 
 
 @dataclass(slots=True)

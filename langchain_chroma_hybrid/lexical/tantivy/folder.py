@@ -18,7 +18,11 @@ from typing import TYPE_CHECKING, Any
 from tantivy import Index
 
 from langchain_chroma_hybrid._files import NOTES, FolderLock, write_json
-from langchain_chroma_hybrid.core.analysis.analyzer import RULES, version_and_settings
+from langchain_chroma_hybrid.core.analysis.analyzer import (
+    RULES,
+    settings_of,
+    version_and_settings,
+)
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
     IndexFormatError,
@@ -62,6 +66,10 @@ class Format:
     lexical_fields: tuple[str, ...]
     version: int = FORMAT_VERSION
     folder: str = ""
+
+    def __str__(self) -> str:
+        fields = ", ".join(self.lexical_fields)
+        return f"{settings_of(self.analyzer)}, lexical_fields {fields}"
 
     @property
     def rules(self) -> int:
@@ -131,8 +139,8 @@ class IndexFolder:
         found = self._read_format()
         if found.settings != self.expected.settings:
             raise AnalyzerMismatchError(
-                f"the lexical index at {self.path} was built with {found}, but {self.expected} is"
-                " asked for; use the former, or call rebuild()"
+                f"the lexical index at {self.path} was built with {found}, now asked for is "
+                f"{self.expected}; use the former, or call rebuild()"
             )
         if not (self.path / found.folder / _META_FILE).exists():
             raise self._damaged(f"{_META_FILE} is missing")

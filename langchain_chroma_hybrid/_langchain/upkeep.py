@@ -1,0 +1,49 @@
+"""What stores and retrievers do alike beside searching."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_core.documents import Document
+
+from langchain_chroma_hybrid.engine.sync.policy import check_progress
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.engine.handle import CollectionHandle
+    from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
+
+
+class Upkeep:
+    """Keeping both halves in step, and showing where words match."""
+
+    @property
+    def _handle(self) -> CollectionHandle:
+        raise NotImplementedError
+
+    def sync(self, *, deep: bool = False, progress: Progress | None = None) -> SyncReport:
+        """Bring in what others wrote straight to Chroma.
+
+        Args:
+            deep: compare content and metadata too, not only ids; reads every record.
+            progress: called with (records done, records to do).
+        """
+        check_progress(progress)
+        return self._handle.run(lambda index: index.sync(deep=deep, progress=progress))
+
+    def verify(self, *, fix: bool = False) -> VerifyReport:
+        """Compare both halves record by record: missing, extra, stale; `fix` mends them."""
+        return self._handle.run(lambda index: index.verify(fix=fix))
+
+    def rebuild(self, progress: Progress | None = None) -> SyncReport:
+        """Throw the lexical index away, whatever its state, and build it from the collection."""
+        check_progress(progress)
+        return self._handle.rebuild(progress)
+
+    def highlight(self, query: str, document: Document) -> list[tuple[int, int]]:
+        """Spans `(start, end)` of the page content, in characters, that words of `query` match."""
+        if not isinstance(query, str):
+            raise InvalidArgumentError.of("query", query, "a string")
+        if not isinstance(document, Document):
+            raise InvalidArgumentError.of_kind("document", document, "a Document")
+        return self._handle.highlight(query, document.page_content)
