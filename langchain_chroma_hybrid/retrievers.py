@@ -139,6 +139,8 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     query_syntax: Literal["plain", "simple"] = "plain"
     """`simple` understands `"phrases"`, `prefix*`, `fuzzy~1`, `+must`, `-not`; these two hold for
     every result, whichever leg found it."""
+    typos: bool = True
+    """Whether a word that occurs in no record counts for some that are spelt almost like it."""
     on_leg_error: OnLegError = "raise"
     """`raise`, or `degrade` to the legs that answered."""
     lexical_config: InstanceOf[LexicalConfig] | None = Field(default=None, repr=False)

@@ -62,6 +62,7 @@ class HybridBase(Upkeep, Chroma):
         c: float = DEFAULT_C,
         fetch_k: int | None = None,
         query_syntax: str = "plain",
+        typos: bool = True,
         on_leg_error: OnLegError = "raise",
         analyzer: Analyzer | str | None = DEFAULT_LANGUAGE,
         lexical_fields: Mapping[str, float] | None = None,
@@ -93,6 +94,8 @@ class HybridBase(Upkeep, Chroma):
             fetch_k: depth of each leg; None means 100, or 32 for a leg alone.
             query_syntax: `plain` words, or `simple`: `"phrases"`, `prefix*`, `fuzzy~1`, `+must`,
                 `-not`; these two hold for every result, whichever leg found it.
+            typos: whether a word that occurs in no record counts for some that are spelt almost
+                like it, at half its weight; with plain words, from 1,000 records on.
             on_leg_error: `raise`, or `degrade` to the legs that answered.
             analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
@@ -140,6 +143,7 @@ class HybridBase(Upkeep, Chroma):
             c=c,
             fetch_k=fetch_k,
             query_syntax=query_syntax,  # type: ignore[arg-type]  # checked below
+            typos=typos,
             on_leg_error=on_leg_error,
         )
         check(self._defaults)

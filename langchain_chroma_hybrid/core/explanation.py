@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from langchain_chroma_hybrid.core.values import OWN_KEYS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_chroma_hybrid.core.search import Hit, SearchResult
 
 EXPLAIN_KEY = f"{OWN_KEYS}explanation"
@@ -19,6 +21,7 @@ def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
     said: dict[str, Any] = {"relevance": hit.relevance}
     said |= {"notes": list(result.notes)} if result.notes else {}
     said |= {"unmatched": list(result.unmatched)} if result.unmatched else {}
+    said |= {"corrections": _lists(result.corrections)} if result.corrections else {}
     return said | {
         leg.name: {
             "rank": leg.rank,
@@ -30,3 +33,7 @@ def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
         }
         for leg in hit.legs
     }
+
+
+def _lists(found: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    return {typed: list(words) for typed, words in found.items()}

@@ -134,6 +134,8 @@ class SearchResult:
         embedding: the query's vector `(d,)`; only when the hits' vectors were asked for.
         unmatched: words and identifiers of the query, as they were typed, that occur in no record
             which passes the filters (base filters too); only where relevance was asked for.
+        corrections: by such a word, words of records that pass which counted in its place; see
+            `typos`.
     """
 
     hits: tuple[Hit, ...]
@@ -142,6 +144,7 @@ class SearchResult:
     notes: tuple[str, ...] = ()
     embedding: Any = None
     unmatched: tuple[str, ...] = ()
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,8 @@ class SearchRequest:
         further: legs beside `lexical` and `vector`, by name; they run in hybrid mode, and their
             hits have to pass the same filters.
         query_syntax: `plain` or `simple`, see `core.query`.
+        typos: a word that occurs in no record of a collection counts for some that are spelt almost
+            like it, for half; with plain words, in collections of 1,000 records or more.
         score_threshold: drop records whose relevance is lower, 0..1, before the cut to `k`.
         dedupe_key: metadata key; of several results with one value the best stays.
         group_by: metadata key; of several results with one value the best `group_limit` stay.
@@ -185,6 +190,7 @@ class SearchRequest:
     base: Filter | None = None
     further: Mapping[str, FurtherLeg] = field(default_factory=dict)
     query_syntax: Literal["plain", "simple"] = "plain"
+    typos: bool = True
     score_threshold: float | None = None
     dedupe_key: str | None = None
     group_by: str | None = None

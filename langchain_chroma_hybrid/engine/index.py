@@ -147,8 +147,8 @@ class HybridIndex:
                 upgrade = half.freshness.upgrade.note
                 notes = (upgrade, *notes) if upgrade else notes
                 background = self._background(half, plan)
-                if background is not None and half.background.note:
-                    notes = (*notes, half.background.note)
+                if background is not None:
+                    notes = (*notes, *half.background.told())
                 known = half.lexical, version, notes, tried, background
                 return Query(plan, self.store, request, route, start, *known)
         except (CollectionError, InvalidArgumentError):

@@ -149,6 +149,7 @@ class Query:
             (*notes, *silence(self.plan, hits, *halves)),
             embedding if request.with_embedding else None,
             unmatched(self.plan, self.lexical) if request.judged else (),
+            self.plan.corrections if request.judged else {},
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_chroma_hybrid.core.search import LegReport, SearchRequest
@@ -65,6 +65,7 @@ class Plan:
         called: the filter of the call alone, without base.
         token: Chroma's change token when the query began, for what is remembered; None if there is
             none that every later write changes.
+        corrections: words that count for one which occurs in no record that passes, by it.
     """
 
     request: SearchRequest
@@ -78,6 +79,7 @@ class Plan:
     token: Token | None = None
     requirement: Requirement | None = None
     called: Filter | None = None
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
