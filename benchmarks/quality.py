@@ -19,6 +19,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import _llama
 import _peers
 import _results
 import numpy as np
@@ -97,7 +98,11 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--vectors", default="minilm")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--llama", action="store_true", help="both faces alone")
     options = parser.parse_args()
+    if options.llama:
+        through_llama(options.folders, options.vectors)
+        return
     rows: dict[str, list[Scores]] = {}
     collections = []
     for folder in options.folders:
@@ -173,7 +178,34 @@ def compare(
     }
     for fusion, share in product(FIXED, SHARES):
         values[f"{fusion}, lexical {share:g}"] = legs.fixed(fusion, share)
-    return {**values, "**adaptive, weights per query (default)**": legs.weighed()}
+    values["**adaptive, weights per query (default)**"] = legs.weighed()
+    # With Chroma's approximate index, so that these are compared with each other.
+    return values | faces(legs, corpus, queries)
+
+
+def faces(legs: Legs, corpus: np.ndarray, queries: Mapping[str, np.ndarray]) -> dict[str, Scores]:
+    """The same through both faces, and LlamaIndex' own ways, over one collection of Chroma's."""
+    ways = _llama.through_faces(legs.data, corpus, queries, 10)
+    return {name: legs.score(found.__getitem__) for name, found in ways.items()}
+
+
+def through_llama(folders: list[Path], vectors: str) -> None:
+    """Both faces and LlamaIndex' own ways alone, into RESULTS.md."""
+    rows: dict[str, list[float]] = {}
+    for folder in folders:
+        data, corpus, queries = load(folder, vectors)
+        legs = Legs(folder.name, data, dict.fromkeys(queries, ()))  # type: ignore[arg-type]  # the ids are enough
+        for name, value in faces(legs, corpus, queries).items():
+            rows.setdefault(name, []).append(value["nDCG@10"])
+            print(f"{legs.name:14} {name:44} {value['nDCG@10']:.4f}", flush=True)
+    head = ["nDCG@10", *(folder.name for folder in folders)]
+    body = [[name, *(f"{value:.4f}" for value in values)] for name, values in rows.items()]
+    used = _results.setting(
+        "chromadb", "llama-index-core", "llama-index-vector-stores-chroma", "langchain-chroma"
+    )
+    text = f"One collection of Chroma's for each, k = 10.\n\n{_results.table(head, body)}\n\n{used}"
+    name = "quality llama"
+    _results.write_section(_results.RESULTS, name, f"## Quality through LlamaIndex\n\n{text}")
 
 
 def table(collections: list[Legs], rows: Mapping[str, list[Scores]], measure: str) -> str:

@@ -11,10 +11,8 @@ from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.arguments import (
-    DEFAULT_LANGUAGE,
     check_embeddings,
     check_place,
-    lexical_config,
     named,
 )
 from langchain_chroma_hybrid._langchain.upkeep import Upkeep
@@ -27,6 +25,7 @@ from langchain_chroma_hybrid.core.validate import (
 from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
 from langchain_chroma_hybrid.engine.chroma.change_token import opening
 from langchain_chroma_hybrid.engine.chroma.clients import close_client, refusal
+from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:

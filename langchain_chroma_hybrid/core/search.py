@@ -109,6 +109,11 @@ class Embedder(Protocol):
         """`embed_documents` without blocking the event loop."""
 
 
+def is_model(embedder: Embedder) -> bool:
+    """Whether it can make vectors; what stands for a model that nobody gave has `missing`."""
+    return not getattr(embedder, "missing", False)
+
+
 class FurtherLeg(Protocol):
     """A leg beside the lexical and the vector one: anything that ranks ids for a text."""
 
@@ -152,6 +157,7 @@ class SearchRequest:
             `text` if needed.
         k: number of results wanted, >= 1.
         fetch_k: depth of each leg; None means the engine's default.
+        lexical_k: most hits of the lexical leg; None means as deep as the others.
         weights: share of each leg by name; missing names keep the default.
         fusion: name of a fusion, see `core.fusion`.
         c: the RRF constant.
@@ -174,6 +180,7 @@ class SearchRequest:
     embedding: Sequence[float] | Any = None
     k: int = 4
     fetch_k: int | None = None
+    lexical_k: int | None = None
     mode: Mode = "hybrid"
     weights: Mapping[str, float] | Sequence[float] | None = None
     fusion: str = DEFAULT_FUSION

@@ -35,6 +35,8 @@ def check(request: SearchRequest) -> None:
     positive("k", request.k)
     if request.fetch_k is not None:
         positive("fetch_k", request.fetch_k)
+    if request.lexical_k is not None:
+        positive("lexical_k", request.lexical_k)
     one_of("mode", request.mode, _MODES)
     one_of("fusion", request.fusion, FUSIONS)
     one_of("query_syntax", request.query_syntax, _SYNTAXES)

@@ -83,7 +83,8 @@ def make_plan(
     if request.blank:  # many models refuse it: nothing is embedded but for a distance
         only_distances = not (request.explain or request.with_embedding)
         embed_only = request.with_distance and only_distances
-    unfiltered = filters.strategy == "none" or (route == "chroma" and required is None)
+    by_chroma = route == "chroma" and filters.strategy == "chroma" and required is None
+    unfiltered = filters.strategy == "none" or by_chroma
     simple = lexical is not None and alone and unfiltered and not request.judged
     words_count = not request.blank and (LEXICAL in weights or request.judged)
     return Plan(
