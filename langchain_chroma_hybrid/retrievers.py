@@ -23,15 +23,16 @@ from pydantic import (
 )
 
 from langchain_chroma_hybrid._langchain import bridge
-from langchain_chroma_hybrid._langchain.arguments import DEFAULT_LANGUAGE, lexical_config
 from langchain_chroma_hybrid._langchain.rerank import Choice
 from langchain_chroma_hybrid._langchain.upkeep import Upkeep
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.context import Expand
+from langchain_chroma_hybrid.core.explanation import EXPLAIN_KEY, explanation_of
 from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, own_key, reject_unknown
+from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
@@ -144,6 +145,8 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     query_syntax: Literal["plain", "simple"] = "plain"
     """`simple` understands `"phrases"`, `prefix*`, `fuzzy~1`, `+must`, `-not`; these two hold for
     every result, whichever leg found it."""
+    typos: bool = True
+    """Whether a word that occurs in no record counts for some that are spelt almost like it."""
     on_leg_error: OnLegError = "raise"
     """`raise`, or `degrade` to the legs that answered."""
     lexical_config: InstanceOf[LexicalConfig] | None = Field(default=None, repr=False)
@@ -400,7 +403,7 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
             if self.score_key is not None:
                 document.metadata[self.score_key] = hit.relevance
             if explain:
-                document.metadata[bridge.EXPLAIN_KEY] = bridge.explanation_of(hit, result)
+                document.metadata[EXPLAIN_KEY] = explanation_of(hit, result)
             documents.append(document)
         return documents
 

@@ -38,8 +38,8 @@ class HybridChroma(HybridSearch):
     ```
 
     Every method that is given query text honours `mode`, `weights`, `fusion`, `c`, `fetch_k`,
-    `where_document`, `score_threshold`, `dedupe_key`, `group_by`, `query_syntax` and
-    `on_leg_error`, from the constructor or per call. `similarity_search_with_score` and the
+    `where_document`, `score_threshold`, `dedupe_key`, `group_by`, `query_syntax`, `typos`
+    and `on_leg_error`, from the constructor or per call. `similarity_search_with_score` and the
     `*_by_vector*` and `*_by_image*` methods keep Chroma's distance (lower is nearer), in fused
     order; the relevance (0..1, higher is better, comparable between queries) comes from
     `similarity_search_with_relevance_scores`, `explain` and the retriever.

@@ -65,6 +65,11 @@ class Embedder(Protocol):
         """`embed_documents` without blocking the event loop."""
 
 
+def is_model(embedder: Embedder) -> bool:
+    """Whether it can make vectors; what stands for a model that nobody gave has `missing`."""
+    return not getattr(embedder, "missing", False)
+
+
 class FurtherLeg(Protocol):
     """A leg beside the lexical and the vector one: anything that ranks ids for a text."""
 
@@ -85,6 +90,8 @@ class SearchResult:
         embedding: the query's vector `(d,)`; only when the hits' vectors were asked for.
         unmatched: words and identifiers of the query, as they were typed, that occur in no record
             which passes the filters (base filters too); only where relevance was asked for.
+        corrections: by such a word, words of records that pass which counted in its place; see
+            `typos`.
     """
 
     hits: tuple[Hit, ...]
@@ -93,6 +100,7 @@ class SearchResult:
     notes: tuple[str, ...] = ()
     embedding: Any = None
     unmatched: tuple[str, ...] = ()
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def as_citations(
         self,
@@ -114,6 +122,7 @@ class SearchRequest:
             `text` if needed.
         k: number of results wanted, >= 1.
         fetch_k: depth of each leg, or of some by name; None means the engine's default.
+        lexical_k: most hits of the lexical leg; None means as deep as the others.
         weights: share of each leg by name; missing names keep the default.
         fusion: name of a fusion, see `core.fusion`.
         c: the RRF constant.
@@ -122,6 +131,8 @@ class SearchRequest:
         further: legs beside `lexical` and `vector`, by name; they run in hybrid mode, and their
             hits have to pass the same filters.
         query_syntax: `plain` or `simple`, see `core.query`.
+        typos: a word that occurs in no record of a collection counts for some that are spelt almost
+            like it, for half; with plain words, in collections of 1,000 records or more.
         score_threshold: drop records whose relevance is lower, 0..1, before the cut to `k`.
         dedupe_key: metadata key; of several results with one value the best stays.
         group_by: metadata key; of several results with one value the best `group_limit` stay.
@@ -135,6 +146,7 @@ class SearchRequest:
     embedding: Sequence[float] | Any = None
     k: int = 4
     fetch_k: int | Mapping[str, int] | None = None
+    lexical_k: int | None = None
     mode: Mode = "hybrid"
     weights: Mapping[str, float] | Sequence[float] | None = None
     fusion: str = DEFAULT_FUSION
@@ -144,6 +156,7 @@ class SearchRequest:
     base: Filter | None = None
     further: Mapping[str, FurtherLeg] = field(default_factory=dict)
     query_syntax: Literal["plain", "simple"] = "plain"
+    typos: bool = True
     score_threshold: float | None = None
     dedupe_key: str | None = None
     group_by: str | None = None

@@ -23,7 +23,7 @@ _SYNTAXES = ("plain", "simple")
 # What every call of both faces may change, with the names of `SearchRequest`.
 CALL_OPTIONS = (
     "c", "dedupe_key", "expand", "fetch_k", "fusion", "group_by", "group_limit", "mode",
-    "on_leg_error", "query_syntax", "score_threshold", "weights", "where_document",
+    "on_leg_error", "query_syntax", "score_threshold", "typos", "weights", "where_document",
 )  # fmt: skip
 
 
@@ -37,10 +37,14 @@ def check(request: SearchRequest) -> None:
     positive("k", request.k)
     depths(request)
     expansion(request.expand)
+    if request.lexical_k is not None:
+        positive("lexical_k", request.lexical_k)
     one_of("mode", request.mode, _MODES)
     one_of("fusion", request.fusion, FUSIONS)
     one_of("query_syntax", request.query_syntax, _SYNTAXES)
     one_of("on_leg_error", request.on_leg_error, _ON_LEG_ERROR)
+    if not isinstance(request.typos, bool):
+        raise InvalidArgumentError.of("typos", request.typos, "True or False")
     number("c", request.c, 0.0, math.inf)
     if taken := [name for name in request.further if name in LEGS]:
         raise InvalidArgumentError.of("extra_retrievers", taken, "names other than these")

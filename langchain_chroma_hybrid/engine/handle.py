@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from langchain_chroma_hybrid.engine.about import About, about
-from langchain_chroma_hybrid.engine.chroma.clients import observe, reopened
+from langchain_chroma_hybrid.engine.chroma.clients import CollectionClient, observe, reopened
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from langchain_chroma_hybrid.engine.describe import described
 from langchain_chroma_hybrid.engine.index import HybridIndex
@@ -59,6 +59,22 @@ class CollectionHandle:
         self._lock = threading.Lock()
         self._collection = collection
         self._index: HybridIndex | None = None
+
+    @classmethod
+    def over(
+        cls,
+        collection: chromadb.Collection,
+        config: LexicalConfig,
+        embeddings: Embedder,
+        follow: Callable[[chromadb.Collection], None] = lambda _: None,
+    ) -> Self:
+        """A handle for whoever has a collection object alone: by the connection that it has."""
+        return cls(CollectionClient(collection), collection, config, embeddings, follow)
+
+    @property
+    def config(self) -> LexicalConfig:
+        """How the lexical half is built."""
+        return self._config
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text`, in characters, that words of `query` match."""

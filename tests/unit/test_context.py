@@ -209,3 +209,19 @@ def test_depth_of_each_leg(store, fetch_k, lexical, vector):
 def test_a_depth_that_is_none(store, fetch_k):
     with pytest.raises(InvalidArgumentError, match="fetch_k"):
         store.explain("pump", fetch_k=fetch_k)
+
+
+@pytest.mark.parametrize("expand", ["neighbours", "parent", Neighbours(n=3, max_characters=40)])
+def test_llama_index_shows_the_same(store, expand):
+    face = pytest.importorskip("langchain_chroma_hybrid.llama_index")
+    pytest.importorskip("llama_index.core")
+    store.add_texts(["part of a pump"], [{"parent_id": "a3"}], ["part"])
+    own = ChromaHybridRetriever(vectorstore=store, k=4, expand=expand)
+    other = face.ChromaHybridRetriever(
+        store._collection, similarity_top_k=4, expand=expand, embed_model=store.embeddings
+    )
+    documents, nodes = own.invoke("pump"), other.retrieve("pump")
+    assert [n.text for n in nodes] == [d.page_content for d in documents]
+    key = "chroma_hybrid_context"
+    assert [n.metadata.get(key) for n in nodes] == [d.metadata.get(key) for d in documents]
+    assert any(key in n.metadata for n in nodes)

@@ -66,6 +66,7 @@ class Plan:
         called: the filter of the call alone, without base.
         token: Chroma's change token when the query began, for what is remembered; None if there is
             none that every later write changes.
+        corrections: words that count for one which occurs in no record that passes, by it.
     """
 
     request: SearchRequest
@@ -80,6 +81,7 @@ class Plan:
     requirement: Requirement | None = None
     fewer: Mapping[str, int] = field(default_factory=dict)
     called: Filter | None = None
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
