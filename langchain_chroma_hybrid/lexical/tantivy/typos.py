@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from tantivy import Occur, Query
@@ -41,7 +41,7 @@ class Vocabulary:
     def __init__(self, layout: Layout, searcher: Searcher) -> None:
         self._layout = layout
         self._searcher = searcher
-        self._known: dict[str, Mapping[str, int]] = {}
+        self._known: dict[str, _Words] = {}
 
     def neighbours(self, word: QueryWord, where: Query | None) -> tuple[str, ...]:
         """The words nearest to `word` in records that `where` lets pass, the most frequent; few.
@@ -51,10 +51,10 @@ class Vocabulary:
         forms = whole_forms(self._layout.analyzer, word.text)
         if word.identifier or len(forms) != 1 or not _ONE <= len(forms[0]) <= _LONGEST:
             return ()
-        form, words = forms[0], self._words(forms[0][0])
-        near = list(_near(form, words, 2 if len(form) >= _TWO else 1))
+        words = self._words(forms[0][0])
+        near = list(words.near(forms[0], 2 if len(forms[0]) >= _TWO else 1))
         for distance in (1, 2):
-            found = {other: words[other] for edits_, other in near if edits_ == distance}
+            found = {other: words.records[other] for away, other in near if away == distance}
             if where is not None:
                 found = {other: self._passing(other, where) for other in found}
             if any(found.values()):
@@ -79,8 +79,8 @@ class Vocabulary:
         found = Query.boolean_query([(Occur.Must, known), (Occur.Must, where)])
         return count(self._searcher, found)
 
-    def _words(self, letter: str) -> Mapping[str, int]:
-        """Words that begin so, and in how many records each is; of too many the most frequent."""
+    def _words(self, letter: str) -> _Words:
+        """Words that begin so; of too many the most frequent."""
         known = self._known.get(letter)
         if known is None:
             found: Counter[str] = Counter()
@@ -89,15 +89,38 @@ class Vocabulary:
                     name, letter, limit=_MOST_KNOWN
                 ):
                     found[word] = max(found[word], records)
-            known = self._known[letter] = found
+            known = self._known[letter] = _Words(found)
         return known
 
 
-def _near(word: str, words: Mapping[str, int], most: int) -> Iterator[tuple[int, str]]:
-    """Those of `words` that are at most so many edits away, and how many."""
-    letters = set(word)
-    for other in words:
-        if abs(len(other) - len(word)) > most or len(letters.difference(other)) > most:
-            continue
-        if not any(map(str.isdigit, other)) and (distance := edits(word, other)) <= most:
-            yield distance, other
+class _Words:
+    """Words without digits, and in how many records each is."""
+
+    def __init__(self, records: Mapping[str, int]) -> None:
+        self.records = records
+        self._by_length: dict[int, list[tuple[str, int]]] = defaultdict(list)
+        for word in records:
+            if not any(map(str.isdigit, word)):
+                self._by_length[len(word)].append((word, _letters(word)))
+
+    def near(self, word: str, most: int) -> Iterator[tuple[int, str]]:
+        """Those that are at most so many edits away, and how many."""
+        own = _letters(word)
+        for length in range(len(word) - most, len(word) + most + 1):
+            # An edit takes a letter away at most, and brings one.
+            likely = [
+                other
+                for other, letters in self._by_length.get(length, ())
+                if (own & ~letters).bit_count() <= most and (letters & ~own).bit_count() <= most
+            ]
+            for other in likely:
+                if (distance := edits(word, other)) <= most:
+                    yield distance, other
+
+
+def _letters(word: str) -> int:
+    """The letters of a word as bits; some share one."""
+    bits = 0
+    for letter in word:
+        bits |= 1 << ord(letter) % 64
+    return bits
