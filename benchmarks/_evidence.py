@@ -54,14 +54,15 @@ class Searched:
         most = min(NEAR, len(self.ids) - len(hidden))
         near = np.argpartition(-cosines, most - 1)[:most]
         near = near[np.argsort(-cosines[near])]
-        hits = self.index.search(text, DEPTH + len(hidden))
-        bound = self.index.max_score(text) or 1.0
+        meant = self.index.corrections(text)
+        hits = self.index.search(text, DEPTH + len(hidden), corrections=meant)
+        bound = self.index.max_score(text, corrections=meant) or 1.0
         shares = {hit.id: hit.score / bound for hit in hits if hit.id not in hidden}
         ranked = [*shares.values(), *[0.0] * RIVAL]
         pool = dict.fromkeys([self.ids[row] for row in near[:DEPTH]] + list(shares))
         rest = frozenset(pool.keys() - shares.keys())
         if rest:
-            found = self.index.search(text, len(rest), where=Ids(rest))
+            found = self.index.search(text, len(rest), where=Ids(rest), corrections=meant)
             shares |= {hit.id: hit.score / bound for hit in found}
         words = query_words(self.analyzer, text)
         weights = self.index.weights(" ".join(word.text for word in words))

@@ -79,46 +79,6 @@ def ensemble(corpus: Corpus, chroma: Chroma) -> Search:
     return lambda query, _: [document.id or "" for document in both.invoke(query)]
 
 
-def query_fusion(corpus: Corpus, chroma: Chroma) -> Search:
-    """LlamaIndex's own way: bm25s in memory beside Chroma."""
-    from llama_index.core import VectorStoreIndex  # noqa: PLC0415
-    from llama_index.core.base.embeddings.base import BaseEmbedding  # noqa: PLC0415
-    from llama_index.core.llms import MockLLM  # noqa: PLC0415
-    from llama_index.core.retrievers import QueryFusionRetriever  # noqa: PLC0415
-    from llama_index.core.schema import TextNode  # noqa: PLC0415
-    from llama_index.retrievers.bm25 import BM25Retriever  # noqa: PLC0415
-    from llama_index.vector_stores.chroma import ChromaVectorStore  # noqa: PLC0415
-
-    given = Given(corpus)
-
-    class Lookup(BaseEmbedding):
-        def _get_query_embedding(self, query: str) -> list[float]:
-            return given.embed_query(query)
-
-        async def _aget_query_embedding(self, query: str) -> list[float]:
-            return given.embed_query(query)
-
-        def _get_text_embedding(self, text: str) -> list[float]:
-            return given.embed_query(text)
-
-    collection = chroma._client.get_collection(NAME)  # noqa: SLF001
-    store = ChromaVectorStore(chroma_collection=collection)
-    near = VectorStoreIndex.from_vector_store(store, embed_model=Lookup()).as_retriever(
-        similarity_top_k=K
-    )
-    nodes = [TextNode(id_=i, text=t) for i, t in zip(corpus.ids, corpus.texts, strict=True)]
-    words = BM25Retriever.from_defaults(nodes=nodes, similarity_top_k=K)
-    both = QueryFusionRetriever(
-        [words, near],
-        llm=MockLLM(),
-        num_queries=1,
-        similarity_top_k=K,
-        mode="reciprocal_rerank",
-        use_async=False,
-    )
-    return lambda query, _: [node.node.node_id for node in both.retrieve(query)]
-
-
 def clock(
     searches: dict[str, Search], queries: list[str], filter: dict[str, Any] | None
 ) -> tuple[dict[str, list[float]], dict[str, list[list[str]]]]:

@@ -11,7 +11,7 @@ from langchain_core.documents import Document
 from langchain_core.runnables import RunnableLambda
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from langchain_chroma_hybrid.evaluation import Dataset
 
@@ -26,12 +26,19 @@ def nearest(corpus: np.ndarray, vector: np.ndarray, depth: int) -> tuple[list[in
 
 
 def langchain(
-    data: Dataset, corpus: np.ndarray, queries: Mapping[str, np.ndarray], depth: int
+    data: Dataset,
+    corpus: np.ndarray,
+    queries: Mapping[str, np.ndarray],
+    depth: int,
+    words: Callable[[str], list[str]] = str.split,
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Ids by query of BM25Retriever and of EnsembleRetriever over it and exact vectors."""
+    """Ids by query of BM25Retriever and of EnsembleRetriever over it and exact vectors.
+
+    `words`: how texts become words; by default LangChain's own way.
+    """
     documents = [Document(record.text or "", metadata={"id": record.id}) for record in data.corpus]
     by_text = {data.queries[query]: vector for query, vector in queries.items()}
-    bm25 = BM25Retriever.from_documents(documents, k=depth)
+    bm25 = BM25Retriever.from_documents(documents, k=depth, preprocess_func=words)
     vectors = RunnableLambda(
         lambda text: [documents[row] for row in nearest(corpus, by_text[text], depth)[0]]
     )

@@ -15,7 +15,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import _llama
 import numpy as np
 import psutil
 from _corpus import KINDS, SHARES, Corpus, load, where
@@ -31,13 +33,15 @@ from _methods import (
     fill,
     ours,
     plain,
-    query_fusion,
     recall,
     unfiltered,
 )
 from _results import README, RESULTS, setting, table, write_section
 
 from langchain_chroma_hybrid import HybridChroma
+
+if TYPE_CHECKING:
+    from langchain_chroma import Chroma
 
 README_RECORDS = 100_000
 MODES = ("vector", "lexical", "hybrid", "two_step")
@@ -50,6 +54,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--server", action="store_true", help="over `chroma run`")
+    parser.add_argument("--llama", action="store_true", help="through LlamaIndex alone")
     parser.add_argument("--cold", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.cold:
@@ -61,6 +66,9 @@ def main() -> None:
     corpus = load(options.folders, options.n, options.queries)
     folder = options.work / f"n{options.n}"
     chroma = fill(corpus, persist_directory=str(folder))
+    if options.llama:
+        through_llama(corpus, chroma, options.n)
+        return
     hybrid = HybridChroma(NAME, Given(corpus), str(folder))
     start = time.perf_counter()
     added = hybrid.sync().added
@@ -69,9 +77,14 @@ def main() -> None:
     searches = {
         "langchain-chroma": plain(chroma),
         "EnsembleRetriever": ensemble(corpus, chroma),
-        "LlamaIndex QueryFusion": query_fusion(corpus, chroma),
         **{f"ours, {mode}": ours(hybrid, mode) for mode in MODES},
     }
+    # A collection object of its own: what a user of LlamaIndex has in hand.
+    collection = chroma._client.get_collection(NAME)  # noqa: SLF001
+    searches |= _llama.searches(collection, Given(corpus), K)
+    near = searches["LlamaIndex ChromaVectorStore"]
+    if fusion := _llama.query_fusion(corpus.ids, corpus.texts, near, K):
+        searches["LlamaIndex QueryFusion"] = fusion
     free = unfiltered(corpus, searches)
     bound = filtered(corpus, searches)
     used = setting("chromadb", "langchain-chroma", "tantivy", "llama-index-core", "rank-bm25")
@@ -94,6 +107,33 @@ nothing is known of the filter; *then*: the next {FEW} queries; *lasting*: {AGAI
     write_section(RESULTS, f"latency {options.n}", text)
     if options.n == README_RECORDS:
         write_section(README, "latency", f"{summary(free, bound)}\n\n{used}")
+
+
+def through_llama(corpus: Corpus, chroma: Chroma, n: int) -> None:
+    """LlamaIndex' stores, and what each of them adds to what it is over."""
+    collection, given = chroma._client.get_collection(NAME), Given(corpus)  # noqa: SLF001
+    searches = _llama.searches(collection, given, K) | _llama.engine(collection, given, K)
+    near = searches["LlamaIndex ChromaVectorStore"]
+    if fusion := _llama.query_fusion(corpus.ids, corpus.texts, near, K):
+        searches["LlamaIndex QueryFusion"] = fusion
+    clock(searches, corpus.queries[:3], None)
+    times, _ = clock(searches, corpus.queries, None)
+    rows = [
+        [name, *(f"{np.percentile(t, part):.1f}" for part in (50, 95))] for name, t in times.items()
+    ]
+    used = setting("chromadb", "llama-index-core", "llama-index-vector-stores-chroma", "tantivy")
+    text = f"""## Latency through LlamaIndex, {n:,} records
+
+k = {K}, vectors given, {len(corpus.queries)} queries in turns; words with relevance.
+
+{table(["", "p50 ms", "p95 ms"], sorted(rows))}
+
+{_llama.overheads(times)}
+
+{used}
+"""
+    print(text)
+    write_section(RESULTS, f"latency llama {n}", text)
 
 
 def summary(free: list[list[str]], bound: list[list[str]]) -> str:

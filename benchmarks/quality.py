@@ -1,4 +1,4 @@
-"""nDCG@10 of every fusion beside its legs and LangChain's own hybrid retriever.
+"""nDCG@10 and recall of every fusion beside its legs and LangChain's own hybrid retriever.
 
     python benchmarks/quality.py DIR... [--write]
 
@@ -19,10 +19,12 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import _llama
 import _peers
 import _results
 import numpy as np
 
+from langchain_chroma_hybrid import Analyzer
 from langchain_chroma_hybrid.core.confidence import CHOSEN, Constants, weigh
 from langchain_chroma_hybrid.core.fusion import RankedList, fuse
 from langchain_chroma_hybrid.evaluation import load_beir, per_query
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.evaluation import Dataset
 
+    Scores = Mapping[str, float]
+
 DEPTH = 100
 SHARES = (0.3, 0.5, 0.7)
 FRONT_PAGE = (
@@ -40,8 +44,11 @@ FRONT_PAGE = (
     "BM25 alone",
     "LangChain BM25Retriever",
     "LangChain EnsembleRetriever",
+    "EnsembleRetriever, our analyzer",
     "**adaptive, weights per query (default)**",
 )
+MEASURES = ("nDCG@10", "recall@50", "recall@100")
+DEEP = (*FRONT_PAGE, "rrf, lexical 0.5", "three_sigma, lexical 0.5")
 FIXED = ("rrf", "min_max", "three_sigma", "theoretical_min_max", "adaptive")
 CONSTANTS = [
     Constants(level, lead, alone)
@@ -57,16 +64,16 @@ class Legs:
     data: Dataset
     lists: Mapping[str, tuple[RankedList, RankedList]]
 
-    def score(self, run: Callable[[str], list[str]]) -> float:
-        """Mean nDCG@10 of what `run` returns for each query id."""
-        values = per_query(self.data.qrels, {q: run(q)[:10] for q in self.lists}, ["nDCG@10"])
-        return float(np.mean([values["nDCG@10"][q] for q in self.lists]))
+    def score(self, run: Callable[[str], list[str]]) -> Scores:
+        """The means of what `run` returns for each query id."""
+        values = per_query(self.data.qrels, {q: run(q)[:100] for q in self.lists}, MEASURES)
+        return {m: float(np.mean([values[m][q] for q in self.lists])) for m in MEASURES}
 
-    def alone(self, leg: int) -> float:
+    def alone(self, leg: int) -> Scores:
         """One leg by itself."""
         return self.score(lambda query: list(self.lists[query][leg].ids))
 
-    def fixed(self, fusion: str, share: float) -> float:
+    def fixed(self, fusion: str, share: float) -> Scores:
         """The same weights for every query."""
 
         def run(query: str) -> list[str]:
@@ -76,13 +83,14 @@ class Legs:
 
         return self.score(run)
 
-    def weighed(self, constants: Constants = CHOSEN) -> float:
+    def weighed(self, constants: Constants = CHOSEN) -> Scores:
         """The default: weights per query."""
-        return self.score(
-            lambda query: [
-                hit.id for hit in fuse(weigh(self.lists[query], constants=constants), "adaptive")
-            ]
-        )
+
+        def run(query: str) -> list[str]:
+            pair = weigh(self.lists[query], constants=constants)
+            return [hit.id for hit in fuse(pair, "adaptive", deep=(0.5, 0.5))]
+
+        return self.score(run)
 
 
 def main() -> None:
@@ -90,8 +98,12 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--vectors", default="minilm")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--llama", action="store_true", help="both faces alone")
     options = parser.parse_args()
-    rows: dict[str, list[float]] = {}
+    if options.llama:
+        through_llama(options.folders, options.vectors)
+        return
+    rows: dict[str, list[Scores]] = {}
     collections = []
     for folder in options.folders:
         data, corpus, queries = load(folder, options.vectors)
@@ -99,16 +111,21 @@ def main() -> None:
         collections.append(legs)
         for name, value in compare(legs, corpus, queries).items():
             rows.setdefault(name, []).append(value)
-            print(f"{legs.name:14} {name:44} {value:.4f}", flush=True)
+            numbers = " ".join(f"{value[measure]:.4f}" for measure in MEASURES)
+            print(f"{legs.name:14} {name:48} {numbers}", flush=True)
     if len(collections) > 1:
         rows |= left_out(collections, rows)
-    text = report(collections, rows)
+    deep = {name: row for name, row in rows.items() if name in DEEP}
+    tables = [table(collections, rows, "nDCG@10")]
+    tables += [table(collections, deep, measure) for measure in MEASURES[1:]]
+    text = report(collections, tables)
     print(text)
     if options.write:
         _results.write_section(_results.RESULTS, "quality", f"## Quality\n\n{text}")
         _results.write_section(_results.HERE.parent / "docs" / "scores.md", "quality", text)
         front = {name: row for name, row in rows.items() if name in FRONT_PAGE}
-        _results.write_section(_results.README, "quality", report(collections, front))
+        told = report(collections, [table(collections, front, "nDCG@10")])
+        _results.write_section(_results.README, "quality", told)
 
 
 def load(folder: Path, vectors: str) -> tuple[Dataset, np.ndarray, Mapping[str, np.ndarray]]:
@@ -145,42 +162,82 @@ def search(
     return found
 
 
-def compare(legs: Legs, corpus: np.ndarray, queries: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """nDCG@10 by the name of what was tried."""
+def compare(
+    legs: Legs, corpus: np.ndarray, queries: Mapping[str, np.ndarray]
+) -> dict[str, Scores]:
+    """The measures by the name of what was tried."""
     bm25, ensemble = _peers.langchain(legs.data, corpus, queries, DEPTH)
+    analyzed, better = _peers.langchain(legs.data, corpus, queries, DEPTH, Analyzer().document)
     values = {
         "vectors alone": legs.alone(1),
         "BM25 alone": legs.alone(0),
         "LangChain BM25Retriever": legs.score(bm25.__getitem__),
         "LangChain EnsembleRetriever": legs.score(ensemble.__getitem__),
+        "BM25Retriever, our analyzer": legs.score(analyzed.__getitem__),
+        "EnsembleRetriever, our analyzer": legs.score(better.__getitem__),
     }
     for fusion, share in product(FIXED, SHARES):
         values[f"{fusion}, lexical {share:g}"] = legs.fixed(fusion, share)
-    return {**values, "**adaptive, weights per query (default)**": legs.weighed()}
+    values["**adaptive, weights per query (default)**"] = legs.weighed()
+    # With Chroma's approximate index, so that these are compared with each other.
+    return values | faces(legs, corpus, queries)
 
 
-def report(collections: list[Legs], rows: dict[str, list[float]]) -> str:
-    better = [max(pair) for pair in zip(rows["vectors alone"], rows["BM25 alone"], strict=True)]
+def faces(legs: Legs, corpus: np.ndarray, queries: Mapping[str, np.ndarray]) -> dict[str, Scores]:
+    """The same through both faces, and LlamaIndex' own ways, over one collection of Chroma's."""
+    ways = _llama.through_faces(legs.data, corpus, queries, 10)
+    return {name: legs.score(found.__getitem__) for name, found in ways.items()}
+
+
+def through_llama(folders: list[Path], vectors: str) -> None:
+    """Both faces and LlamaIndex' own ways alone, into RESULTS.md."""
+    rows: dict[str, list[float]] = {}
+    for folder in folders:
+        data, corpus, queries = load(folder, vectors)
+        legs = Legs(folder.name, data, dict.fromkeys(queries, ()))  # type: ignore[arg-type]  # the ids are enough
+        for name, value in faces(legs, corpus, queries).items():
+            rows.setdefault(name, []).append(value["nDCG@10"])
+            print(f"{legs.name:14} {name:44} {value['nDCG@10']:.4f}", flush=True)
+    head = ["nDCG@10", *(folder.name for folder in folders)]
+    body = [[name, *(f"{value:.4f}" for value in values)] for name, values in rows.items()]
+    used = _results.setting(
+        "chromadb", "llama-index-core", "llama-index-vector-stores-chroma", "langchain-chroma"
+    )
+    text = f"One collection of Chroma's for each, k = 10.\n\n{_results.table(head, body)}\n\n{used}"
+    name = "quality llama"
+    _results.write_section(_results.RESULTS, name, f"## Quality through LlamaIndex\n\n{text}")
+
+
+def table(collections: list[Legs], rows: Mapping[str, list[Scores]], measure: str) -> str:
+    """One measure of all rows, with the mean and the smallest gain over the better leg."""
+    legs = zip(rows["vectors alone"], rows["BM25 alone"], strict=True)
+    better = [max(leg[measure] for leg in pair) for pair in legs]
     body = []
-    for name, values in rows.items():
+    for name, scores in rows.items():
+        values = [each[measure] for each in scores]
         worst = min(value - best for value, best in zip(values, better, strict=True))
         numbers = [f"{value:.3f}" for value in values]
         body.append([name, *numbers, f"{np.mean(values):.3f}", f"{worst:+.3f}"])
+    return _results.table([measure, *(c.name for c in collections), "mean", "worst"], body)
+
+
+def report(collections: list[Legs], tables: list[str]) -> str:
     sizes = ", ".join(f"{c.name} {len(c.data.corpus):,} / {len(c.lists):,}" for c in collections)
-    head = ["nDCG@10", *(c.name for c in collections), "mean", "worst"]
     used = _results.setting(
         "langchain-chroma", "langchain-classic", "langchain-community", "tantivy", "ir-measures"
     )
-    return (
+    what = (
         f"Records / queries: {sizes}. Exact vector search, {DEPTH} hits per leg. *worst*: the "
-        f"smallest gain over the better of the two legs.\n\n{_results.table(head, body)}\n\n{used}"
+        "smallest gain over the better of the two legs. LangChain's BM25Retriever splits at spaces "
+        "unless it is told otherwise: with *our analyzer* as its `preprocess_func`."
     )
+    return "\n\n".join((what, *tables, used))
 
 
-def left_out(collections: list[Legs], rows: dict[str, list[float]]) -> dict[str, list[float]]:
+def left_out(collections: list[Legs], rows: dict[str, list[Scores]]) -> dict[str, list[Scores]]:
     """What each collection gets from a choice that only the others had a say in."""
     fixed = {name: values for name, values in rows.items() if ", lexical " in name}
-    constants: dict[str, list[float]] = {}
+    constants: dict[str, list[Scores]] = {}
     for choice in CONSTANTS:
         constants[str(choice)] = [legs.weighed(choice) for legs in collections]
     return {
@@ -189,14 +246,14 @@ def left_out(collections: list[Legs], rows: dict[str, list[float]]) -> dict[str,
     }
 
 
-def _chosen(values: dict[str, list[float]]) -> list[float]:
+def _chosen(values: dict[str, list[Scores]]) -> list[Scores]:
     count = len(next(iter(values.values())))
     mean_without = partial(_mean_without, values)
     return [values[max(values, key=partial(mean_without, n))][n] for n in range(count)]
 
 
-def _mean_without(values: dict[str, list[float]], left: int, name: str) -> float:
-    return math.fsum(value for n, value in enumerate(values[name]) if n != left)
+def _mean_without(values: dict[str, list[Scores]], left: int, name: str) -> float:
+    return math.fsum(value["nDCG@10"] for n, value in enumerate(values[name]) if n != left)
 
 
 if __name__ == "__main__":

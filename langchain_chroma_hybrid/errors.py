@@ -4,7 +4,8 @@ ChromaHybridError
 ├── InvalidArgumentError (ValueError)          a value that cannot be used: names it, got, expected
 │   ├── FilterError                            a malformed `where` / `where_document`
 │   ├── EmbeddingError                         vectors of the wrong count, shape or content
-│   └── PictureError                           a picture that cannot be read or may not be opened
+│   ├── PictureError                           a picture that cannot be read or may not be opened
+│   └── ToolArgumentError                      what a model gave a tool; says how to mend it
 ├── UnknownArgumentError (TypeError)           a keyword that nothing would have read
 ├── MissingDependencyError (ImportError)       an extra is not installed; says the pip line
 ├── CollectionError (LookupError, ValueError)  the Chroma collection is gone or was never there
@@ -67,6 +68,10 @@ class EmbeddingError(InvalidArgumentError):
 
 class PictureError(InvalidArgumentError):
     """A picture that cannot be read, is damaged, over a limit, or at a place not allowed."""
+
+
+class ToolArgumentError(InvalidArgumentError):
+    """What a model gave a tool cannot be used; the message is for the model, and says what can."""
 
 
 class UnknownArgumentError(ChromaHybridError, TypeError):

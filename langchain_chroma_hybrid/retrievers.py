@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
+from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import (
     ConfigDict,
     Field,
@@ -22,14 +22,16 @@ from pydantic import (
 )
 
 from langchain_chroma_hybrid._langchain import bridge
-from langchain_chroma_hybrid._langchain.arguments import DEFAULT_LANGUAGE, lexical_config
 from langchain_chroma_hybrid._langchain.rerank import Choice
 from langchain_chroma_hybrid._langchain.upkeep import Upkeep
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.context import Expand
+from langchain_chroma_hybrid.core.explanation import EXPLAIN_KEY, explanation_of
 from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, own_key, reject_unknown
+from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     )
     from langchain_core.runnables import RunnableSerializable
 
+    from langchain_chroma_hybrid.core.description import Description
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
     from langchain_chroma_hybrid.engine.query.values import Trace
     from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
@@ -87,8 +90,8 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     """The store that is searched: a `Chroma` or a `HybridChroma`."""
     k: int = 4
     """Number of documents, >= 1."""
-    fetch_k: int | None = None
-    """Depth of each leg; None means 100, or 32 for a leg alone."""
+    fetch_k: int | Mapping[str, int] | None = None
+    """Depth of each leg, or of some by name; None means 100, or 32 for a leg alone."""
     mode: Mode = "hybrid"
     """`hybrid`, `vector`, `lexical` or `two_step` (lexical candidates, ranked by vector)."""
     weights: Mapping[str, float] | Sequence[float] | None = None
@@ -122,6 +125,10 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     stay."""
     group_limit: int = 1
     """Results per value of `group_by`, >= 1."""
+    expand: Expand | None = None
+    """`neighbours` or `parent`, or with keys of your own `Neighbours(...)`, `Parent(...)` of
+    `core.context`: the text is that of the records around the result, or of the one that it is a
+    part of; `chroma_hybrid_context` in the copy of the metadata lists their ids."""
     reranker: Any = None
     """Orders the fused results anew: a LangChain `BaseDocumentCompressor`, a Sentence Transformers
     `CrossEncoder`, or anything with its `predict`. The scores of the latter two replace the fused
@@ -138,6 +145,8 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     query_syntax: Literal["plain", "simple"] = "plain"
     """`simple` understands `"phrases"`, `prefix*`, `fuzzy~1`, `+must`, `-not`; these two hold for
     every result, whichever leg found it."""
+    typos: bool = True
+    """Whether a word that occurs in no record counts for some that are spelt almost like it."""
     on_leg_error: OnLegError = "raise"
     """`raise`, or `degrade` to the legs that answered."""
     lexical_config: InstanceOf[LexicalConfig] | None = Field(default=None, repr=False)
@@ -276,6 +285,27 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
             raise UnknownArgumentError(message)
         return self._request(query, {"explain": True, **options})
 
+    def describe(self, records: int = 1000) -> Description:
+        """Metadata keys, types, ranges and common values of what passes the base filters.
+
+        `records`: how many are looked at, >= 1. `describe().filterable()` is a proposal for
+        `create_search_tool`; nothing is told of records that base filters hide.
+        """
+        base = _read_base(self.base_filter, self.base_where_document)
+        return self._handle.describe(base, records)
+
+    def default(self, name: str) -> Any:
+        """What an option is where a call does not give it."""
+        return getattr(self, _FIELDS.get(name, name))
+
+    def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
+        """What LangSmith shows, as for a retriever of LangChain's own stores."""
+        params = super()._get_ls_params(**kwargs)
+        params["ls_vector_store_provider"] = type(self.vectorstore).__name__
+        if self.vectorstore.embeddings is not None:
+            params["ls_embedding_provider"] = type(self.vectorstore.embeddings).__name__
+        return params
+
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""
         self._refuse_fixed(kwargs)
@@ -385,11 +415,11 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         """Hits as documents, with what is asked for under keys of our own in their copies."""
         documents = []
         for hit in result.hits:
-            document = bridge.document_of(hit.record)
+            document = bridge.shown(hit)
             if self.score_key is not None:
                 document.metadata[self.score_key] = hit.relevance
             if explain:
-                document.metadata[bridge.EXPLAIN_KEY] = bridge.explanation_of(hit, result)
+                document.metadata[EXPLAIN_KEY] = explanation_of(hit, result)
             documents.append(document)
         return documents
 

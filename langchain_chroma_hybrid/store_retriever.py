@@ -77,6 +77,10 @@ class HybridStoreRetriever(ChromaHybridRetriever, VectorStoreRetriever):
         changed = self.model_copy(update={name: value})
         super().__setattr__(name, getattr(changed, name))
 
+    def default(self, name: str) -> Any:
+        """What an option is where a call does not give it: `search_kwargs` come first."""
+        return self._merged({}).get(name, super().default(name))
+
     def _merged(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """What a call goes by, with the names of `ChromaHybridRetriever`."""
         merged = {**self.search_kwargs, **options}

@@ -12,8 +12,9 @@ from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.arguments import check_embeddings, named
 from langchain_chroma_hybrid._langchain.base import constructor_options
 from langchain_chroma_hybrid._langchain.searches import HybridSearch
+from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.filters import parse, to_chroma
-from langchain_chroma_hybrid.core.validate import positive, reject_unknown
+from langchain_chroma_hybrid.core.validate import reject_unknown
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids, listed, rows_of, with_vectors
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
@@ -40,8 +41,8 @@ class HybridChroma(HybridSearch):
     ```
 
     Every method that is given query text honours `mode`, `weights`, `fusion`, `c`, `fetch_k`,
-    `where_document`, `score_threshold`, `dedupe_key`, `group_by`, `query_syntax` and
-    `on_leg_error`, from the constructor or per call. `similarity_search_with_score` and the
+    `where_document`, `score_threshold`, `dedupe_key`, `group_by`, `query_syntax`, `typos`
+    and `on_leg_error`, from the constructor or per call. `similarity_search_with_score` and the
     `*_by_vector*` and `*_by_image*` methods keep Chroma's distance (lower is nearer), in fused
     order; the relevance (0..1, higher is better, comparable between queries) comes from
     `similarity_search_with_relevance_scores`, `explain` and the retriever.

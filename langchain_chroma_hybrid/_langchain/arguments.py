@@ -3,87 +3,24 @@
 from __future__ import annotations
 
 import inspect
-import math
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid._langchain.bridge import analyzer_of
-from langchain_chroma_hybrid.core.validate import number, reject_unknown
+from langchain_chroma_hybrid.core.validate import reject_unknown
 from langchain_chroma_hybrid.engine.chroma.clients import check_settings, is_at
-from langchain_chroma_hybrid.engine.registry import LexicalConfig
-from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
 from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
     UnknownArgumentError,
     kind_of,
     shown,
 )
-from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
-from langchain_chroma_hybrid.lexical.texts import checked_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
-    from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
-    from langchain_chroma_hybrid.engine.sync.reconcile import Progress
-
-DEFAULT_LANGUAGE = "english"
 _CONFIGURATION = ("hnsw", "spann", "embedding_function")
 _SEARCH_TYPES = ("similarity", "similarity_score_threshold", "mmr")
-
-
-def lexical_config(
-    *,
-    analyzer: Analyzer | str | None,
-    lexical_fields: Mapping[str, float] | None,
-    lexical: LexicalIndex | None,
-    lexical_directory: str | Path | None,
-    lock_timeout: float,
-    sync: SyncMode,
-    max_age: float | None,
-    backfill: Backfill,
-    progress: Progress | None,
-    writers: Writers,
-    check_rate: float,
-) -> LexicalConfig:
-    """The lexical half as the arguments of both faces describe it.
-
-    Raises:
-        InvalidArgumentError: a value that cannot be used, or one beside `lexical` that the index
-            given there would not read.
-    """
-    made = analyzer_of(analyzer)
-    unread = {
-        "analyzer": None if _is_default(analyzer) else analyzer or "no stemming",
-        "lexical_fields": lexical_fields,
-        "lexical_directory": lexical_directory,
-    }
-    beside = {name: value for name, value in unread.items() if value is not None}
-    if lexical is not None and not isinstance(lexical, LexicalIndex):
-        expected = "an index such as TantivyIndex() or RankBM25Index(), or None"
-        raise InvalidArgumentError.of("lexical", lexical, expected)
-    if not isinstance(lexical_directory, str | PathLike | None):
-        raise InvalidArgumentError.of("lexical_directory", lexical_directory, "a path, or None")
-    number("lock_timeout", lock_timeout, 0.0, math.inf)
-    if lexical_fields is not None:
-        checked_fields(lexical_fields)
-    if lexical is not None and beside:
-        expected = "to be left out beside `lexical`: that index is built with its own"
-        raise InvalidArgumentError.of(", ".join(beside), [*beside.values()], expected)
-    return LexicalConfig(
-        made,
-        lexical_fields,
-        Path(lexical_directory) if lexical_directory else None,
-        lexical,
-        lock_timeout,
-        SyncPolicy(sync, max_age, backfill, progress, writers, check_rate),
-    )
-
-
-def _is_default(analyzer: object) -> bool:
-    return isinstance(analyzer, str) and analyzer == DEFAULT_LANGUAGE
 
 
 def check_place(collection_name: Any, persist_directory: Any) -> None:

@@ -11,11 +11,9 @@ from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.arguments import (
-    DEFAULT_LANGUAGE,
     check_chroma,
     check_embeddings,
     check_place,
-    lexical_config,
     named,
 )
 from langchain_chroma_hybrid._langchain.upkeep import Upkeep
@@ -28,6 +26,7 @@ from langchain_chroma_hybrid.core.validate import (
 from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
 from langchain_chroma_hybrid.engine.chroma.change_token import opening
 from langchain_chroma_hybrid.engine.chroma.clients import close_client, refusal
+from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -64,6 +63,7 @@ class HybridBase(Upkeep, Chroma):
         c: float = DEFAULT_C,
         fetch_k: int | None = None,
         query_syntax: str = "plain",
+        typos: bool = True,
         on_leg_error: OnLegError = "raise",
         analyzer: Analyzer | str | None = DEFAULT_LANGUAGE,
         lexical_fields: Mapping[str, float] | None = None,
@@ -95,6 +95,8 @@ class HybridBase(Upkeep, Chroma):
             fetch_k: depth of each leg; None means 100, or 32 for a leg alone.
             query_syntax: `plain` words, or `simple`: `"phrases"`, `prefix*`, `fuzzy~1`, `+must`,
                 `-not`; these two hold for every result, whichever leg found it.
+            typos: whether a word that occurs in no record counts for some that are spelt almost
+                like it, at half its weight; with plain words, from 1,000 records on.
             on_leg_error: `raise`, or `degrade` to the legs that answered.
             analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
@@ -142,6 +144,7 @@ class HybridBase(Upkeep, Chroma):
             c=c,
             fetch_k=fetch_k,
             query_syntax=query_syntax,  # type: ignore[arg-type]  # checked below
+            typos=typos,
             on_leg_error=on_leg_error,
         )
         check(self._defaults)

@@ -8,8 +8,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from langchain_core.documents import Document
 
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
-from langchain_chroma_hybrid.core.values import OWN_KEYS
+from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY
 from langchain_chroma_hybrid.embeddings.chroma.stored import StoredEmbeddings
 from langchain_chroma_hybrid.embeddings.chroma.trust import NOBODY
 from langchain_chroma_hybrid.engine.chroma.clients import how_to_open
@@ -28,12 +27,10 @@ if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
     from langchain_core.retrievers import BaseRetriever
 
-    from langchain_chroma_hybrid.core.search import Embedder, Hit, SearchResult
+    from langchain_chroma_hybrid.core.hit import Hit
+    from langchain_chroma_hybrid.core.search import Embedder
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.query.values import Outcome, Step, Trace
-
-# Under this key `explain=True` puts each leg's view into a copy of the metadata.
-EXPLAIN_KEY = f"{OWN_KEYS}explanation"
 
 # A handle lives as long as the store that it was made for: retrievers come and go with every
 # configurable call and must not open the collection anew each time.
@@ -58,19 +55,6 @@ class _Stores:
 
     def _now(self) -> Iterable[Chroma]:
         return list(self.all)
-
-
-def analyzer_of(value: Analyzer | str | None) -> Analyzer:
-    """An analyzer, or the default one for a language.
-
-    Raises:
-        InvalidArgumentError: no such language, or neither an analyzer nor a name.
-    """
-    if isinstance(value, Analyzer):
-        return value
-    if value is None or isinstance(value, str):
-        return Analyzer(value)
-    raise InvalidArgumentError.of("analyzer", value, "an Analyzer, a language or None")
 
 
 def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> CollectionHandle:
@@ -180,23 +164,13 @@ def document_of(record: Record) -> Document:
     return Document(page_content=record.text or "", metadata=metadata, id=record.id)
 
 
-def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:
-    """Relevance, each leg's view of the hit, and what is to say on the query, in plain values."""
-    ways = {leg.name: leg.filtered_by for leg in result.legs}
-    said: dict[str, Any] = {"relevance": hit.relevance}
-    said |= {"notes": list(result.notes)} if result.notes else {}
-    said |= {"unmatched": list(result.unmatched)} if result.unmatched else {}
-    return said | {
-        leg.name: {
-            "rank": leg.rank,
-            "score": leg.score,
-            "normalized": leg.normalized,
-            "weight": leg.weight,
-            "terms": list(leg.terms),
-            "filtered_by": ways.get(leg.name, "none"),
-        }
-        for leg in hit.legs
-    }
+def shown(hit: Hit) -> Document:
+    """A result as a document; with its context, the text of all and their ids."""
+    document = document_of(hit.record)
+    if hit.context:
+        document.page_content = hit.passage
+        document.metadata[CONTEXT_KEY] = [record.id for record in hit.context]
+    return document
 
 
 class RetrieverLeg:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from langchain_chroma.vectorstores import maximal_marginal_relevance
 
-from langchain_chroma_hybrid.core.validate import number, positive
+from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:

@@ -11,13 +11,8 @@ from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.arguments import check_search_type
 from langchain_chroma_hybrid._langchain.base import HybridBase
 from langchain_chroma_hybrid._langchain.rerank import Choice
-from langchain_chroma_hybrid.core.validate import (
-    CALL_OPTIONS,
-    check,
-    number,
-    positive,
-    reject_unknown,
-)
+from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, number, reject_unknown
 from langchain_chroma_hybrid.errors import ChromaHybridWarning, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -105,7 +100,7 @@ class HybridSearch(HybridBase):
         result = self._search(replace(request, with_embedding=True))
         # What was deleted while the query ran has no vector any more.
         hits = [hit for hit in result.hits if hit.embedding is not None]
-        return [(bridge.document_of(hit.record), hit.embedding) for hit in hits]
+        return [(bridge.shown(hit), hit.embedding) for hit in hits]
 
     def explain(
         self, query: str, k: int = 4, filter: Filters = None, **kwargs: Any
@@ -304,11 +299,11 @@ def _without_filter(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _documents(result: SearchResult) -> list[Document]:
-    return [bridge.document_of(hit.record) for hit in result.hits]
+    return [bridge.shown(hit) for hit in result.hits]
 
 
 def _with_distances(result: SearchResult) -> list[tuple[Document, float]]:
-    return [(bridge.document_of(hit.record), _distance(hit)) for hit in result.hits]
+    return [(bridge.shown(hit), _distance(hit)) for hit in result.hits]
 
 
 def _distance(hit: Hit) -> float:

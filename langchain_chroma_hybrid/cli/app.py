@@ -61,6 +61,11 @@ def search(
     ] = None,
     fusion: Annotated[str | None, typer.Option(help="adaptive, rrf, min_max, ...")] = None,
     settings: Annotated[Path | None, typer.Option(help="Options that `tune` saved.")] = None,
+    *,
+    typos: Annotated[
+        bool | None,
+        typer.Option("--typos/--no-typos", help="Whether unknown words may be misspelt."),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show why, and timings.")] = False,
 ) -> None:
     """Search, and print the results best first."""
@@ -70,7 +75,7 @@ def search(
         query,
         place,
         model,
-        options={"mode": mode, "k": k, "weights": weights, "fusion": fusion},
+        options={"mode": mode, "k": k, "weights": weights, "fusion": fusion, "typos": typos},
         filters={"where": where, "where_document": where_document},
         settings=settings,
         explain=explain,

@@ -45,6 +45,8 @@ def search(
         note(text)
     if result.unmatched:
         note(f"in no record: {', '.join(result.unmatched)}")
+    for typed, words in result.corrections.items():
+        note(f"{typed}: looked for {', '.join(words)}")
     if as_json:
         for rank, hit in enumerate(result.hits, 1):
             json_line(_as_json(rank, hit))

@@ -5,74 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from langchain_chroma_hybrid.core.citations import SOURCE_KEYS, Citations, citations
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
+from langchain_chroma_hybrid.core.hit import Hit, LegHit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from langchain_chroma_hybrid.core.context import Expand
     from langchain_chroma_hybrid.core.filters.tree import Filter
-    from langchain_chroma_hybrid.core.values import Record
+
+__all__ = [
+    "Embedder",
+    "FurtherLeg",
+    "Hit",
+    "LegHit",
+    "LegReport",
+    "Mode",
+    "OnLegError",
+    "SearchRequest",
+    "SearchResult",
+]
 
 Mode: TypeAlias = Literal["hybrid", "vector", "lexical", "two_step"]
 OnLegError: TypeAlias = Literal["raise", "degrade"]
-
-
-@dataclass(frozen=True, slots=True)
-class LegHit:
-    """What one leg had to say about one result.
-
-    Attributes:
-        name: `lexical`, `vector`, or the name of a further leg.
-        weight: share of this leg in the fused score; weights of a query add up to 1.
-        rank: position in the leg, from 1; None when the leg did not return the record.
-        score: the leg's own score: BM25 (higher is better) or Chroma's distance (lower is better).
-        normalized: the score after the fusion's normaliser, 0..1, higher is better;
-            0 when the leg did not return the record.
-        terms: words of the record that match the query, as they stand there (lexical leg,
-            `explain` only).
-    """
-
-    name: str
-    weight: float
-    rank: int | None = None
-    score: float | None = None
-    normalized: float = 0.0
-    terms: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One result of a search.
-
-    Attributes:
-        record: the record, read from Chroma when the search ended.
-        fused: what the hits are ordered by, 0..1, higher is better: how close to the best that is
-            possible for this query and its legs. Says nothing on whether that is any good.
-        distance: Chroma's distance to the query vector, lower is better; None when the query had
-            no vector, or when only other legs found the record and distances were not asked for.
-        legs: one entry per leg that ran; only with `explain`.
-        embedding: the record's vector, shape `(d,)`, float32; only when asked for.
-        relevance: how likely it is that the record answers the query, 0..1, higher is better,
-            comparable between queries (see `core.relevance`); 1 where nothing was asked but a
-            filter; None when neither it nor a threshold nor an explanation was asked for.
-    """
-
-    record: Record
-    fused: float
-    distance: float | None = None
-    legs: tuple[LegHit, ...] = ()
-    embedding: Any = None
-    relevance: float | None = None
-
-    @property
-    def score(self) -> float:
-        """`fused`, by its earlier name."""
-        return self.fused
-
-    @property
-    def id(self) -> str:
-        """The record's id."""
-        return self.record.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +65,11 @@ class Embedder(Protocol):
         """`embed_documents` without blocking the event loop."""
 
 
+def is_model(embedder: Embedder) -> bool:
+    """Whether it can make vectors; what stands for a model that nobody gave has `missing`."""
+    return not getattr(embedder, "missing", False)
+
+
 class FurtherLeg(Protocol):
     """A leg beside the lexical and the vector one: anything that ranks ids for a text."""
 
@@ -129,6 +90,8 @@ class SearchResult:
         embedding: the query's vector `(d,)`; only when the hits' vectors were asked for.
         unmatched: words and identifiers of the query, as they were typed, that occur in no record
             which passes the filters (base filters too); only where relevance was asked for.
+        corrections: by such a word, words of records that pass which counted in its place; see
+            `typos`.
     """
 
     hits: tuple[Hit, ...]
@@ -137,6 +100,16 @@ class SearchResult:
     notes: tuple[str, ...] = ()
     embedding: Any = None
     unmatched: tuple[str, ...] = ()
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def as_citations(
+        self,
+        *,
+        source_keys: Sequence[str] = SOURCE_KEYS,
+        max_characters: int | None = None,
+    ) -> Citations:
+        """The hits as numbered sources for a prompt, see `core.citations.citations`."""
+        return citations(self.hits, source_keys=source_keys, max_characters=max_characters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +121,8 @@ class SearchRequest:
         embedding: the query vector `(d,)`, a sequence or an array; None lets the engine embed
             `text` if needed.
         k: number of results wanted, >= 1.
-        fetch_k: depth of each leg; None means the engine's default.
+        fetch_k: depth of each leg, or of some by name; None means the engine's default.
+        lexical_k: most hits of the lexical leg; None means as deep as the others.
         weights: share of each leg by name; missing names keep the default.
         fusion: name of a fusion, see `core.fusion`.
         c: the RRF constant.
@@ -157,9 +131,12 @@ class SearchRequest:
         further: legs beside `lexical` and `vector`, by name; they run in hybrid mode, and their
             hits have to pass the same filters.
         query_syntax: `plain` or `simple`, see `core.query`.
+        typos: a word that occurs in no record of a collection counts for some that are spelt almost
+            like it, for half; with plain words, in collections of 1,000 records or more.
         score_threshold: drop records whose relevance is lower, 0..1, before the cut to `k`.
         dedupe_key: metadata key; of several results with one value the best stays.
         group_by: metadata key; of several results with one value the best `group_limit` stay.
+        expand: what results are shown with, see `core.context`.
         with_distance: give every hit its distance, also those that only the lexical leg found.
         with_embedding: give every hit its vector.
         with_relevance: give every hit its relevance; `explain` and `score_threshold` do as well.
@@ -168,7 +145,8 @@ class SearchRequest:
     text: str | None
     embedding: Sequence[float] | Any = None
     k: int = 4
-    fetch_k: int | None = None
+    fetch_k: int | Mapping[str, int] | None = None
+    lexical_k: int | None = None
     mode: Mode = "hybrid"
     weights: Mapping[str, float] | Sequence[float] | None = None
     fusion: str = DEFAULT_FUSION
@@ -178,12 +156,14 @@ class SearchRequest:
     base: Filter | None = None
     further: Mapping[str, FurtherLeg] = field(default_factory=dict)
     query_syntax: Literal["plain", "simple"] = "plain"
+    typos: bool = True
     score_threshold: float | None = None
     dedupe_key: str | None = None
     group_by: str | None = None
     group_limit: int = 1
     on_leg_error: OnLegError = "raise"
     explain: bool = False
+    expand: Expand | None = None
     with_distance: bool = False
     with_embedding: bool = False
     with_relevance: bool = False

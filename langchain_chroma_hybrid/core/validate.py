@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, get_args
 
+from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.context import expansion
 from langchain_chroma_hybrid.core.fusion import FUSIONS
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest
 from langchain_chroma_hybrid.core.suggest import in_place_of, meant_value
@@ -20,8 +22,8 @@ _SYNTAXES = ("plain", "simple")
 
 # What every call of both faces may change, with the names of `SearchRequest`.
 CALL_OPTIONS = (
-    "c", "dedupe_key", "fetch_k", "fusion", "group_by", "group_limit", "mode", "on_leg_error",
-    "query_syntax", "score_threshold", "weights", "where_document",
+    "c", "dedupe_key", "expand", "fetch_k", "fusion", "group_by", "group_limit", "mode",
+    "on_leg_error", "query_syntax", "score_threshold", "typos", "weights", "where_document",
 )  # fmt: skip
 
 
@@ -33,12 +35,16 @@ def check(request: SearchRequest) -> None:
     """
     _text(request)
     positive("k", request.k)
-    if request.fetch_k is not None:
-        positive("fetch_k", request.fetch_k)
+    depths(request)
+    expansion(request.expand)
+    if request.lexical_k is not None:
+        positive("lexical_k", request.lexical_k)
     one_of("mode", request.mode, _MODES)
     one_of("fusion", request.fusion, FUSIONS)
     one_of("query_syntax", request.query_syntax, _SYNTAXES)
     one_of("on_leg_error", request.on_leg_error, _ON_LEG_ERROR)
+    if not isinstance(request.typos, bool):
+        raise InvalidArgumentError.of("typos", request.typos, "True or False")
     number("c", request.c, 0.0, math.inf)
     if taken := [name for name in request.further if name in LEGS]:
         raise InvalidArgumentError.of("extra_retrievers", taken, "names other than these")
@@ -51,6 +57,25 @@ def check(request: SearchRequest) -> None:
         key = getattr(request, name)
         if key is not None and not isinstance(key, str):
             raise InvalidArgumentError.of(name, key, "a metadata key or None")
+
+
+def depths(request: SearchRequest) -> dict[str, int]:
+    """`fetch_k` by leg; empty where there is none.
+
+    Raises:
+        InvalidArgumentError: no whole number >= 1, nor a mapping of legs to such.
+    """
+    given, names = request.fetch_k, leg_names(request)
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        positive("fetch_k", given)
+        return dict.fromkeys(names, int(given))
+    if unknown := [name for name in given if name not in names]:
+        raise InvalidArgumentError.of("fetch_k", unknown, f"names among {list(names)}")
+    for name, depth in given.items():
+        positive(f"fetch_k[{name!r}]", depth)
+    return {name: int(depth) for name, depth in given.items()}
 
 
 def leg_names(request: SearchRequest) -> tuple[str, ...]:
@@ -113,12 +138,6 @@ def _text(request: SearchRequest) -> None:
             raise InvalidArgumentError.of("mode", request.mode, "`vector`: there is no query text")
     elif not isinstance(request.text, str):
         raise InvalidArgumentError.of("query", request.text, "a string")
-
-
-def positive(name: str, value: object) -> None:
-    """Raise `InvalidArgumentError` unless `value` is a whole number of at least 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise InvalidArgumentError.of(name, value, "a whole number >= 1")
 
 
 def number(name: str, value: object, low: float, high: float) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from langchain_chroma_hybrid.engine.about import About, about
-from langchain_chroma_hybrid.engine.chroma.clients import observe, reopened
+from langchain_chroma_hybrid.engine.chroma.clients import CollectionClient, observe, reopened
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+from langchain_chroma_hybrid.engine.describe import described
 from langchain_chroma_hybrid.engine.index import HybridIndex
 from langchain_chroma_hybrid.engine.registry import drop_half, rebuild_half, refuse_other
 from langchain_chroma_hybrid.engine.threads import in_thread
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import chromadb
     from chromadb.api import ClientAPI
 
+    from langchain_chroma_hybrid.core.description import Description
+    from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.core.search import Embedder
     from langchain_chroma_hybrid.engine.registry import LexicalConfig
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport
@@ -56,6 +59,22 @@ class CollectionHandle:
         self._lock = threading.Lock()
         self._collection = collection
         self._index: HybridIndex | None = None
+
+    @classmethod
+    def over(
+        cls,
+        collection: chromadb.Collection,
+        config: LexicalConfig,
+        embeddings: Embedder,
+        follow: Callable[[chromadb.Collection], None] = lambda _: None,
+    ) -> Self:
+        """A handle for whoever has a collection object alone: by the connection that it has."""
+        return cls(CollectionClient(collection), collection, config, embeddings, follow)
+
+    @property
+    def config(self) -> LexicalConfig:
+        """How the lexical half is built."""
+        return self._config
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text`, in characters, that words of `query` match."""
@@ -141,6 +160,10 @@ class CollectionHandle:
             CollectionError: the collection is gone.
         """
         return self.run(lambda index: about(index.store, self._config))
+
+    def describe(self, base: Filter | None, records: int) -> Description:
+        """Keys and values of the metadata of what passes `base`, see `describe.described`."""
+        return self.run(lambda index: described(index, base, records))
 
     def rebuild(self, progress: Progress | None = None) -> SyncReport:
         """Throw the lexical index away, whatever its state, and build it from the collection."""

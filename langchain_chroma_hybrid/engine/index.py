@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.core.search import SearchResult
+from langchain_chroma_hybrid.core.search import SearchResult, is_model
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.query.execute import Query
 from langchain_chroma_hybrid.engine.query.plan import make_plan, needs_lexical
@@ -147,8 +147,8 @@ class HybridIndex:
                 upgrade = half.freshness.upgrade.note
                 notes = (upgrade, *notes) if upgrade else notes
                 background = self._background(half, plan)
-                if background is not None and half.background.note:
-                    notes = (*notes, half.background.note)
+                if background is not None:
+                    notes = (*notes, *half.background.told())
                 known = half.lexical, version, notes, tried, background
                 return Query(plan, self.store, request, route, start, *known)
         except (CollectionError, InvalidArgumentError):
@@ -161,7 +161,8 @@ class HybridIndex:
         """What relevance is measured against, where it was asked for."""
         if not plan.request.judged:
             return None
-        embeds = VECTOR in plan.steps and plan.request.mode != "lexical"
+        by_vector = VECTOR in plan.steps and plan.request.mode != "lexical"
+        embeds = by_vector and is_model(self.embeddings)
         embed = self.embeddings.embed_documents if embeds else None
         return half.background.get(self.store, half.lexical, embed)
 
@@ -251,6 +252,10 @@ class HybridIndex:
         """Ids of all records that pass, by Chroma's own filter; needs no index."""
         return self.store.match(where)
 
+    def select(self, where: Filter | None, ids: Iterable[str] | None = None) -> list[Record]:
+        """The records that pass, of `ids` or in the order in which they came; needs no index."""
+        return list(self.store.select(where, ids))
+
     # Writing
 
     def upsert(
@@ -283,10 +288,13 @@ class HybridIndex:
         """
         self.half.writer.delete(self.store, ids)
 
-    async def aupsert(self, rows: Rows, *, batch_size: int | None = None) -> None:
-        """`upsert` of rows without vectors, in steps between which the event loop goes on."""
+    async def aupsert(
+        self, rows: Rows, *, embed: bool = True, batch_size: int | None = None
+    ) -> None:
+        """`upsert` in steps between which the event loop goes on."""
         half = await in_thread(lambda: self.half)
-        await half.writer.aupsert(self.store, rows, self.embeddings.aembed_documents, batch_size)
+        needed = self.embeddings.aembed_documents if embed and rows.embeddings is None else None
+        await half.writer.aupsert(self.store, rows, needed, batch_size)
 
     @contextmanager
     def changing(self, ids: Collection[str]) -> Iterator[None]:

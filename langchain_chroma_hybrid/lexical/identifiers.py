@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from langchain_chroma_hybrid.core.analysis.analyzer import contains
 from langchain_chroma_hybrid.core.analysis.subwords import WHOLE
-from langchain_chroma_hybrid.lexical.texts import contains, field_texts
+from langchain_chroma_hybrid.lexical.texts import field_texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -84,7 +85,7 @@ class Identifiers:
             share
             for word, share in self.shares.items()
             if not terms.isdisjoint(word.terms)
-            or (word.phrase and any(contains(document, word.phrase) for document in documents))
+            or any(contains(d, phrase) for phrase in word.phrases for d in documents)
         )
         return has, sum(self.shares.values()) - has
 
@@ -96,4 +97,4 @@ def _is_quantity(text: str) -> bool:
 
 def _weight(word: QueryWord, weights: Mapping[str, float]) -> float:
     weight = weights.get(word.terms[0], 0.0)
-    return weight if word.phrase else WHOLE * weight
+    return weight if word.whole else WHOLE * weight

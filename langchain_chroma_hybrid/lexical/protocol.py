@@ -137,6 +137,19 @@ class LexicalIndex(Protocol):
 
 
 @runtime_checkable
+class TypoTolerant(LexicalIndex, Protocol):
+    """An index whose `search`, `max_score` and `weights` take `corrections` beside `syntax`.
+
+    The words in it then count for the one that was typed, at a reduced weight.
+    """
+
+    def corrections(
+        self, query: str, where: Filter | None = None
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Words that occur in no record which passes `where`, and a few like each that do."""
+
+
+@runtime_checkable
 class Replaceable(LexicalIndex, Protocol):
     """An index that an older version may have built, and that answers while it is built anew."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import rank_bm25
 
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, QueryTerm
 from langchain_chroma_hybrid.core.filters import evaluable, leaves, matches
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.core.values import Record, Scored
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from langchain_chroma_hybrid.core.analysis.analyzer import QueryTerm
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
@@ -290,8 +289,13 @@ class RankBM25Index:
     def _terms(self, query: str, statistics: _Statistics) -> list[QueryTerm]:
         """The query's terms that occur; of too many the rarest."""
         postings = statistics.postings
-        terms = self.analyzer.query(query[:MAX_QUERY_CHARS])
-        known = [term for term in terms if term.text in postings]
+        query = query[:MAX_QUERY_CHARS]
+        terms = {term.text: term for term in self.analyzer.query(query)}
+        for _, others, boost in self.analyzer.spellings(query):
+            for other in others:
+                if not other[1:]:  # phrases would need positions
+                    terms.setdefault(other[0], QueryTerm(other[0], boost))
+        known = [term for term in terms.values() if term.text in postings]
         if len(known) > MAX_TERMS:
             known = sorted(known, key=lambda term: len(postings[term.text]))[:MAX_TERMS]
         return known

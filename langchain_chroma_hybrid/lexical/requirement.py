@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, contains
 from langchain_chroma_hybrid.core.analysis.query_syntax import Clause, Fuzzy, Prefix, parse_query
 from langchain_chroma_hybrid.lexical.scoring import MAX_PHRASE_TERMS, MAX_QUERY_CHARS
-from langchain_chroma_hybrid.lexical.texts import contains, field_texts
+from langchain_chroma_hybrid.lexical.texts import field_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,11 +84,11 @@ def whole_forms(analyzer: Analyzer, text: str) -> list[str]:
 def _spells(node: object, form: str, word: str) -> bool:
     if isinstance(node, Fuzzy):
         near = abs(len(form) - len(word)) <= node.distance
-        return near and _edits(form, word) <= node.distance
+        return near and edits(form, word) <= node.distance
     return word.startswith(form)
 
 
-def _edits(a: str, b: str) -> int:
+def edits(a: str, b: str) -> int:
     """Optimal string alignment distance: a swap of neighbours is one edit, as in tantivy."""
     before: list[int] = []
     row = list(range(len(b) + 1))

@@ -75,13 +75,6 @@ def matched_terms(
     return tuple(words.values())
 
 
-def contains(terms: Sequence[str], phrase: Sequence[str]) -> bool:
-    """Whether the terms of `phrase` stand in `terms`, one after the other."""
-    n = len(phrase)
-    return any(terms[i] == phrase[0] and list(terms[i : i + n]) == list(phrase)
-               for i in range(len(terms) - n + 1))  # fmt: skip
-
-
 def checked_fields(fields: Mapping[str, float] | None) -> dict[str, float]:
     """`lexical_fields` with its default.
 

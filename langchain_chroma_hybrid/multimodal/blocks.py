@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.core.validate import positive
+from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy, load
 from langchain_chroma_hybrid.embeddings.images.uris import path_of
 from langchain_chroma_hybrid.errors import ChromaHybridError

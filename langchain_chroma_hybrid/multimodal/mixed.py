@@ -12,8 +12,9 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
+from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, RankedList, fuse
-from langchain_chroma_hybrid.core.validate import own_key, positive, reject_unknown, shares
+from langchain_chroma_hybrid.core.validate import own_key, reject_unknown, shares
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (

@@ -60,6 +60,11 @@ class MultimodalRetriever(ChromaHybridRetriever):
         """The same query as a `SearchResult`, with each leg's view, matched terms and timings."""
         return super().search(query, **self._with_vector(query, options))
 
+    async def asearch(self, query: str, **options: Any) -> SearchResult:
+        """`search` without blocking the event loop."""
+        given = await asyncio.to_thread(self._with_vector, query, options)
+        return await super().asearch(query, **given)
+
     def query(
         self,
         add: Sequence[Any],

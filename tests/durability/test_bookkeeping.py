@@ -126,8 +126,14 @@ def direct_write(store: HybridChroma, n: int) -> None:
 OWN = (own_write, own_update, own_delete, direct_write)
 
 
-@pytest.mark.parametrize("place", [0, 1, 2, 3])
-@pytest.mark.parametrize("own", OWN)
+@pytest.mark.parametrize(
+    ("own", "place"),
+    [
+        pytest.param(own, place, marks=[pytest.mark.long] if (n + place) % 2 else [])
+        for n, own in enumerate(OWN)
+        for place in range(4)
+    ],
+)
 def test_what_others_write_among_own_writes_is_found(tmp_path, own, place):
     store = open_store(tmp_path, max_age=0)
     in_step(store)
@@ -197,8 +203,19 @@ def nothing(_: HybridChroma) -> None:
     pass
 
 
-@pytest.mark.parametrize("reopened", [False, True], ids=["goes on", "opened anew"])
-@pytest.mark.parametrize("look", [query, query_again, sync, nothing])
+@pytest.mark.parametrize(
+    ("look", "reopened"),
+    [
+        (query, True),
+        pytest.param(query, False, marks=pytest.mark.long),
+        pytest.param(query_again, True, marks=pytest.mark.long),
+        (query_again, False),
+        (sync, True),
+        pytest.param(sync, False, marks=pytest.mark.long),
+        pytest.param(nothing, True, marks=pytest.mark.long),
+        (nothing, False),
+    ],
+)
 def test_in_step_is_not_noted_while_another_writer_is_at_work(tmp_path, look, reopened):
     """Whoever noted it would not look again when that writer dies and nothing changes any more."""
     folder, written = tmp_path / "db", tmp_path / "written"

@@ -154,6 +154,15 @@ def test_explain_shows_scores_terms_and_times(own):
     assert re.search(r"lexical: 3 hits in [\d.]+ ms, filtered by none", result.stdout)
 
 
+def test_a_typo_is_looked_for_unless_told_not_to(chroma, db):
+    chroma.add_texts([f"paper stone river {n}" for n in range(1_000)])
+    asked = ("search", "pumsp", "--path", db, "--mode", "lexical", "--json")
+    found = run(*asked)
+    assert {hit["id"] for hit in lines(found)} == {"pump", "water", "manual"}
+    assert "pumsp: looked for pump" in found.stderr
+    assert (run(*asked, "--no-typos").exit_code, run(*asked, "--typos").exit_code) == (1, 0)
+
+
 def test_nothing_found_is_code_1(db):
     result = run("search", "xyzzy", "--path", db, "--mode", "lexical")
     assert (result.exit_code, result.stdout, result.stderr) == (

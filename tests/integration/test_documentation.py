@@ -27,6 +27,7 @@ PRINTS = {
     ),
     "demo.py": "a right passage among the first 3",
     "from_ensemble_retriever.py": "within 30 days",
+    "llama_index_qa.py": "[extractive, no LLM configured] Sauna: guests over 16 years.",
     "quickstart.py": "pump      (lexical 1, vector 1)",
     "rag_chain.py": "[extractive, no chat model configured] Sauna: closed for repair until May.",
     "tenants_and_filters.py": "acme asks for bolt                               []",

@@ -21,7 +21,7 @@ NAME = "langchain_chroma_hybrid"
 # Extras, and what only the tests of other frameworks need: the core has to do without.
 ABSENT = ("torch", "sentence_transformers", "transformers", "llama_index", "langchain_classic")
 # What shows that the wheel works without extras; all of tests/unit runs with `-m long`.
-CORE = ("analysis", "architecture", "filters", "modes", "query_syntax", "tantivy_index")
+CORE = ("analysis", "blank_queries", "filters", "query_syntax", "tantivy_index")
 HIDE = """
 import sys
 

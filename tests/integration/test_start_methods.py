@@ -38,7 +38,13 @@ def main(method: str, folder: str) -> None:
         assert child.exitcode == 0, (task.__name__, child.exitcode)
 
 
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(method, marks=[pytest.mark.long] if method == "forkserver" else [])
+        for method in multiprocessing.get_all_start_methods()
+    ],
+)
 def test_children_search_and_write(tmp_path, method):
     # From a process of its own: this one has threads of other libraries, which no fork survives.
     command = [sys.executable, "-m", "tests.integration.test_start_methods", method, tmp_path]

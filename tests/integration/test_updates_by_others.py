@@ -364,7 +364,7 @@ class Evil(EmbeddingFunction[Documents]):
     def __init__(self) -> None:
         self.built.append(self)
 
-    def __call__(self, input: Documents) -> Embeddings:  # noqa: A002  # Chroma's name
+    def __call__(self, input: Documents) -> Embeddings:  # Chroma's name
         return [np.ones(1, dtype=np.float32) for _ in input]
 
     @staticmethod

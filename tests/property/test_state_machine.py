@@ -178,7 +178,7 @@ def _settings(examples: int, steps: int) -> settings:
 
 
 TestQuickly = Machine.TestCase
-TestQuickly.settings = _settings(6, 12)
+TestQuickly.settings = _settings(4, 12)
 
 
 @pytest.mark.long

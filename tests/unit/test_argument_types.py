@@ -123,7 +123,7 @@ class Chromas(EmbeddingFunction[Documents]):
     def __init__(self) -> None:
         pass
 
-    def __call__(self, input: Documents) -> Embeddings:  # noqa: A002  # Chroma's name
+    def __call__(self, input: Documents) -> Embeddings:  # Chroma's name
         return [np.ones(3, dtype=np.float32) for _ in input]
 
 

@@ -70,18 +70,18 @@ async def test_the_loop_goes_on_while_a_query_is_embedded(record_property):
     assert free.worst < blocked.worst
 
 
-async def test_the_loop_goes_on_while_5000_documents_are_added(record_property):
-    documents = [Document(f"text number {i}", id=str(i)) for i in range(5_000)]
+async def test_the_loop_goes_on_while_2000_documents_are_added(record_property):
+    documents = [Document(f"text number {i}", id=str(i)) for i in range(2_000)]
     stores = [make_store(embedding_function=WordEmbeddings(16)) for _ in range(2)]
     async with ticking() as blocked:
         stores[0].add_documents(documents)
     async with ticking() as free:
-        assert len(await stores[1].aadd_documents(documents)) == 5_000
+        assert len(await stores[1].aadd_documents(documents)) == 2_000
     record_property("worst gap of add_documents in the loop, s", blocked.worst)
     record_property("worst gap of aadd_documents, s", free.worst)
     assert free.worst < blocked.worst / 2
     assert stores[1].verify().ok
-    assert ids_of(await stores[1].asimilarity_search("4711", k=1)) == ["4711"]
+    assert ids_of(await stores[1].asimilarity_search("1711", k=1)) == ["1711"]
 
 
 @pytest.fixture

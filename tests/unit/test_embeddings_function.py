@@ -22,10 +22,10 @@ class Lengths(EmbeddingFunction[Documents]):
     def __init__(self, sign: int = 1) -> None:
         self.sign = sign
 
-    def __call__(self, input):  # noqa: A002 - named so by chromadb
+    def __call__(self, input):
         return [np.array([self.sign * len(text), 1], dtype=np.float32) for text in input]
 
-    def embed_query(self, input):  # noqa: A002 - named so by chromadb
+    def embed_query(self, input):
         return [np.array([self.sign * len(text), 2], dtype=np.float32) for text in input]
 
     @staticmethod

@@ -76,6 +76,7 @@ def test_int8_points_the_same_way_and_the_root_logger_is_left_alone(folder, kept
     assert [record.message for record in caplog.records if record.name == "root"] == []
 
 
+@pytest.mark.long
 def test_a_plain_encoder_goes_the_same_way(tmp_path, kept):
     encoder = save_encoder(tmp_path / "encoder", seed=2)
     torch_way = SentenceTransformerEmbeddings(encoder, pooling="cls", device="cpu")

@@ -165,12 +165,12 @@ def test_two_collections_of_one_folder_do_not_meet(tmp_path):
     assert len(list((tmp_path / "lexical").glob("*/meta.json"))) == 1
 
 
-def test_many_records_are_indexed_in_pages(folder):
+def test_many_records_are_indexed_in_pages(tmp_path):
     plain = Chroma(
         "pages",
         WordEmbeddings(4),
         collection_configuration=COSINE,
-        **({"persist_directory": str(folder)} if folder else {}),
+        persist_directory=str(tmp_path),
     )
     for start in range(0, 6_000, 3_000):
         texts = [f"text number {i}" for i in range(start, start + 3_000)]

@@ -195,3 +195,35 @@ def test_what_does_not_fit_or_cannot_be_read_is_said(tmp_path):
     for wrong in ({"max_bytes": 0}, {"max_edge": -1}):
         with pytest.raises(InvalidArgumentError):
             as_content_blocks([document], **wrong)
+
+
+def test_the_async_search_takes_a_picture_too(collection):
+    retriever, picture = collection.as_retriever(k=2), colours.picture("red")
+    once = retriever.search("soup", image=picture)
+    found = asyncio.run(retriever.asearch("soup", image=picture))
+    assert [hit.id for hit in found.hits] == [hit.id for hit in once.hits]
+
+
+def test_llama_index_gets_image_nodes(collection, tmp_path):
+    pytest.importorskip("llama_index.core")
+    from llama_index.core.schema import ImageNode, QueryBundle
+
+    from langchain_chroma_hybrid.llama_index import ChromaHybridRetriever as ForLlamaIndex
+    from langchain_chroma_hybrid.llama_index import MultimodalNodeRetriever
+
+    retriever = MultimodalNodeRetriever(collection.as_retriever(k=3), similarity_top_k=1)
+    by_picture = QueryBundle("", image_path=str(tmp_path / "blue.png"))
+    both = QueryBundle("soup", image_path=str(tmp_path / "red.png"))
+    for query, name in (("tomato soup", "red"), (by_picture, "blue"), (both, "red")):
+        for found in (retriever.retrieve(query), asyncio.run(retriever.aretrieve(query))):
+            (one,) = found
+            assert isinstance(one.node, ImageNode)
+            assert one.node.image_path == str(tmp_path / f"{name}.png")
+            assert one.score > 0
+    fields = collection.store.lexical_config.lexical_fields
+    chroma = collection.store._chroma_collection
+    plain = ForLlamaIndex(chroma, mode="lexical", lexical_fields=fields).retrieve("tomato")
+    assert [type(node.node) for node in plain] == [ImageNode]
+    for wrong in (ForLlamaIndex(chroma), "retriever"):
+        with pytest.raises(InvalidArgumentError, match="MultimodalRetriever"):
+            MultimodalNodeRetriever(wrong)

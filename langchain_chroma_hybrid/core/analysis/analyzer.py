@@ -10,22 +10,31 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import Stemmer
 
 from langchain_chroma_hybrid.core.analysis import scripts
+from langchain_chroma_hybrid.core.analysis.rules_4 import Rules4
 from langchain_chroma_hybrid.core.analysis.stemmer_words import STEMMER_WORDS
 from langchain_chroma_hybrid.core.analysis.stop_words import ISO_CODES, STOP_WORDS
-from langchain_chroma_hybrid.core.analysis.subwords import MAX_TERM, Piece, Splitter, bounded
+from langchain_chroma_hybrid.core.analysis.subwords import (
+    MAX_TERM,
+    Piece,
+    Spelling,
+    Splitter,
+    bounded,
+)
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
-__all__ = ["MAX_TERM", "RULES", "Analyzer", "QueryTerm", "Token", "version_and_settings"]
+__all__ = ["MAX_TERM", "RULES", "Analyzer", "QueryTerm", "Token", "contains",
+           "version_and_settings"]  # fmt: skip
 
-RULES: dict[int, Callable[[str | None], Splitter]] = {3: Splitter}
+RULES: dict[int, Callable[[str | None], Splitter]] = {3: Splitter, 4: Rules4}
 """How chunks of text become terms, by version: what does it for a stemmer's language.
 
 Part of every fingerprint. A change that can change the terms of a document is a new version beside
@@ -35,6 +44,7 @@ the others: an index is asked by the rules that it was built by, until it is bui
 _CACHE_ENTRIES = 1 << 15
 _CACHED_LENGTH = 64
 _LOOK_AHEAD = 4096
+_MOST_SPELLINGS = 64
 _SPACE = re.compile(r"\s")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _STEMMER_DIGEST = re.compile(r"^(\w+)-[0-9a-f]{12}(?=:stop-)")
@@ -109,8 +119,8 @@ class Analyzer:
         self.stop_words = _stop_words(stop_words, self.language, preprocess_func)
         self.fingerprint = self._fingerprint(name)
         self._name = name
-        self._patterns = scripts.chunks(), scripts.chunks(ascii_only=True)
-        self._splitter = RULES[self.version](self.language)
+        self._splitter = splitter = RULES[self.version](self.language)
+        self._patterns = splitter.chunks(ascii_only=False), splitter.chunks(ascii_only=True)
         self._cache: dict[str, _Entry] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -183,6 +193,18 @@ class Analyzer:
             for term, boost in (boosts or stopped).items()
         ]
 
+    def spellings(self, text: str) -> list[Spelling]:
+        """What words of a query may be written as by others: apart, together; a bounded number."""
+        if self.preprocess_func is not None:
+            return []
+        chunks: list[tuple[str, str]] = []
+        end = 0
+        for match in self._chunks(text).finditer(text):
+            if not self._is_stop_word(match[0]):
+                chunks.append((text[end : match.start()], match[0]))
+                end = match.end()
+        return list(islice(self._splitter.spellings(chunks), _MOST_SPELLINGS))
+
     def words(self, text: str) -> list[list[tuple[str, Piece]]]:
         """The words of a query, stop words left out: the pieces of each with their characters.
 
@@ -216,16 +238,28 @@ class Analyzer:
         ]
 
     def matched_terms(self, query: str, text: str) -> tuple[str, ...]:
-        """The terms of `query` that occur in `text`, in the order of the query."""
-        present = set(self.document(text))
-        return tuple(term.text for term in self.query(query) if term.text in present)
+        """The terms of `query` that occur in `text`, in the order of the query.
+
+        If none does, other spellings of its words that occur.
+        """
+        document = self.document(text)
+        present = set(document)
+        terms = tuple(term.text for term in self.query(query) if term.text in present)
+        return terms or tuple(
+            " ".join(other)
+            for spelling in self.spellings(query)
+            for other in spelling.others
+            if contains(document, other)
+        )
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text` that terms of `query` match: disjoint, ascending."""
         terms = self.query(query)
-        wanted = {term.text for term in terms}
+        spellings = [other for each in self.spellings(query) for other in each.others]
+        wanted = {each.text for each in terms} | {each[0] for each in spellings if not each[1:]}
         hits = [(t.start, t.end) for t in self.tokens(text) if not wanted.isdisjoint(t.terms)]
         phrases = [term.parts for term in terms if len(term.parts) > 1]
+        phrases += [each for each in spellings if each[1:]]
         spans: list[tuple[int, int]] = []
         for start, end in sorted(hits + (self._found(phrases, text) if phrases else [])):
             if spans and start <= spans[-1][1]:
@@ -336,6 +370,13 @@ def settings_of(fingerprint: str) -> str:
     stemmer = "no stemmer" if way == "unstemmed" else f"the {way} stemmer"
     words = "no stop words" if stopped == "none" else f"stop words of checksum {stopped}"
     return f"{stemmer} and {words}"
+
+
+def contains(terms: Sequence[str], phrase: Sequence[str]) -> bool:
+    """Whether the terms of `phrase` stand in `terms`, one after the other."""
+    n = len(phrase)
+    return any(terms[i] == phrase[0] and list(terms[i : i + n]) == list(phrase)
+               for i in range(len(terms) - n + 1))  # fmt: skip
 
 
 def _widest_first(piece: Piece) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
-    from langchain_chroma_hybrid.core.analysis.subwords import Piece
+    from langchain_chroma_hybrid.core.analysis.subwords import Piece, Spelling
 
 _Word: TypeAlias = "Sequence[tuple[str, Piece]]"
 
@@ -26,20 +26,23 @@ class QueryWord:
     Attributes:
         text: as it was typed.
         terms: the analyzer's terms, any of which stands for the word.
-        phrase: terms that do so where they follow each other.
+        phrases: terms that do so where they follow each other.
         identifier: it names one thing: letters or signs with digits, or a long number.
+        whole: it is one of several parts, which the analyzer has a term for.
     """
 
     text: str
     terms: tuple[str, ...]
-    phrase: tuple[str, ...] = ()
+    phrases: tuple[tuple[str, ...], ...] = ()
     identifier: bool = False
+    whole: bool = False
 
 
 def query_words(analyzer: Analyzer, text: str) -> list[QueryWord]:
     """The distinct words of `text` in order, without stop words."""
+    spellings = analyzer.spellings(text)
     words = (
-        word
+        _spelt(word, spellings)
         for group in analyzer.words(text)
         for part in _apart(analyzer, group)
         for word in _read(part)
@@ -76,7 +79,8 @@ def _read(group: _Word) -> Iterator[QueryWord]:
     mains = [(s, p) for s, p in group if p.main]
     if any(piece.whole for _, piece in group):
         phrase = tuple(piece.term for _, piece in mains)
-        yield QueryWord(surface, covering, phrase if len(phrase) > 1 else (), identifier=True)
+        phrases = (phrase,) if len(phrase) > 1 else ()
+        yield QueryWord(surface, covering, phrases, identifier=True, whole=bool(phrases))
     elif any(a.end > b.start for (_, a), (_, b) in pairwise(mains)):  # without spaces
         characters = "".join(s for s, piece in group if not piece.main)
         yield QueryWord(characters, tuple(piece.term for _, piece in mains))
@@ -85,6 +89,18 @@ def _read(group: _Word) -> Iterator[QueryWord]:
             yield QueryWord(part, (piece.term, *covering))
     else:
         yield QueryWord(surface, covering, identifier=_is_code(surface))
+
+
+def _spelt(word: QueryWord, spellings: Sequence[Spelling]) -> QueryWord:
+    """The word with what it may be written as, alone or with its neighbours."""
+    phrases = [*word.phrases]
+    terms = [*word.terms]
+    for typed, others, _ in spellings:
+        if typed[0] in word.terms if not typed[1:] else word.terms[0] in typed:
+            terms += [other[0] for other in others if not other[1:]]
+            phrases += [other for other in others if other[1:]]
+    unique = tuple(dict.fromkeys(terms)), tuple(dict.fromkeys(phrases))
+    return replace(word, terms=unique[0], phrases=unique[1])
 
 
 def _is_code(word: str) -> bool:

@@ -16,8 +16,8 @@ MAX_MARKS = 30
 # Invisible characters that stand inside words: soft hyphen, ZWNJ, ZWJ, word joiner, BOM.
 _IGNORABLE = "\u00ad\u200c\u200d\u2060\ufeff"
 APOSTROPHES = "'\u2019\uff07"
-_DASHES = "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
-_JOINERS = rf"\-{_DASHES}./:@&{APOSTROPHES}\uff0e\uff3f"
+DASHES = "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
+JOINERS = rf"\-{DASHES}./:@&{APOSTROPHES}\uff0e\uff3f"
 
 _CJK = (
     "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u3096"
@@ -43,7 +43,7 @@ _STRIPPED = re.compile(
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe"}
     | {"þ": "th", "ĸ": "k", "ŋ": "n", "ی": "ي", "ى": "ي", "ک": "ك"}
-    | dict.fromkeys(_DASHES, "-")
+    | dict.fromkeys(DASHES, "-")
     | dict.fromkeys(APOSTROPHES, "'")
 )
 _DIGIT = re.compile(r"[^\W\D]")
@@ -69,7 +69,7 @@ def chunks(ascii_only: bool = False) -> re.Pattern[str]:
     With `ascii_only` the same for pure ASCII text, in half the time.
     """
     word = r"\w+" if ascii_only else rf"\w[\w{marks()}]*"
-    joiner = r"[\-./:@&']" if ascii_only else f"[{_JOINERS}]"
+    joiner = r"[\-./:@&']" if ascii_only else f"[{JOINERS}]"
     thousands = r"(?<=\d),(?=\d{3}(?!\d))"
     return re.compile(rf"{word}(?:(?:{joiner}|{thousands}){word})*(?:(?:\+\+|\#)(?!\w))?")
 

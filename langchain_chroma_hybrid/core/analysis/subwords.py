@@ -19,7 +19,7 @@ import Stemmer
 from langchain_chroma_hybrid.core.analysis import scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MAX_TERM = 128
 
@@ -64,13 +64,40 @@ class Piece(NamedTuple):
     whole: bool = False
 
 
+class Spelling(NamedTuple):
+    """What words of a query are written as by others, beside the terms of the query.
+
+    Each spelling is one term, or several one after the other.
+
+    Attributes:
+        typed: as in the query: what has this needs no other, unless it is among them.
+        others: any of which stands for it.
+        boost: multiplies what they add to the score.
+    """
+
+    typed: tuple[str, ...]
+    others: tuple[tuple[str, ...], ...]
+    boost: float
+
+
 class Splitter:
-    """Cuts chunks into pieces for one language. Safe to share between threads."""
+    """Cuts chunks into pieces for one language. Safe to share between threads.
+
+    What later rules do otherwise stands in methods of its own, which they override.
+    """
 
     def __init__(self, language: str | None) -> None:
         self._language = language
         self._parts = scripts.parts(language in _ELIDING)
         self._local = threading.local()
+
+    def chunks(self, *, ascii_only: bool) -> re.Pattern[str]:
+        """What the units are that `pieces` takes."""
+        return scripts.chunks(ascii_only)
+
+    def spellings(self, chunks: Sequence[tuple[str, str]]) -> Iterator[Spelling]:  # noqa: ARG002
+        """How the chunks of a query may be written otherwise; each with what stands before it."""
+        return iter(())
 
     def pieces(self, chunk: str) -> Iterator[Piece]:
         """The pieces of `chunk`, main sequence in text order."""
@@ -84,22 +111,28 @@ class Splitter:
         """What one run is found by: `R123-78` and `C++` chiefly whole, `e-mail` by its parts."""
         found = list(self._parts.finditer(text))
         if len(found) > 1:
-            identifier = _is_identifier(text)
+            identifier = is_identifier(text)
             share = PARTS / len(found) if identifier else 1.0
             for part in found:
                 boost = 0.0 if identifier and says_little(part[0]) else share
-                yield from self._word(part[0], offset + part.start(), boost)
+                at, dotted = offset + part.start(), text.count(".") > 1
+                yield from self._word(part[0], at, boost, dotted=dotted)
             if identifier:
                 yield from self._wholes(text, offset, WHOLE, JOINED)
             for nested in _nested(text):
                 boost = share / 4 if identifier else COMPOUND
                 yield from self._wholes(nested[0], offset + nested.start(), boost, boost)
         elif found:
-            start, end, special = offset + found[0].start(), offset + len(text), text[-1] in "+#"
+            start, special = offset + found[0].start(), text[-1] in "+#" or text[0] == "."
             share = 0.0 if says_little(found[0][0]) else PARTS
             yield from self._word(found[0][0], start, share if special else 1.0)
             if special:
-                yield Piece(start, end, bounded(scripts.fold(text)), False, WHOLE, whole=True)
+                yield from self._special(text, offset if text[0] == "." else start)
+
+    def _special(self, text: str, start: int) -> Iterator[Piece]:
+        """`C++` as a whole."""
+        end = start + len(text)
+        yield Piece(start, end, bounded(scripts.fold(text)), main=False, boost=WHOLE, whole=True)
 
     def _wholes(self, text: str, start: int, boost: float, joined: float) -> Iterator[Piece]:
         """The whole of an identifier or name, and its spelling without separators."""
@@ -110,18 +143,24 @@ class Splitter:
         plain, end = "".join(words), start + len(text)
         if plain == whole or self._parts.fullmatch(text):
             return
-        name = _is_identifier(text)
+        name = is_identifier(text)
         initials = not any(word[1:] for word in words)
         if name or ("." in whole and not initials):
             yield Piece(start, end, bounded(whole), False, boost, whole=boost == WHOLE)
         # 1.5 must not be found as 15: numbers are joined only where they are long (ISBN, date).
         numeric = plain.isdigit() or _DECIMAL.search(whole)
         if _LONG_NUMBER.fullmatch(whole) or (
-            not numeric and (name or "." not in whole or initials)
+            not numeric and (name or "." not in whole or initials or self._is_name(words))
         ):
             yield Piece(start, end, self._term(plain), main=False, boost=joined)
 
-    def _word(self, word: str, start: int, boost: float) -> Iterator[Piece]:
+    def _is_name(self, words: Sequence[str]) -> bool:  # noqa: ARG002
+        """Whether words with a dot between them are one name, not two sentences."""
+        return False
+
+    def _word(
+        self, word: str, start: int, boost: float, *, dotted: bool = False
+    ) -> Iterator[Piece]:
         """A word's term; as extras its humps, or its term without accents if that is another."""
         end = start + len(word)
         term = self._term(word)
@@ -129,18 +168,18 @@ class Splitter:
         if len(word) > MAX_WORD:
             return
         if word.isascii():
-            yield from self._humps(word, start, boost * HUMPS)
+            humps = self._humps(word, dotted=dotted)
+            for hump in humps:
+                at, share = start + hump.start(), boost * HUMPS / len(humps)
+                yield Piece(at, at + len(hump[0]), self._term(hump[0]), main=False, boost=share)
             return
         plain = self._term(scripts.fold(word))
         if plain != term:
             yield Piece(start, end, plain, main=False, boost=boost * UNACCENTED)
 
-    def _humps(self, word: str, start: int, boost: float) -> Iterator[Piece]:
-        if _CAMEL.fullmatch(word):
-            humps = list(_HUMP.finditer(word))
-            for hump in humps:
-                term, end = self._term(hump[0]), start + hump.end()
-                yield Piece(start + hump.start(), end, term, main=False, boost=boost / len(humps))
+    def _humps(self, word: str, *, dotted: bool) -> list[re.Match[str]]:  # noqa: ARG002
+        """The words inside a word, for which it is found too; `dotted`: it is part of a name."""
+        return list(_HUMP.finditer(word)) if _CAMEL.fullmatch(word) else []
 
     def _term(self, word: str) -> str:
         """A word lower-cased, folded and, unless it is long or has a digit in it, stemmed."""
@@ -149,12 +188,16 @@ class Splitter:
         if self._language == "turkish":
             # Composed first: of a decomposed Ì only the bare I would be replaced.
             word = scripts.normalized("NFC", word).replace("I", "ı").replace("İ", "i")
-        word = _APOSTROPHES.sub("'", scripts.lower(word)).removesuffix("'s").replace("'", "")
+        word = self._plain(scripts.lower(word))
         if any(c.isdigit() for c in word):
             word = word.replace(",", "")
         elif self._language and len(word) <= MAX_TERM:
             word = self._stemmer.stemWord(word)
         return bounded(scripts.fold(word))
+
+    def _plain(self, word: str) -> str:
+        """A word in lower case without its apostrophes, as the stemmer gets it."""
+        return _APOSTROPHES.sub("'", word).removesuffix("'s").replace("'", "")
 
     @property
     def _stemmer(self) -> Any:
@@ -175,7 +218,8 @@ def _abridged(beginning: str, whole: str) -> str:
     return f"{beginning[: MAX_TERM - 17]}…{digest}"
 
 
-def _is_identifier(text: str) -> bool:
+def is_identifier(text: str) -> bool:
+    """Whether several parts name one thing, not several: there are digits, `_` or `@`."""
     return "_" in text.strip("_") or "@" in text or any(c.isdigit() for c in text)
 
 
@@ -187,7 +231,7 @@ def says_little(part: str) -> bool:
 def _nested(text: str) -> list[re.Match[str]]:
     """Names inside a compound: what stands between slashes, and the path behind a host."""
     if "/" not in text:
-        return [] if _is_identifier(text) else list(re.finditer(".+", text))
+        return [] if is_identifier(text) else list(re.finditer(".+", text))
     nested = list(re.finditer("[^/]+", text))
     host = _HOST.match(text)
     behind = re.compile(".+").match(text, host.end()) if host and nested[2:] else None

@@ -21,6 +21,13 @@ All of them take time linear in the filter. What is written for Chroma has limit
 
 from __future__ import annotations
 
+from langchain_chroma_hybrid.core.filters.conditions import (
+    EVERYTHING,
+    NOTHING,
+    chroma_form,
+    combined,
+    condition,
+)
 from langchain_chroma_hybrid.core.filters.evaluate import evaluable, matches
 from langchain_chroma_hybrid.core.filters.numbers import (
     json_float,
@@ -35,6 +42,7 @@ from langchain_chroma_hybrid.core.filters.tree import (
     Among,
     AnyOf,
     Compare,
+    Condition,
     Filter,
     HasElement,
     Ids,
@@ -44,13 +52,22 @@ from langchain_chroma_hybrid.core.filters.tree import (
     all_of,
     leaves,
 )
-from langchain_chroma_hybrid.core.filters.write import askable, to_chroma
+from langchain_chroma_hybrid.core.filters.write import (
+    askable,
+    given_ids,
+    halves,
+    to_chroma,
+    writable,
+)
 
 __all__ = [
+    "EVERYTHING",
+    "NOTHING",
     "AllOf",
     "Among",
     "AnyOf",
     "Compare",
+    "Condition",
     "Filter",
     "HasElement",
     "Ids",
@@ -59,7 +76,12 @@ __all__ = [
     "TextMatch",
     "all_of",
     "askable",
+    "chroma_form",
+    "combined",
+    "condition",
     "evaluable",
+    "given_ids",
+    "halves",
     "json_float",
     "leaves",
     "matches",
@@ -69,4 +91,5 @@ __all__ = [
     "resolve",
     "stored_metadata",
     "to_chroma",
+    "writable",
 ]

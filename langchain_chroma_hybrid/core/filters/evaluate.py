@@ -5,12 +5,14 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.core.filters.conditions import meets
 from langchain_chroma_hybrid.core.filters.numbers import json_float, meant_float, meant_int
 from langchain_chroma_hybrid.core.filters.tree import (
     AllOf,
     Among,
     AnyOf,
     Compare,
+    Condition,
     Filter,
     HasElement,
     Ids,
@@ -65,6 +67,8 @@ def _passes(leaf: Leaf, record: Record) -> bool:
             return (stored in leaf.stored.get(type(stored), ())) is not negated
         case HasElement(key, value, negated):
             return _has_element(_stored(record, key), value) is not negated
+        case Condition(key):
+            return meets(leaf, _stored(record, key))
     raise AssertionError(leaf)  # not `evaluable`
 
 
@@ -78,7 +82,7 @@ def evaluable(leaf: Leaf) -> bool:
         return leaf.op in ("$contains", "$not_contains")
     if isinstance(leaf, QueryMatch):
         return False
-    return isinstance(leaf, Ids) or not leaf.key.startswith(("chroma:", "#"))
+    return isinstance(leaf, Ids | Condition) or not leaf.key.startswith(("chroma:", "#"))
 
 
 def _stored(record: Record, key: str) -> MetadataValue | None:

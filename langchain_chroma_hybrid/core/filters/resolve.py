@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from langchain_chroma_hybrid.core.filters.evaluate import evaluable
 from langchain_chroma_hybrid.core.filters.tree import (
     AllOf,
     AnyOf,
@@ -35,9 +36,9 @@ def resolve(
     Args:
         node: any tree; `Ids` in it are kept, whatever `supports` says.
         supports: whether the index can answer a leaf.
-        ask: the ids that pass a filter which `to_chroma` can write. The unsupported parts of one
-            AND or OR are one question where they can be written together; equal questions are asked
-            once.
+        ask: the ids that pass a filter which `to_chroma` can write or `matches` can evaluate. The
+            unsupported parts of one AND or OR are one question where they can be asked together;
+            equal questions are asked once.
     """
     return _Resolver(supports, ask).resolve(node)
 
@@ -52,7 +53,7 @@ class _Resolver:
 
     def resolve(self, node: Filter) -> Filter:
         absent = dict.fromkeys(self._absent(node))
-        if not absent and self._foreign(node) and writable(node):
+        if not absent and self._foreign(node) and _answerable(node):
             return self._answer(node)
         if not isinstance(node, AllOf | AnyOf):
             return self._complement(AllOf, absent) if absent else node
@@ -83,7 +84,7 @@ class _Resolver:
         rest = [part for part in foreign if not is_textual(part)]
         for groups in ([foreign], [text, rest]):
             joined = [join(kind, group) for group in groups if group]
-            if all(writable(question) for question in joined):
+            if all(_answerable(question) for question in joined):
                 return [self._answer(question) for question in joined]
         return [self.resolve(part) for part in foreign]
 
@@ -94,3 +95,8 @@ class _Resolver:
         if question not in self._answers:
             self._answers[question] = Ids(frozenset(self._ask(question)))
         return self._answers[question]
+
+
+def _answerable(question: Filter) -> bool:
+    """Whether Chroma has words for it, or its records at hand tell."""
+    return writable(question) or all(map(evaluable, leaves(question)))

@@ -115,6 +115,30 @@ class QueryMatch:
     query: str
 
 
+ConditionOp: TypeAlias = Literal[
+    "eq", "gt", "gte", "lt", "lte", "in", "contains", "any", "all",
+    "text", "text_insensitive", "empty",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition that Chroma's language has no words for, see `core.filters.conditions`.
+
+    Attributes:
+        op: `in`: the value equals one of `value`, or is a part of that string; `contains`, `any`,
+            `all`: `value`, one, each of it is an element of the value, or a part of that string;
+            `text`: a part of a string, case-sensitive or not; `empty`: no such key, "" or no
+            element.
+        value: a scalar, or a tuple for a list.
+    """
+
+    key: str
+    op: ConditionOp
+    value: Scalar | tuple[Scalar, ...] | None = None
+    negated: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class AllOf:
     """Every part passes."""
@@ -129,7 +153,7 @@ class AnyOf:
     parts: tuple[Filter, ...]
 
 
-Leaf: TypeAlias = Compare | Among | HasElement | TextMatch | Ids | QueryMatch
+Leaf: TypeAlias = Compare | Among | HasElement | TextMatch | Ids | QueryMatch | Condition
 Filter: TypeAlias = Leaf | AllOf | AnyOf
 
 

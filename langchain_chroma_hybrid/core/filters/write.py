@@ -11,6 +11,7 @@ from langchain_chroma_hybrid.core.filters.tree import (
     Among,
     AnyOf,
     Compare,
+    Condition,
     Filter,
     HasElement,
     Ids,
@@ -35,8 +36,8 @@ def to_chroma(node: Filter | None) -> tuple[dict[str, Any] | None, dict[str, Any
     Raises:
         FilterError: more than Chroma can be asked at once: `MOST_PARTS` or `MOST_VALUES`. It fails
             with an error of its database above the one, and ends the process far above the other.
-        ValueError: the tree has no such form: it holds `Ids`, or a `$regex` inside an OR with
-            metadata. See `writable`.
+        ValueError: the tree has no such form: it holds `Ids`, a `Condition`, or a `$regex` inside
+            an OR with metadata. See `writable`.
     """
     if node is None:
         return None, None
@@ -51,7 +52,9 @@ def to_chroma(node: Filter | None) -> tuple[dict[str, Any] | None, dict[str, Any
 
 
 def askable(node: Filter) -> bool:
-    """Whether `node` is within what Chroma can be asked at once, see `to_chroma`."""
+    """Whether Chroma can be asked for `node`, and for all of it at once, see `to_chroma`."""
+    if not writable(node):
+        return False
     parts, values = _size(node)
     return parts <= MOST_PARTS and values <= MOST_VALUES
 
@@ -84,6 +87,22 @@ def writable(node: Filter) -> bool:
     return all(_all_fit(part, in_where=not is_textual(part)) for part in parts)
 
 
+def halves(node: Filter) -> tuple[Filter | None, Filter | None]:
+    """`node` as what Chroma can be asked for, AND what only its reader can tell."""
+    parts = node.parts if isinstance(node, AllOf) else (node,)
+    asked = all_of(*(part for part in parts if writable(part)))
+    if asked is not None and not writable(asked):
+        return None, node
+    return asked, all_of(*(part for part in parts if not writable(part)))
+
+
+def given_ids(node: Filter | None) -> frozenset[str] | None:
+    """The ids to which `node` is restricted as a whole; None for no such restriction."""
+    parts = node.parts if isinstance(node, AllOf) else (node,)
+    sets = [part.ids for part in parts if isinstance(part, Ids) and not part.negated]
+    return frozenset.intersection(*sets) if sets else None
+
+
 def is_textual(node: Filter) -> bool:
     """Whether `node` asks about documents only."""
     return all(isinstance(leaf, TextMatch) for leaf in leaves(node))
@@ -96,7 +115,7 @@ def _all_fit(node: Filter, *, in_where: bool) -> bool:
 def _fits(leaf: Leaf, *, in_where: bool) -> bool:
     if isinstance(leaf, TextMatch):
         return not in_where or leaf.op in ("$contains", "$not_contains")
-    return not isinstance(leaf, Ids | QueryMatch)
+    return not isinstance(leaf, Ids | QueryMatch | Condition)
 
 
 def _write(node: Filter, *, in_where: bool) -> dict[str, Any]:

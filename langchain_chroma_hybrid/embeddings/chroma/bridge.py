@@ -74,14 +74,14 @@ class ChromaHybridEmbeddingFunction(EmbeddingFunction[Documents]):
         """
         return self._given if self._given is not None else find(self._config, self._trusted)
 
-    def __call__(self, input: Documents) -> ChromaVectors:  # noqa: A002 - named so by Chroma
+    def __call__(self, input: Documents) -> ChromaVectors:
         """Vectors of documents, or of pictures as arrays, float32, in the order given."""
         pictures = _pictures(self.embeddings, input)
         return list(
             _documents(self.embeddings, check_texts(input)) if pictures is None else pictures
         )
 
-    def embed_query(self, input: Documents) -> ChromaVectors:  # noqa: A002 - named so by Chroma
+    def embed_query(self, input: Documents) -> ChromaVectors:
         """Vectors of queries, or of pictures as arrays, float32, in the order given."""
         embeddings = self.embeddings
         pictures = _pictures(embeddings, input)

@@ -102,7 +102,7 @@ class StoredEmbeddings(Embeddings):
 class _ChromasOwn(DefaultEmbeddingFunction):
     """Chroma's default, one model that it fetches at the first use."""
 
-    def __call__(self, input: Documents) -> ChromaVectors:  # noqa: A002 - named so by Chroma
+    def __call__(self, input: Documents) -> ChromaVectors:
         try:
             return super().__call__(input)
         except Exception as error:
@@ -123,7 +123,7 @@ class _StoredModel(EmbeddingFunction[Documents]):
     def __init__(self, config: object, trusted: TrustedModels) -> None:
         self._config, self._trusted = config, trusted
 
-    def __call__(self, input: Documents) -> ChromaVectors:  # noqa: A002 - named so by Chroma
+    def __call__(self, input: Documents) -> ChromaVectors:
         options = checked_chroma_model(self._config)
         normalize = options.pop("normalize")
         found: Any = load_stored("sentence_transformer", options, self._trusted)

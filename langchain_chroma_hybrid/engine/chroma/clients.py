@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import chromadb
+from chromadb.api.client import Client
 from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
 from chromadb.errors import InvalidArgumentError as ChromaRefusesError
 from chromadb.errors import NotFoundError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _MUTATORS = ("add", "upsert", "update", "delete")
+_OBSERVERS = "_hybrid_observers"
 
 # Embedding functions that never need a network, and those that fetch their model once.
 _LOCAL = ("langchain_chroma_hybrid", "sentence_transformer")
@@ -56,6 +58,46 @@ def connect(
     )
 
 
+def make_collection(
+    name: str | None,
+    *,
+    host: str | None,
+    port: str | int | None,
+    ssl: bool,
+    headers: dict[str, str] | None,
+    persist_dir: str | None,
+    options: Mapping[str, Any],
+) -> chromadb.Collection:
+    """The collection of that name in a folder or on a server, made if it is not there.
+
+    Raises:
+        InvalidArgumentError: no name, or no place.
+    """
+    if not isinstance(name, str):
+        raise InvalidArgumentError.of("collection_name", name, "a string")
+    client: ClientAPI
+    if persist_dir:
+        client = chromadb.PersistentClient(persist_dir)
+    elif host:
+        client = chromadb.HttpClient(host, int(port or 8000), ssl=ssl, headers=headers)
+    else:
+        expected = "`chroma_collection`, `persist_dir`, or `host` and `port`"
+        raise InvalidArgumentError.of("persist_dir", persist_dir, expected)
+    return client.get_or_create_collection(name, **options)
+
+
+def check_collection(collection: Any, name: str) -> chromadb.Collection:
+    """The same; refuses what is no collection object of a synchronous client.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    if not isinstance(collection, chromadb.Collection):
+        expected = "a chromadb Collection of a synchronous client"
+        raise InvalidArgumentError.of(name, collection, expected)
+    return collection
+
+
 def collection_names(client: ClientAPI) -> list[str]:
     """Names of all collections, sorted."""
     return sorted(collection.name for collection in client.list_collections())
@@ -67,6 +109,19 @@ def needs_network(function: str) -> bool:
         model = ONNXMiniLM_L6_V2
         return not (model.DOWNLOAD_PATH / model.EXTRACTED_FOLDER_NAME / "model.onnx").is_file()
     return function not in _LOCAL
+
+
+class CollectionClient(Client):
+    """The connection that a collection object came through, as a client: the caller's own.
+
+    Opens nothing and owns nothing, so there is nothing to close.
+    """
+
+    def __init__(self, collection: chromadb.Collection) -> None:
+        # A client of Chroma's would begin with requests and, for a server, a new connection.
+        self._server = collection._client  # noqa: SLF001  # no public way to it
+        self.tenant, self.database = collection.tenant, collection.database
+        self._closed = True
 
 
 class Observer(Protocol):
@@ -84,16 +139,21 @@ def observe(collection: chromadb.Collection, index: Observer) -> None:
     """Let `index` know which ids are changed through this very object.
 
     The object keeps its type and behaviour. Only its own attributes are set, to functions that tell
-    the index which ids are concerned and call the method of its class.
+    the index which ids are concerned and call the method of its class. Several may observe it:
+    they share their lexical half, so that one that is open speaks for all.
     """
-    for name in _MUTATORS:
-        vars(collection)[name] = _observed(collection, name, weakref.ref(index))
+    own = vars(collection)
+    if _OBSERVERS not in own:
+        own[_OBSERVERS] = weakref.WeakSet()
+        for name in _MUTATORS:
+            own[name] = _observed(collection, name, own[_OBSERVERS])
+    own[_OBSERVERS].add(index)
 
 
 def unobserved(collection: chromadb.Collection) -> chromadb.Collection:
     """The same collection through another object, whose changes nobody hears of."""
     other = copy.copy(collection)
-    for name in _MUTATORS:
+    for name in (*_MUTATORS, _OBSERVERS):
         vars(other).pop(name, None)
     return other
 
@@ -190,16 +250,17 @@ def reopened(client: ClientAPI, name: str, uuid: str) -> chromadb.Collection | N
 
 
 def _observed(
-    collection: chromadb.Collection, name: str, index: weakref.ref[Observer]
+    collection: chromadb.Collection, name: str, observers: Iterable[Observer]
 ) -> Callable[..., Any]:
-    """The method `name`, telling a living index what it changes; keeps neither alive."""
+    """The method `name`, telling a living index what it changes; keeps none alive."""
     # No reference to the collection but a weak one: it would keep itself alive.
     owner, method = weakref.ref(collection), getattr(type(collection), name)
 
     @wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        self, told = owner(), index()
-        if told is None or told.opened is None:
+        self = owner()
+        told = next((index for index in observers if index.opened is not None), None)
+        if told is None:
             return method(self, *args, **kwargs)
         with told.changing(_concerned(self, name, args, kwargs)):
             return method(self, *args, **kwargs)

@@ -7,6 +7,7 @@ import re
 import time
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +17,14 @@ from uuid import UUID
 import numpy as np
 from chromadb.errors import ChromaError, InternalError, NotFoundError
 
-from langchain_chroma_hybrid.core.filters import Filter, to_chroma
+from langchain_chroma_hybrid.core.filters import (
+    Filter,
+    given_ids,
+    halves,
+    matches,
+    to_chroma,
+    writable,
+)
 from langchain_chroma_hybrid.core.values import Record, Scored
 from langchain_chroma_hybrid.engine.chroma.announced import AnnouncedCollection
 from langchain_chroma_hybrid.engine.chroma.calls import (
@@ -68,6 +76,8 @@ MOST_IDS = 30_000
 _COLUMNS = ("ids", "distances", "documents", "metadatas", "uris")
 # Offsets cost Chroma a scan up to the offset: few large pages. Each takes 1 kB an id meanwhile.
 _SCAN_PAGE = 100_000
+# Whole records take more.
+_RECORD_PAGE = 20_000
 _name = attrgetter("name")
 T = TypeVar("T")
 
@@ -192,13 +202,18 @@ class ChromaStore:
         self, embedding: Vector, n: int, where: Filter | None, **restriction: Any
     ) -> list[Scored]:
         """The `n` nearest records that pass `where`, as `(id, distance)`, nearest first."""
+        if where is not None and not writable(where):
+            return self.rank_exactly(embedding, self._passing(where), n)
         found = self._nearest(embedding, n, where, ["distances"], **restriction)
         return list(map(Scored, found["ids"][0], map(float, (found["distances"] or [[]])[0])))
 
     def query_records(
         self, embedding: Vector, n: int, where: Filter | None
     ) -> tuple[list[Scored], dict[str, Record]]:
-        """The same with the records, in one call and no other."""
+        """The same with the records, in one call and no other where Chroma can say `where`."""
+        if where is not None and not writable(where):
+            hits = self.query(embedding, n, where)
+            return hits, self.fetch([hit.id for hit in hits])
         found = self._nearest(embedding, n, where, ["distances", "documents", "metadatas", "uris"])
         first = {name: found[name][0] for name in _COLUMNS}
         records = {record.id: record for record in records_of(first)}
@@ -253,16 +268,43 @@ class ChromaStore:
         known = self._remembered.answers.known(token, [where])
         if where in known:
             return known[where]
-        conditions, document = to_chroma(where)
-        with self._asking():
-            found = self._collection.get(
-                where=conditions,
-                where_document=document,  # type: ignore[arg-type]  # a plain dict by design
-                include=[],
-            )
-        ids = frozenset(found["ids"])
+        ids = self._passing(where)
         self._remembered.answers.keep(token, {where: ids})
         return ids
+
+    def _passing(self, where: Filter) -> frozenset[str]:
+        if not writable(where):
+            return frozenset(record.id for record in self.select(where, given_ids(where)))
+        conditions, document = to_chroma(where)
+        found = self.get(where=conditions, where_document=document, include=[])
+        return frozenset(found["ids"])
+
+    def select(
+        self, where: Filter | None, ids: Iterable[str] | None = None
+    ) -> Iterator[Record]:
+        """All records that pass, of `ids` or in the order in which they came, read from Chroma.
+
+        What Chroma has no words for is told from the records.
+        """
+        asked, rest = (None, None) if where is None else halves(where)
+        if ids is not None:
+            found = self.fetch(ids, asked)
+            yield from (record for record in found.values() if matches(rest, record))
+            return
+        conditions, document = to_chroma(asked)
+        offset = 0
+        while True:
+            page = self.get(
+                where=conditions,
+                where_document=document,
+                limit=_RECORD_PAGE,
+                offset=offset,
+                include=["documents", "metadatas", "uris"],
+            )
+            yield from (record for record in records_of(page) if matches(rest, record))
+            if len(page["ids"]) < _RECORD_PAGE:
+                return
+            offset += _RECORD_PAGE
 
     def get(self, **options: Any) -> dict[str, Any]:
         """Chroma's own `get`.
@@ -275,6 +317,8 @@ class ChromaStore:
 
     def first(self, n: int, where: Filter | None = None) -> dict[str, Record]:
         """The first `n` records that pass `where`, by id, in the order in which they came."""
+        if where is not None and not writable(where):
+            return {r.id: r for r in islice(self.select(where, given_ids(where)), n)}
         conditions, document = to_chroma(where)
         found = self.get(
             where=conditions,

@@ -78,8 +78,8 @@ def with_vectors(rows: Rows, vectors: Sequence[Sequence[float]] | None) -> Rows:
     if len(vectors) != len(rows.ids):
         raise EmbeddingError.of("embeddings", len(vectors), f"{len(rows.ids)} vectors")
     lengths = {len(vector) for vector in vectors}
-    if len(lengths) != 1:
-        raise EmbeddingError.of("embeddings", sorted(lengths), "vectors of one length")
+    if len(lengths) != 1 or 0 in lengths:
+        raise EmbeddingError.of("embeddings", sorted(lengths), "vectors of one length, >= 1")
     matrix = np.asarray(vectors, dtype=np.float32)
     finite = np.isfinite(matrix).all(axis=1)
     if not finite.all():

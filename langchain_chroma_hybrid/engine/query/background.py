@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from langchain_chroma_hybrid._files import write_json
+from langchain_chroma_hybrid.core.analysis.language import other_language
 from langchain_chroma_hybrid.core.background import SAMPLE, Background, estimate, snippet
 from langchain_chroma_hybrid.core.filters import Ids
 from langchain_chroma_hybrid.errors import EmbeddingError
 from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, field_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.vectors import Matrix, Vector
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
@@ -53,6 +55,29 @@ class CollectionBackground:
         self._known: dict[str, Background] | None = None
         self._again = 0.0
         self.note: str | None = None
+        self._language: str | None = None
+        self._looked = False
+
+    def told(self) -> tuple[str, ...]:
+        """What is to be said to a query: the note, and once that texts are in another language."""
+        with self._lock:
+            language, self._language = self._language, None
+        return tuple(note for note in (self.note, language) if note)
+
+    def _look(self, store: ChromaStore, lexical: LexicalIndex) -> None:
+        """Whether the texts are in the language whose stemmer and stop words they go by."""
+        language = lexical.analyzer.language
+        if self._looked or language is None or lexical.analyzer.preprocess_func is not None:
+            return
+        self._looked = True
+        texts = _texts(lexical, store.fetch(lexical.sample(SAMPLE)).values())
+        other = other_language(texts, language)
+        if other is not None:
+            self._language = (
+                f"most texts look {other.capitalize()}, and words go by the rules of "
+                f"{language.capitalize()}: analyzer={other!r} finds their other forms too"
+            )
+            _log.warning("%s: %s", store.name, self._language)
 
     def get(
         self, store: ChromaStore, lexical: LexicalIndex, embed: Embed | None = None
@@ -65,6 +90,8 @@ class CollectionBackground:
         known = self._fitting(_WHOLE, count)
         if known is not None:
             return known
+        if self._fitting(_OF_WORDS, count) is None:
+            self._look(store, lexical)
         if embed is not None:
             with self._embedding:  # the others wait for what the first one finds out
                 known = self._fitting(_WHOLE, count)
@@ -138,9 +165,8 @@ def _estimated(
     store: ChromaStore, lexical: LexicalIndex, count: int, embed: Embed | None
 ) -> Background:
     """From snippets of a sample; without `embed` from their words."""
-    fields = tuple(getattr(lexical, "lexical_fields", None) or (PAGE_CONTENT,))
     records = store.fetch(lexical.sample(SAMPLE))
-    texts = {i: " ".join(t for f in fields for t in field_texts(r, f)) for i, r in records.items()}
+    texts = dict(zip(records, _texts(lexical, records.values()), strict=True))
     snippets = {id_: snippet(text) for id_, text in texts.items() if text.strip()}
     shares = [_shares(lexical, id_, text) for id_, text in snippets.items()]
     of_words = [share for share, _ in shares], [rival for _, rival in shares], count
@@ -159,6 +185,12 @@ def _estimated(
         own, others = np.diag(cosines).tolist(), _apart(cosines)
     seen = [cosine for line in between for cosine in line]
     return estimate(own, others, *of_words, between=seen, unit=unit)
+
+
+def _texts(lexical: LexicalIndex, records: Iterable[Record]) -> list[str]:
+    """What is searched of each record."""
+    fields = tuple(getattr(lexical, "lexical_fields", None) or (PAGE_CONTENT,))
+    return [" ".join(t for f in fields for t in field_texts(record, f)) for record in records]
 
 
 def _normalized(vectors: Sequence[Vector] | Sequence[Sequence[float]]) -> tuple[Matrix, bool]:

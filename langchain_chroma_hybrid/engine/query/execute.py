@@ -12,6 +12,7 @@ from langchain_chroma_hybrid.core.analysis.query_syntax import in_another_langua
 from langchain_chroma_hybrid.core.background import Background
 from langchain_chroma_hybrid.core.search import SearchResult
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
+from langchain_chroma_hybrid.engine.query.expand import expand
 from langchain_chroma_hybrid.engine.query.hydrate import hydrate
 from langchain_chroma_hybrid.engine.query.judge import Judge, unmatched
 from langchain_chroma_hybrid.engine.query.legs import (
@@ -128,6 +129,9 @@ class Query:
             Exception: with `raise`, the first failure of a leg.
         """
         settle(self.plan, outcomes)
+        fewer = self.plan.fewer
+        outcomes = [replace(o, hits=o.hits[: fewer[o.name]]) if o.name in fewer else o
+                    for o in outcomes]  # fmt: skip
         ranking = rank(self.plan, outcomes, self.store, self.lexical)
         embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
         known = next((o.records for o in outcomes if o.records is not None), None)
@@ -140,15 +144,18 @@ class Query:
         plan = deeper(self.plan, outcomes, len(hits), unseen)
         if plan is not None:
             return replace(self, plan=plan)
-        simple = request.query_syntax == "simple"
-        notes = (*self.notes, *_notes(request)) if request.blank or simple else self.notes
+        notes = [*self.notes, *_notes(request), *silence(self.plan, hits, *halves)]
+        if request.expand is not None:
+            hits, said = expand(hits, self.plan, *halves)
+            notes += said
         return SearchResult(
             hits,
             tuple([outcome.report() for outcome in outcomes]),
             (time.perf_counter() - self.start) * 1e3,
-            (*notes, *silence(self.plan, hits, *halves)),
+            tuple(notes),
             embedding if request.with_embedding else None,
             unmatched(self.plan, self.lexical) if request.judged else (),
+            self.plan.corrections if request.judged else {},
         )
 
 

@@ -18,10 +18,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.filters import Filter, QueryMatch, all_of, askable, resolve
+from langchain_chroma_hybrid.core.filters import (
+    AllOf,
+    Filter,
+    Ids,
+    QueryMatch,
+    all_of,
+    askable,
+    given_ids,
+    halves,
+    resolve,
+    writable,
+)
 from langchain_chroma_hybrid.engine.chroma.collection import MOST_IDS
 from langchain_chroma_hybrid.engine.query.cost import Cost
 from langchain_chroma_hybrid.engine.query.values import FilterPlan
+from langchain_chroma_hybrid.errors import FilterError
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma.change_token import Token
@@ -49,6 +61,8 @@ def plan_filter(
 
     With `route="chroma"` Chroma answers all of it for the vector leg, as without a lexical index.
     """
+    if asked is not None and not writable(asked) and (lexical is None or route == "chroma"):
+        return _among_ids(asked, store, lexical, required)
     if lexical is None:
         return FilterPlan(asked, strategy="none" if asked is None else "chroma")
     known: Filter | None = None
@@ -68,6 +82,40 @@ def plan_filter(
     ids = _to_be_ranked(resolved, passing, total, store, lexical, token, fetch)
     strategy: Strategy = "overfetch" if ids is None else "exact"
     return replace(plan, strategy=strategy, otherwise=otherwise, ids=ids or ())
+
+
+def _among_ids(
+    asked: Filter, store: ChromaStore, lexical: LexicalIndex | None, required: QueryMatch | None
+) -> FilterPlan:
+    """A filter beyond Chroma's words where Chroma decides: among given ids it is asked for these.
+
+    Raises:
+        FilterError: a condition that it has no words for.
+    """
+    words, rest = halves(asked)
+    parts = rest.parts if isinstance(rest, AllOf) else (rest,)
+    wanted = given_ids(rest)
+    if wanted is None or not all(isinstance(part, Ids) and not part.negated for part in parts):
+        if lexical is None and not store.on_server:  # read at each query, until there is an index
+            return FilterPlan(asked, strategy="chroma")
+        raise FilterError(
+            "filter: only the lexical index can answer this condition (such as text_match, "
+            "contains, is_empty, or NOT of a range), and others may have written to the server "
+            "meanwhile, or the index is not there: ask with ==, !=, in, nin and ranges, or open "
+            'the collection with writers="ours"'
+        )
+    if lexical is None:
+        return FilterPlan(asked, strategy="chroma")
+    passing = frozenset(store.fetch(wanted, words))
+    resolved = all_of(Ids(passing), required)
+    if not passing:
+        return FilterPlan(asked, resolved, 0, 0, "lexical", required=required)
+    otherwise: Strategy = "ids" if len(passing) <= MOST_IDS else "exact"
+    ids = tuple(passing)
+    if required is not None:
+        ids = tuple(lexical.match(resolved))
+    count = len(ids)
+    return FilterPlan(asked, resolved, count, count, "exact", otherwise, ids, required)
 
 
 def _without_looking(asked: Filter | None, passing: int) -> Strategy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.filters import evaluable, leaves, matches
+from langchain_chroma_hybrid.core.filters import AllOf, all_of, evaluable, leaves, matches
 from langchain_chroma_hybrid.core.search import Hit, LegHit
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Record
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors
@@ -67,6 +67,7 @@ def hydrate(
             legs=_legs(plan, ranking, hit, record, lexical) if request.explain else (),
             embedding=own.get(hit.id),
             relevance=1.0 if request.blank else relevances.get(hit.id),
+            spans=_spans(plan, record, lexical) if request.explain else (),
         )
         for hit, record in best
     )
@@ -78,11 +79,13 @@ def _read(
     """What Chroma holds and what passes: as it is now, not as the legs saw it, read once."""
     asked = plan.filter.asked
     # Of some filters only Chroma can tell whether a record at hand passes.
-    beyond = asked if asked and not all(map(evaluable, leaves(asked))) else None
+    parts = asked.parts if isinstance(asked, AllOf) else (asked,)
+    beyond = all_of(*(p for p in parts if p and not all(map(evaluable, leaves(p)))))
+    told = all_of(*(p for p in parts if p and all(map(evaluable, leaves(p)))))
     records = store.fetch([hit.id for hit in chunk], beyond)
     for hit in chunk:
         record = records.get(hit.id)
-        if record is not None and (beyond is not None or matches(asked, record)):
+        if record is not None and matches(told, record):
             yield hit, record
 
 
@@ -140,6 +143,15 @@ def _distances(
         return known
     far = store.distances(embedding, vectors).tolist()
     return dict(zip(vectors.ids, far, strict=True)) | dict(known)
+
+
+def _spans(
+    plan: Plan, record: Record, lexical: LexicalIndex | None
+) -> tuple[tuple[int, int], ...]:
+    """Where words of the query are in the record's text, whichever leg found it."""
+    if lexical is None or not plan.request.text or not record.text:
+        return ()
+    return tuple(lexical.highlight(asked_text(plan.request), record.text))
 
 
 def _legs(

@@ -10,6 +10,7 @@ from langchain_chroma_hybrid.core.analysis.query_words import query_words, wante
 from langchain_chroma_hybrid.core.filters import Ids
 from langchain_chroma_hybrid.core.relevance import NEAR, RIVAL, Evidence, relevance
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
+from langchain_chroma_hybrid.engine.query.plan import reading
 from langchain_chroma_hybrid.engine.query.rank import share_of
 from langchain_chroma_hybrid.lexical.identifiers import Identifiers
 from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS
@@ -68,16 +69,16 @@ class Judge:
         """Best shares of the query, the highest possible score, identifiers."""
         request, lexical = self._plan.request, self._lexical
         assert lexical is not None  # noqa: S101  # see `_asks_words`
-        text, syntax = request.text or "", request.query_syntax
+        text, how = request.text or "", reading(self._plan, lexical)
         leg = self._legs.get(LEXICAL)
         if leg is None:
-            found = lexical.search(text, RIVAL, where=self._plan.filter.resolved, syntax=syntax)
+            found = lexical.search(text, RIVAL, where=self._plan.filter.resolved, **how)
             self._scores, self._all = {hit.id: hit.score for hit in found}, len(found) < RIVAL
         else:
             found = list(leg.hits)
             self._scores = {hit.id: hit.score for hit in found}
             self._all = len(found) < self._plan.fetch
-        self._most = lexical.max_score(text, syntax=syntax)
+        self._most = lexical.max_score(text, **how)
         self._rival = self._share(found[RIVAL - 1].score) if len(found) >= RIVAL else 0.0
         # Of what the legs have not brought: without a lexical leg, the best may be among it.
         unseen = found[:1] if leg is None else found[-1:]
@@ -192,7 +193,7 @@ class Judge:
                 request.text or "",
                 len(missing),
                 where=Ids(missing),
-                syntax=request.query_syntax,
+                **reading(self._plan, lexical),
             )
             scores = scores | {hit.id: hit.score for hit in found}
         return {id_: self._share(scores[id_]) for id_ in ids if id_ in scores}

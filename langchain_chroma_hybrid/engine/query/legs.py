@@ -12,6 +12,7 @@ from langchain_chroma_hybrid.core.filters import Ids, all_of, askable
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR, Scored
 from langchain_chroma_hybrid.engine.chroma.rows import query_vector
 from langchain_chroma_hybrid.engine.query.filtered_search import FilteredSearch
+from langchain_chroma_hybrid.engine.query.plan import reading
 from langchain_chroma_hybrid.engine.query.values import Outcome
 from langchain_chroma_hybrid.errors import SearchError
 
@@ -49,8 +50,9 @@ class LexicalLeg:
         request, filters = plan.request, plan.filter
         hits: Sequence[Scored] = ()
         if self.index is not None and request.text and filters.strategy != "lexical":
-            where, syntax = filters.resolved, request.query_syntax
-            hits = self.index.search(request.text, plan.fetch, where=where, syntax=syntax)
+            how = reading(plan, self.index)
+            depth = min(plan.fetch, int(request.lexical_k or plan.fetch))
+            hits = self.index.search(request.text, depth, where=filters.resolved, **how)
         return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
 
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from langchain_chroma_hybrid.core.filters import QueryMatch, all_of, parse
 from langchain_chroma_hybrid.core.relevance import NEAR
-from langchain_chroma_hybrid.core.validate import check, leg_names, shares
+from langchain_chroma_hybrid.core.validate import check, depths, leg_names, shares
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.filter_plan import plan_filter
 from langchain_chroma_hybrid.engine.query.values import Plan
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical.protocol import TypoTolerant
 from langchain_chroma_hybrid.lexical.requirement import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.search import SearchRequest
     from langchain_chroma_hybrid.engine.chroma.change_token import Token
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-    from langchain_chroma_hybrid.engine.query.values import Outcome, Route
+    from langchain_chroma_hybrid.engine.query.values import FilterPlan, Outcome, Route
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 Words: TypeAlias = "tuple[Analyzer, Iterable[str]]"
@@ -57,14 +58,16 @@ def make_plan(
         expected = f"plain: {type(lexical).__name__} knows no other"
         raise InvalidArgumentError.of("query_syntax", request.query_syntax, expected)
     # Whole numbers of any kind, such as numpy's, as the kind that tantivy and Chroma take.
-    k, fetch_k = int(request.k), None if request.fetch_k is None else int(request.fetch_k)
-    if type(request.k) is not int or type(request.fetch_k) is not type(fetch_k):
-        request = replace(request, k=k, fetch_k=fetch_k)
+    k = int(request.k)
+    if type(request.k) is not int:
+        request = replace(request, k=k)
     weights = _weights(request)
     two_step = request.mode == "two_step"
     whole = request.dedupe_key is None and request.group_by is None
     alone = len(weights) == 1 and whole and not two_step
-    depth = fetch_k or (DEPTH_ALONE if alone else DEFAULT_DEPTH)
+    usual, given = DEPTH_ALONE if alone else DEFAULT_DEPTH, depths(request)
+    depth = max(given.get(name, usual) for name in weights)
+    fewer = {name: given[name] for name in weights if given.get(name, depth) < depth}
     called = None
     if request.where is not None or request.where_document is not None:
         called = parse(request.where, request.where_document, names=("filter", "where_document"))
@@ -82,8 +85,10 @@ def make_plan(
     if request.blank:  # many models refuse it: nothing is embedded but for a distance
         only_distances = not (request.explain or request.with_embedding)
         embed_only = request.with_distance and only_distances
-    unfiltered = filters.strategy == "none" or (route == "chroma" and required is None)
+    by_chroma = route == "chroma" and filters.strategy == "chroma" and required is None
+    unfiltered = filters.strategy == "none" or by_chroma
     simple = lexical is not None and alone and unfiltered and not request.judged
+    words_count = not request.blank and (LEXICAL in weights or request.judged)
     return Plan(
         request,
         filters,
@@ -95,7 +100,9 @@ def make_plan(
         at_once=lexical is None or (simple and store.finds_all(token)),
         token=token,
         requirement=requirement,
+        fewer=fewer,
         called=called,
+        corrections=_corrections(request, filters, lexical) if words_count else {},
     )
 
 
@@ -109,6 +116,23 @@ def _weights(request: SearchRequest) -> dict[str, float]:
         return {LEXICAL: 1.0}
     given = shares({} if request.weights is None else request.weights, leg_names(request))
     return {name: weight for name, weight in given.items() if weight > 0}
+
+
+def _corrections(
+    request: SearchRequest, filters: FilterPlan, lexical: LexicalIndex | None
+) -> Mapping[str, tuple[str, ...]]:
+    """What counts for words that occur in no record which passes, where that is wanted."""
+    wanted = request.typos and request.text and request.query_syntax == "plain"
+    if not (wanted and isinstance(lexical, TypoTolerant)) or filters.strategy == "lexical":
+        return {}
+    return lexical.corrections(request.text or "", filters.known)
+
+
+def reading(plan: Plan, lexical: LexicalIndex) -> dict[str, Any]:
+    """How an index is to read the words of a query."""
+    known = plan.corrections and isinstance(lexical, TypoTolerant)
+    corrections = {"corrections": plan.corrections} if known else {}
+    return {"syntax": plan.request.query_syntax, **corrections}
 
 
 def needs_lexical(request: SearchRequest) -> bool:

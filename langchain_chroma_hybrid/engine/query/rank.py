@@ -14,6 +14,7 @@ from langchain_chroma_hybrid.engine.chroma.distances import (
     relevance,
     similarities,
 )
+from langchain_chroma_hybrid.engine.query.plan import reading
 from langchain_chroma_hybrid.engine.query.values import Ranking
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _most(plan: Plan, lexical: LexicalIndex | None) -> float | None:
     request = plan.request
     if lexical is None:
         return None
-    return lexical.max_score(request.text or "", syntax=request.query_syntax)
+    return lexical.max_score(request.text or "", **reading(plan, lexical))
 
 
 def _single(

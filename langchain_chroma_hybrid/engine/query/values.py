@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_chroma_hybrid.core.search import LegReport, SearchRequest
@@ -59,12 +59,14 @@ class Plan:
         weights: share of each leg whose ranking counts; they add up to 1.
         steps: names of what has to run before the legs can be put together.
         depth: how deep legs are fused; `fetch` how deep they are asked, never less.
+        fewer: legs that are fused less deep than the others, and how deep.
         requirement: what `+must` and `-not` demand of every result; None for nothing.
         embed_only: the vector step has to bring the query's vector, not a ranking.
         at_once: one query of Chroma's is the whole answer, records included.
         called: the filter of the call alone, without base.
         token: Chroma's change token when the query began, for what is remembered; None if there is
             none that every later write changes.
+        corrections: words that count for one which occurs in no record that passes, by it.
     """
 
     request: SearchRequest
@@ -77,7 +79,9 @@ class Plan:
     at_once: bool = False
     token: Token | None = None
     requirement: Requirement | None = None
+    fewer: Mapping[str, int] = field(default_factory=dict)
     called: Filter | None = None
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

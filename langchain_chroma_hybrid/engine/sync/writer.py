@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.filters import Ids
-from langchain_chroma_hybrid.core.validate import positive
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids, with_vectors
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.engine.sync.own_changes import OwnChanges

@@ -21,14 +21,17 @@ from langchain_chroma_hybrid.core.filters import (
     Among,
     AnyOf,
     Compare,
+    Condition,
     Filter,
     HasElement,
     Ids,
     Leaf,
     QueryMatch,
     TextMatch,
+    chroma_form,
     evaluable,
     json_float,
+    leaves,
     meant_float,
     meant_int,
 )
@@ -91,6 +94,9 @@ def supports(leaf: Leaf) -> bool:
             return True
         case TextMatch() | QueryMatch():
             return False
+        case Condition():
+            form = chroma_form(leaf)
+            return form is not None and all(map(supports, leaves(form)))
         case Among(_, values):
             return evaluable(leaf) and all(_is_storable(value) for value in values)
         case Compare(_, op, value) if op in _RANGES:
@@ -140,6 +146,9 @@ class FilterCompiler:
     def _leaf(self, leaf: Leaf) -> Query:
         """One condition as a query over terms or, for a range, over columns of numbers."""
         match leaf:
+            case Condition(negated=negated):
+                form = cast("Filter", chroma_form(leaf))
+                return _negated(self._compiled(form), negate=negated)
             case Ids(ids, negated):
                 return _negated(self._one_of(ID, _id_terms(ids)), negate=negated)
             case Compare(key, op, value) if op in _RANGES:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.values import Record, Scored
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
     from langchain_chroma_hybrid.lexical.tantivy.folder import Stamp
-    from langchain_chroma_hybrid.lexical.tantivy.query import Compiled
+    from langchain_chroma_hybrid.lexical.tantivy.query import Asked, Compiled, Corrections
 
 _SMALL_HEAP, _LARGE_HEAP = 15_000_000, 100_000_000
 _LARGE_APPLY = 2_000
@@ -146,10 +146,17 @@ class TantivyIndex:
                 writer.add_document(self._view.layout.document(record, stamps[record.id]))
 
     def search(
-        self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
+        self,
+        query: str,
+        k: int,
+        *,
+        where: Filter | None = None,
+        syntax: QuerySyntax = "plain",
+        corrections: Corrections | None = None,
     ) -> list[Scored]:
         """The best `k` records that contain a query term and pass `where`.
 
+        `corrections`: by a word of the query, those that count for it, for half.
         Scores are > 0, higher is better, to four significant digits, so that equal records tie
         whatever way tantivy adds up; ties are in the order of ids.
 
@@ -157,7 +164,7 @@ class TantivyIndex:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
         view = self._latest()
-        wanted = self._compiled(view, query, syntax).query
+        wanted = self._compiled(view, query, syntax, corrections).query
         if wanted is None or k < 1:
             return []
         with self._explained("read"):
@@ -166,13 +173,35 @@ class TantivyIndex:
                 wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
             return best(view.searcher, wanted, k)
 
-    def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
+    def max_score(
+        self,
+        query: str,
+        *,
+        syntax: QuerySyntax = "plain",
+        corrections: Corrections | None = None,
+    ) -> float:
         """The sum over query terms of boost x idf x (k1 + 1); no record's score exceeds it."""
-        return self._asked(query, syntax).bound * (1.0 + ROUNDING)
+        return self._asked(query, syntax, corrections).bound * (1.0 + ROUNDING)
 
-    def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
+    def weights(
+        self,
+        query: str,
+        *,
+        syntax: QuerySyntax = "plain",
+        corrections: Corrections | None = None,
+    ) -> Mapping[str, float]:
         """What each term of the words of `query` can add to a score, unknown ones included."""
-        return self._asked(query, syntax).weights
+        return self._asked(query, syntax, corrections).weights
+
+    def corrections(self, query: str, where: Filter | None = None) -> Corrections:
+        """Words that occur in no record which passes `where`, and a few like each that do.
+
+        None in an index of few records: there such a word is more often missing than mistyped.
+        """
+        view = self._latest()
+        with self._explained("read"):
+            passing = None if where is None else view.filters.compile(where)
+            return view.compiler().corrections(query, passing)
 
     def unmatched(
         self, words: Sequence[QueryWord], where: Filter | None = None
@@ -182,7 +211,7 @@ class TantivyIndex:
         with self._explained("read"):
             passing = None if where is None else view.filters.compile(where)
             occurs = view.compiler().occurs
-            return tuple(w.text for w in words if not occurs(w.terms, w.phrase, passing))
+            return tuple(w.text for w in words if not occurs(w.terms, w.phrases, passing))
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
         """The words of the record's indexed fields that match `query`, each once."""
@@ -455,18 +484,23 @@ class TantivyIndex:
     def _explained(self, done: str) -> contextlib.AbstractContextManager[None]:
         return self._folder.explained(done) if self._folder else contextlib.nullcontext()
 
-    def _asked(self, query: str, syntax: QuerySyntax) -> Compiled:
+    def _asked(
+        self, query: str, syntax: QuerySyntax, corrections: Corrections | None
+    ) -> Compiled:
         """The query under the view that `search` has just read, if it was that query."""
-        known = self._view.query
-        view = self._view if known and known[0] == (query, syntax) else self._latest()
-        return self._compiled(view, query, syntax)
+        known, asked = self._view.query, _key(query, syntax, corrections)
+        view = self._view if known and known[0] == asked else self._latest()
+        return self._compiled(view, query, syntax, corrections)
 
-    def _compiled(self, view: View, query: str, syntax: QuerySyntax) -> Compiled:
+    def _compiled(
+        self, view: View, query: str, syntax: QuerySyntax, corrections: Corrections | None
+    ) -> Compiled:
         # `max_score` is asked for the query that `search` has just run.
-        asked, known = (query, syntax), view.query
+        asked, known = _key(query, syntax, corrections), view.query
         if known is None or known[0] != asked:
             with self._explained("read"):
-                known = view.query = asked, view.compiler().compile(query, syntax)
+                known = asked, view.compiler().compile(query, syntax, corrections or {})
+                view.query = known
         return known[1]
 
     def _parts(self, view: View) -> Iterator[list[DocAddress]]:
@@ -496,6 +530,10 @@ class TantivyIndex:
             return []
         query = Query.const_score_query(view.filters.compile(where), 0.0)
         return [at for _, at in searcher.search(query, most, count=False).hits]
+
+
+def _key(query: str, syntax: str, corrections: Corrections | None) -> Asked:
+    return query, syntax, tuple((corrections or {}).items())
 
 
 def _is_unused(view: View, name: str) -> bool:

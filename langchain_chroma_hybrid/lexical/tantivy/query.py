@@ -16,6 +16,7 @@ from langchain_chroma_hybrid.core.analysis.query_syntax import (
     Words,
     parse_query,
 )
+from langchain_chroma_hybrid.core.analysis.query_words import query_words
 from langchain_chroma_hybrid.core.analysis.subwords import PARTS, says_little
 from langchain_chroma_hybrid.lexical.requirement import required_clauses, whole_forms
 from langchain_chroma_hybrid.lexical.scoring import (
@@ -29,12 +30,15 @@ from langchain_chroma_hybrid.lexical.scoring import (
 from langchain_chroma_hybrid.lexical.tantivy.filters import EVERY, TERMS
 from langchain_chroma_hybrid.lexical.tantivy.hits import count
 from langchain_chroma_hybrid.lexical.tantivy.schema import SURFACE, Layout
+from langchain_chroma_hybrid.lexical.tantivy.typos import LEAST_RECORDS, MOST_WORDS, TYPO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, QueryTerm
+    from langchain_chroma_hybrid.core.analysis.subwords import Spelling
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
+    from langchain_chroma_hybrid.lexical.tantivy.typos import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Compiled:
     weights: Mapping[str, float]
 
 
+Corrections: TypeAlias = "Mapping[str, tuple[str, ...]]"
+Asked: TypeAlias = "tuple[str, str, tuple[tuple[str, tuple[str, ...]], ...]]"
 _Build: TypeAlias = "Callable[[str], Iterator[Part]]"
 
 
@@ -82,22 +88,25 @@ class QueryCompiler:
     by one constant as if all its spellings were one word. Both are compared with unstemmed words.
     """
 
-    def __init__(self, analyzer: Analyzer, layout: Layout, searcher: Searcher) -> None:
+    def __init__(
+        self, analyzer: Analyzer, layout: Layout, searcher: Searcher, vocabulary: Vocabulary
+    ) -> None:
         self._analyzer = analyzer
         self._layout = layout
         self._schema = layout.schema
         self._searcher = searcher
+        self._vocabulary = vocabulary
         self._documents = searcher.doc_freq(TERMS, EVERY)
 
-    def compile(self, text: str, syntax: QuerySyntax) -> Compiled:
-        """The query of a text."""
+    def compile(self, text: str, syntax: QuerySyntax, corrections: Corrections) -> Compiled:
+        """The query of a text; `corrections`: by a word of it, those that count for it."""
         text = text[:MAX_QUERY_CHARS]
         if syntax == "plain":
-            return self._assemble(_Draft(words=[text]))
+            return self._assemble(_Draft(words=[text]), corrections)
         draft = _Draft()
         for clause in parse_query(text):
             self._add(draft, clause)
-        return self._assemble(draft)
+        return self._assemble(draft, {})
 
     def required(self, text: str) -> Query:
         """What `+must` and `-not` in `text` demand; adds no score."""
@@ -109,12 +118,16 @@ class QueryCompiler:
         clauses += [(Occur.MustNot, query) for query in draft.excluded]
         return Query.const_score_query(Query.boolean_query(clauses), 0.0)
 
-    def _assemble(self, draft: _Draft) -> Compiled:
+    def _assemble(self, draft: _Draft, corrections: Corrections) -> Compiled:
         """One query of all clauses, and the score that none exceeds."""
-        terms = self._analyzer.query(" ".join(draft.words))
-        found, weights = self._terms(terms)
-        should, unknown = [*draft.should, *found], sum(weights.values())
-        bound = unknown + sum(part.bound for part in (*draft.should, *draft.must))
+        words = " ".join(draft.words)
+        found, weights = self._terms(self._analyzer.query(words), self._analyzer.spellings(words))
+        should, bound = [*draft.should, *found], sum(weights.values())
+        bound += sum(part.bound for part in (*draft.should, *draft.must))
+        for typed, meant in corrections.items():
+            part = self._instead(meant)
+            own = sum(weights.get(term.text, 0.0) for term in self._analyzer.query(typed))
+            should, bound = [*should, part], bound + max(0.0, part.bound - own)
         if not should and not draft.must:
             return Compiled(None, 0.0, weights)
         clauses = [(Occur.Should, part.query) for part in should]
@@ -147,37 +160,83 @@ class QueryCompiler:
             case Fuzzy(text, distance):
                 yield from self._by_form(text, lambda form: self._fuzzy(form, distance))
 
-    def _terms(self, terms: Sequence[QueryTerm]) -> tuple[list[Part], dict[str, float]]:
+    def _terms(
+        self, terms: Sequence[QueryTerm], spellings: Iterable[Spelling]
+    ) -> tuple[list[Part], dict[str, float]]:
         """Parts for each term and field that has it, of the rarest terms; and what each can add.
 
-        A term that occurs nowhere weighs what the rarest one would.
+        A term that occurs nowhere, in no spelling either, weighs what the rarest one would.
         """
-        fields = self._layout.fields
-        found: list[tuple[int, str, list[Part]]] = []
+        found = [spelt for spelling in spellings for spelt in self._spelt(spelling)]
+        known = {text for _, text, _ in found}
         weights: dict[str, float] = {}
         for term in terms:
-            frequencies = {name: self._frequency(name, term.text) for name in fields}
-            parts = [
-                self._term(name, term.text, frequency, boost=term.boost * fields[name])
-                for name, frequency in frequencies.items()
-                if frequency
-            ]
+            frequency, parts = self._anywhere(term.text, term.boost)
             if parts:
-                found.append((sum(frequencies.values()), term.text, parts))
-            elif len(weights) < MAX_TERMS:
-                boost = term.boost * max(fields.values())
+                found.append((frequency, term.text, parts))
+            elif len(weights) < MAX_TERMS and term.text not in known:
+                boost = term.boost * max(self._layout.fields.values())
                 weights[term.text] = boost * ceiling(0, self._documents)
-            if term.parts and all(map(says_little, term.parts)):
+            if term.parts and all(map(says_little, term.parts)) and term.text not in known:
                 found += self._apart(term.parts)
         if len(found) > MAX_TERMS:
             found = sorted(found, key=itemgetter(0))[:MAX_TERMS]
         for _, text, parts in found:
-            weights[text] = sum(part.bound for part in parts)
+            # What has another spelling of it has not the term itself.
+            weights[text] = max(weights.get(text, 0.0), sum(part.bound for part in parts))
         return [part for *_, parts in found for part in parts], weights
+
+    def _anywhere(self, term: str, boost: float) -> tuple[int, list[Part]]:
+        """In how many records a term is, and a part for each field that has it."""
+        fields = self._layout.fields
+        frequencies = {name: self._frequency(name, term) for name in fields}
+        parts = [
+            self._term(name, term, frequency, boost=boost * fields[name])
+            for name, frequency in frequencies.items()
+            if frequency
+        ]
+        return sum(frequencies.values()), parts
+
+    def _spelt(self, spelling: Spelling) -> Iterator[tuple[int, str, list[Part]]]:
+        """Records with another spelling, and without the one that was typed unless it is among."""
+        others = [part for other in spelling.others for part in self._standing(other)]
+        if not others:
+            return
+        best = _best(others)
+        clauses = [(Occur.Must, best.query)]
+        if spelling.typed not in spelling.others:
+            clauses += [(Occur.MustNot, typed.query) for typed in self._standing(spelling.typed)]
+        query = Query.boolean_query(clauses)
+        if frequency := count(self._searcher, query):
+            part = _boosted(Part(query, best.bound), spelling.boost)
+            yield frequency, " ".join(spelling.typed), [part]
+
+    def _standing(self, terms: Sequence[str]) -> Iterator[Part]:
+        """Where the terms follow each other, if all of them occur."""
+        if all(any(self._frequency(name, t) for name in self._layout.fields) for t in terms):
+            yield self._adjacent(terms)
+
+    def corrections(self, text: str, where: Query | None) -> dict[str, tuple[str, ...]]:
+        """Words that occur in no record which `where` lets pass, and a few like each that do."""
+        found: dict[str, tuple[str, ...]] = {}
+        if self._documents < LEAST_RECORDS:
+            return found
+        for word in query_words(self._analyzer, text[:MAX_QUERY_CHARS])[:MAX_TERMS]:
+            if len(found) == MOST_WORDS:
+                break
+            if not self.occurs(word.terms, word.phrases, where):
+                meant = self._vocabulary.neighbours(word, where)
+                found |= {word.text: meant} if meant else {}
+        return found
+
+    def _instead(self, words: Iterable[str]) -> Part:
+        """The best of the words; it adds less to a score than the one that they stand for."""
+        terms = {term for word in words for term in self._analyzer.phrase(word)[:1]}
+        return _best([part for term in sorted(terms) for part in self._anywhere(term, TYPO)[1]])
 
     def _apart(self, parts: Sequence[str]) -> Iterator[tuple[int, str, list[Part]]]:
         """An identifier whose parts find nothing alone, as these parts one after the other."""
-        if len(parts) > 1 and self.occurs((), parts, None):
+        if len(parts) > 1 and self.occurs((), [parts], None):
             yield 1, " ".join(parts), [_boosted(self._adjacent(parts), PARTS)]
 
     def _term(self, name: str, term: str, frequency: int, *, boost: float) -> Part:
@@ -205,8 +264,10 @@ class QueryCompiler:
             parts.append(part)
         return _any(parts)
 
-    def occurs(self, terms: Iterable[str], phrase: Sequence[str], where: Query | None) -> bool:
-        """Whether a record that `where` lets pass has one of the terms, or the phrase."""
+    def occurs(
+        self, terms: Iterable[str], phrases: Iterable[Sequence[str]], where: Query | None
+    ) -> bool:
+        """Whether a record that `where` lets pass has one of the terms, or of the phrases."""
         known = [
             Query.term_query(self._schema, name, term, "basic")
             for name in self._layout.fields
@@ -215,8 +276,9 @@ class QueryCompiler:
         ]
         if known and where is None:
             return True
-        if phrase and all(any(self._frequency(n, t) for n in self._layout.fields) for t in phrase):
-            known.append(self._adjacent(phrase[:MAX_PHRASE_TERMS]).query)
+        known += [
+            part.query for phrase in phrases for part in self._standing(phrase[:MAX_PHRASE_TERMS])
+        ]
         if not known:
             return False
         found = Query.boolean_query([(Occur.Should, query) for query in known])

@@ -12,13 +12,14 @@ from langchain_chroma_hybrid.core.filters import AllOf, Among, Filter, Ids, all_
 from langchain_chroma_hybrid.lexical.tantivy.filters import FilterCompiler
 from langchain_chroma_hybrid.lexical.tantivy.hits import count
 from langchain_chroma_hybrid.lexical.tantivy.query import QueryCompiler
+from langchain_chroma_hybrid.lexical.tantivy.typos import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tantivy import Index
 
-    from langchain_chroma_hybrid.lexical.tantivy.query import Compiled
+    from langchain_chroma_hybrid.lexical.tantivy.query import Asked, Compiled
     from langchain_chroma_hybrid.lexical.tantivy.schema import Layout
 
 # Ids that a view remembers, those in filters too: some 10 MB.
@@ -38,7 +39,7 @@ class View:
         searcher: sees one commit, whatever comes after.
         layout: what records look like in it.
         filters: compiles filters for it.
-        query: the last query that was compiled, as text and syntax, and what came of it.
+        query: the last query that was compiled, as it was asked for, and what came of it.
         unused: lexical fields in which there is nothing, once somebody has looked.
     """
 
@@ -47,7 +48,8 @@ class View:
         self.searcher = index.searcher()
         self.layout = layout
         self.filters = FilterCompiler(index, layout.schema, self._required)
-        self.query: tuple[tuple[str, str], Compiled] | None = None
+        self.query: tuple[Asked, Compiled] | None = None
+        self._vocabulary = Vocabulary(layout, self.searcher)
         self.unused: tuple[str, ...] | None = None
         self._textless: int | None = None
         self._lock = threading.Lock()
@@ -64,7 +66,7 @@ class View:
 
     def compiler(self) -> QueryCompiler:
         """Compiles query texts for it."""
-        return QueryCompiler(self.layout.analyzer, self.layout, self.searcher)
+        return QueryCompiler(self.layout.analyzer, self.layout, self.searcher, self._vocabulary)
 
     def count(self, where: Filter, find: Callable[[], int]) -> int:
         """`find()`, or what it gave before for this filter."""

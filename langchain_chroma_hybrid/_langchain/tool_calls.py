@@ -1,0 +1,57 @@
+"""How often a tool was called in one run of an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_chroma_hybrid.errors import ToolArgumentError
+
+
+@dataclass(slots=True)
+class Calls:
+    """How often a tool was called in a run."""
+
+    name: str
+    most: int | None
+    before: int = 0
+
+    def count(self, runtime: Any) -> None:
+        """Count one call.
+
+        Raises:
+            ToolArgumentError: it is one too many.
+        """
+        if self.most is None:
+            return
+        messages = _messages(getattr(runtime, "state", None))
+        if messages is None:
+            self.before += 1
+            number = self.before
+        else:
+            number = _number(messages, self.name, getattr(runtime, "tool_call_id", None))
+        if number > self.most:
+            message = f"{self.name} may be called {self.most} times: answer with what was found"
+            raise ToolArgumentError(message)
+
+
+def _messages(state: Any) -> Sequence[Any] | None:
+    """The conversation, in any of the forms that LangGraph has it in; None without one."""
+    if isinstance(state, Mapping):
+        state = state.get("messages")
+    elif hasattr(state, "messages"):
+        state = state.messages
+    return state if isinstance(state, list | tuple) else None
+
+
+def _number(messages: Sequence[Any], name: str, call_id: str | None) -> int:
+    """Which of the calls of a tool since the user's last message this one is, from 1."""
+    last = max((n for n, m in enumerate(messages) if getattr(m, "type", "") == "human"), default=-1)
+    calls = [
+        call.get("id")
+        for message in messages[last + 1 :]
+        for call in getattr(message, "tool_calls", None) or ()
+        if call.get("name") == name
+    ]
+    return calls.index(call_id) + 1 if call_id in calls else len(calls) + 1

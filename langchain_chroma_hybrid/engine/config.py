@@ -1,0 +1,105 @@
+"""How a lexical half is to be built, as callers of every face say it."""
+
+from __future__ import annotations
+
+import math
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.validate import number
+from langchain_chroma_hybrid.engine.registry import LexicalConfig
+from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+from langchain_chroma_hybrid.lexical.texts import checked_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
+    from langchain_chroma_hybrid.engine.sync.reconcile import Progress
+
+DEFAULT_LANGUAGE = "english"
+
+
+class LexicalSettings(TypedDict, total=False):
+    """The arguments of `lexical_config`, for faces that hand them on."""
+
+    analyzer: Analyzer | str | None
+    lexical_fields: Mapping[str, float] | None
+    lexical: LexicalIndex | None
+    lexical_directory: str | Path | None
+    lock_timeout: float
+    sync: SyncMode
+    max_age: float | None
+    backfill: Backfill
+    progress: Progress | None
+    writers: Writers
+    check_rate: float
+
+
+def lexical_config(
+    *,
+    analyzer: Analyzer | str | None = DEFAULT_LANGUAGE,
+    lexical_fields: Mapping[str, float] | None = None,
+    lexical: LexicalIndex | None = None,
+    lexical_directory: str | Path | None = None,
+    lock_timeout: float = 30.0,
+    sync: SyncMode = "before_query",
+    max_age: float | None = None,
+    backfill: Backfill = "now",
+    progress: Progress | None = None,
+    writers: Writers = "any",
+    check_rate: float = 500.0,
+) -> LexicalConfig:
+    """The lexical half as the arguments of a face describe it.
+
+    Raises:
+        InvalidArgumentError: a value that cannot be used, or one beside `lexical` that the index
+            given there would not read.
+    """
+    made = analyzer_of(analyzer)
+    unread = {
+        "analyzer": None if _is_default(analyzer) else analyzer or "no stemming",
+        "lexical_fields": lexical_fields,
+        "lexical_directory": lexical_directory,
+    }
+    beside = {name: value for name, value in unread.items() if value is not None}
+    if lexical is not None and not isinstance(lexical, LexicalIndex):
+        expected = "an index such as TantivyIndex() or RankBM25Index(), or None"
+        raise InvalidArgumentError.of("lexical", lexical, expected)
+    if not isinstance(lexical_directory, str | PathLike | None):
+        raise InvalidArgumentError.of("lexical_directory", lexical_directory, "a path, or None")
+    number("lock_timeout", lock_timeout, 0.0, math.inf)
+    if lexical_fields is not None:
+        checked_fields(lexical_fields)
+    if lexical is not None and beside:
+        expected = "to be left out beside `lexical`: that index is built with its own"
+        raise InvalidArgumentError.of(", ".join(beside), [*beside.values()], expected)
+    return LexicalConfig(
+        made,
+        lexical_fields,
+        Path(lexical_directory) if lexical_directory else None,
+        lexical,
+        lock_timeout,
+        SyncPolicy(sync, max_age, backfill, progress, writers, check_rate),
+    )
+
+
+def _is_default(analyzer: object) -> bool:
+    return isinstance(analyzer, str) and analyzer == DEFAULT_LANGUAGE
+
+
+def analyzer_of(value: Analyzer | str | None) -> Analyzer:
+    """An analyzer, or the default one for a language.
+
+    Raises:
+        InvalidArgumentError: no such language, or neither an analyzer nor a name.
+    """
+    if isinstance(value, Analyzer):
+        return value
+    if value is None or isinstance(value, str):
+        return Analyzer(value)
+    raise InvalidArgumentError.of("analyzer", value, "an Analyzer, a language or None")
