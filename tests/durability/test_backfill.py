@@ -339,7 +339,7 @@ def test_policies_that_do_not_exist(folder, option, value):
 
 def test_an_empty_collection_needs_no_build(tmp_path):
     store = open_store(tmp_path, backfill="manual")
-    assert query(store).notes == ()
+    assert query(store).notes == (f"the collection {store._collection_name!r} is empty",)
     store.add_texts(["first words"], ids=["first"])
     assert ids_of(store.similarity_search("first", mode="lexical")) == ["first"]
     close(store)

@@ -205,3 +205,17 @@ def test_a_pair_that_is_written_as_typed_gains_nothing_from_other_spellings():
     old.apply([*records("a high-fat diet", "fat"), Record("apart", "a high fat diet")])
     for query in ("high fat", "high fat diet"):
         assert index.search(query, 9) == old.search(query, 9)
+
+
+@pytest.mark.parametrize("end", ["", "'", "\u0301", "-", "_", "!", ".", "\u00b2", "++"])
+@pytest.mark.parametrize(
+    "unit",
+    ["a", "A", "aB", "Ab", "AAb", "1", "1.2", "1,", "A1b", "x1", "\u00e4", "\u00c4", ".", "-"],
+)
+def test_no_word_takes_all_ways_to_cut_it(unit, end):
+    # One that backtracks would not come to its end within the life of the sun.
+    text = f"{unit * 200}{end} {unit * 50}{end}"
+    for each in (Analyzer(), Analyzer("arabic")):
+        assert isinstance(each.document(text), list)
+        assert isinstance(list(each.spellings(text)), list)
+        assert each.query(text) is not None

@@ -39,14 +39,16 @@ _APOSTROPHES = str.maketrans(dict.fromkeys(_BETWEEN_LETTERS + _LETTERS + _HEBREW
 # A hump of one letter goes with the next: OAuth, XHtml.
 _HUMP = re.compile(r"[A-Z]{2,}(?![a-z])\d*|[A-Z]{0,2}[a-z]+\d*|[A-Z]\d*")
 # Not microSD, siRNA or iPhone: a prefix is no word of a name.
-_CAMEL = re.compile(r"(?![a-z]+\d*[A-Z]+s?\d*$)[a-z]{2,}\d*(?:[A-Z]+[a-z]*\d*)+")
+_CAMEL = re.compile(r"(?![a-z]+\d*[A-Z]+s?\d*$)[a-z]{2,}\d*(?:[A-Z][a-z]*\d*)+")
 # HTTPServer, Base64Encoder, GetUserName; two humps alone, as in MacBook, stay whole.
-_ACRONYM = re.compile(r"[A-Z]{3,}[a-z]{3,}(?:[A-Z]+[a-z]*\d*)*|[A-Z]{1,2}[a-z]+\d+[A-Z][a-z]{2,}")
+_ACRONYM = re.compile(r"[A-Z]{3,}[a-z]{3,}(?:[A-Z][a-z]*\d*)*|[A-Z]{1,2}[a-z]+\d+[A-Z][a-z]{2,}")
 _PASCAL = re.compile(r"(?:[A-Z]+[a-z]+\d*){3,}")
-_NAME = re.compile(r"(?![A-Z]+s$)(?:[A-Z]+[a-z]*\d*){2,}|[a-z]{2,}\d*[A-Z]+s?\d*")
+_NAME = re.compile(r"(?![A-Z]+s$)(?:[A-Z][a-z]*\d*){2,}|[a-z]{2,}\d*[A-Z]+s?\d*")
 
 _RUN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
-_NAME_OR_NUMBER = re.compile(rf"(?:{_RUN.pattern})+")
+# Possessive, as each run of letters or of digits is one: else a long word that fits but for its end
+# would be cut in all ways that there are.
+_NAME_OR_NUMBER = re.compile(r"(?:\d++(?:[.,]\d++)*+|[^\W\d_]++)++")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _PER = re.compile(r"(\d+(?:[.,]\d+)*)?([^\W\d_]{1,4}/[^\W\d_]{1,4}\d?)")  # km/h, mg/ml, kg/m2
 _TIMES = re.compile(r"(?<=\d)[xX](?=\d)")
@@ -186,8 +188,7 @@ class Rules4(Splitter):
 
     def _is_name(self, words: Sequence[str]) -> bool:
         """`Node.js`, not `end.Next`."""
-        first, *others = words
-        return len(first) > 1 and len(others) == 1 and others[0].lower() in _SUFFIXES
+        return len(words) == 2 and len(words[0]) > 1 and words[1].lower() in _SUFFIXES  # noqa: PLR2004
 
     def _humps(self, word: str, *, dotted: bool) -> list[re.Match[str]]:
         """The words of names in code; of two words only inside a longer name."""
