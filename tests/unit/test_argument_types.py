@@ -140,12 +140,12 @@ class Chromas(EmbeddingFunction[Documents]):
     ids=["lambda", "string", "chromadb", "number", "unshowable", "class"],
 )
 def test_what_is_no_embeddings_says_what_makes_some(bad: Any, way: str):
-    for make in (
-        lambda: HybridChroma(fresh_name(), bad),
-        lambda: HybridChroma.from_texts(["words"], bad),
-        lambda: HybridChroma.from_documents([Document("words")], bad),
+    for name, make in (
+        ("embedding_function", lambda: HybridChroma(fresh_name(), bad)),
+        ("embedding", lambda: HybridChroma.from_texts(["words"], bad)),
+        ("embedding", lambda: HybridChroma.from_documents([Document("words")], bad)),
     ):
-        with pytest.raises(InvalidArgumentError, match=f"embedding_function: .*{way}"):
+        with pytest.raises(InvalidArgumentError, match=f"^{name}: .*{way}"):
             make()
 
 
