@@ -33,6 +33,8 @@ DEFAULT_DEPTH = 100
 DEPTH_ALONE = 32
 # Where looking for enough different groups ends.
 _DEEPEST = 10_000
+# Share of what a leg was asked for from which on there may be more.
+_NEARLY = 0.9
 # Results beyond `k`, for those that Chroma no longer has or that no longer pass the filter.
 _SPARE = 8
 
@@ -152,7 +154,8 @@ def deeper(
     whole = request.dedupe_key is None and request.group_by is None and threshold is None
     if found >= request.k or (whole and plan.requirement is None):
         return None
-    full = any(len(outcome.hits) >= plan.fetch for outcome in outcomes)
+    # Chroma's graph has islands: a leg that lacks a few of what it was asked for may have more.
+    full = any(len(outcome.hits) >= _NEARLY * plan.fetch for outcome in outcomes)
     if not full or plan.fetch >= _DEEPEST:
         return None
     if threshold is not None and unseen() < threshold:
