@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,7 +17,7 @@ from langchain_chroma_hybrid.lexical.protocol import TypoTolerant
 from langchain_chroma_hybrid.lexical.requirement import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.search import SearchRequest
@@ -69,7 +70,8 @@ def make_plan(
     alone = len(weights) == 1 and whole and not two_step
     usual, given = DEPTH_ALONE if alone else DEFAULT_DEPTH, depths(request)
     depth = max(given.get(name, usual) for name in weights)
-    fewer = {name: given[name] for name in weights if given.get(name, depth) < depth}
+    by_name = isinstance(request.fetch_k, Mapping)
+    most = {name: given[name] for name in weights if by_name and name in given}
     called = None
     if request.where is not None or request.where_document is not None:
         called = parse(request.where, request.where_document, names=("filter", "where_document"))
@@ -102,7 +104,7 @@ def make_plan(
         at_once=lexical is None or (simple and store.finds_all(token)),
         token=token,
         requirement=requirement,
-        fewer=fewer,
+        most=most,
         called=called,
         corrections=_corrections(request, filters, lexical) if words_count else {},
     )
