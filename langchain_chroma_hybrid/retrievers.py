@@ -91,7 +91,8 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     k: int = 4
     """Number of documents, >= 1."""
     fetch_k: int | Mapping[str, int] | None = None
-    """Depth of each leg, or of some by name; None means 100, or 32 for a leg alone."""
+    """Depth of each leg, or by name the most hits that a leg contributes, >= 1; None means 100, or
+    32 for a leg alone."""
     mode: Mode = "hybrid"
     """`hybrid`, `vector`, `lexical` or `two_step` (lexical candidates, ranked by vector)."""
     weights: Mapping[str, float] | Sequence[float] | None = None

@@ -178,7 +178,7 @@ class _SearchTool:
             query, options = self._read(arguments)
         except ToolArgumentError as error:
             return str(error), []
-        result = self.retriever.search(query, **options)
+        result = self.retriever.search(query, **self._widened(options))
         return self._answer(query, options, result)
 
     async def arun(self, runtime: Any = None, **arguments: Any) -> Answer:
@@ -187,7 +187,7 @@ class _SearchTool:
             query, options = self._read(arguments)
         except ToolArgumentError as error:
             return str(error), []
-        result = await self.retriever.asearch(query, **options)
+        result = await self.retriever.asearch(query, **self._widened(options))
         return await in_thread(lambda: self._answer(query, options, result))
 
     def _read(self, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -234,17 +234,23 @@ class _SearchTool:
             raise InvalidArgumentError.of("base_filter()", type(found).__name__, "a filter")
         return found
 
+    @property
+    def _chooses(self) -> bool:
+        """Whether the retriever chooses among more results than it gives."""
+        return any(self.retriever.default(n) is not None for n in ("reranker", "lambda_mult"))
+
+    def _widened(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options for all results that there are to choose from."""
+        if not self._chooses:
+            return dict(options)
+        return {**options, "k": max(options["k"], self.retriever.default("candidates"))}
+
     def _answer(self, query: str, options: Mapping[str, Any], result: SearchResult) -> Answer:
         """What the model is told, and the documents; in the order of the retriever's reranker."""
-        chosen = self.retriever
-        choice = chosen.default("reranker"), chosen.default("lambda_mult")
-        if result.hits and choice != (None, None):
-            order = [document.id for document in chosen.invoke(query, **options)]
-            places = {id_: place for place, id_ in enumerate(order)}
-            k = max(options["k"], chosen.default("candidates"))
-            wide = chosen.search(query, **{**options, "k": k})
-            found = sorted((h for h in wide.hits if h.id in places), key=lambda h: places[h.id])
-            result = replace(result, hits=tuple(found))
+        if result.hits and self._chooses:
+            chosen = self.retriever.invoke(query, **options)
+            hits = {hit.id: hit for hit in result.hits}
+            result = replace(result, hits=tuple(hits[d.id] for d in chosen if d.id in hits))
         documents = []
         for hit in result.hits:
             document = bridge.shown(hit)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODES = ("hybrid", "vector", "lexical", "two_step")
+# Chroma writes its own function into what it is given: `dict(COSINE)` for a client of its own.
 COSINE = {"hnsw": {"space": "cosine"}}
 
 _names = itertools.count()

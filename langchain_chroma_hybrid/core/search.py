@@ -121,8 +121,8 @@ class SearchRequest:
         embedding: the query vector `(d,)`, a sequence or an array; None lets the engine embed
             `text` if needed.
         k: number of results wanted, >= 1.
-        fetch_k: depth of each leg, or of some by name; None means the engine's default.
-        lexical_k: most hits of the lexical leg; None means as deep as the others.
+        fetch_k: depth of each leg, or by name the most hits that a leg contributes; None means the
+            engine's default.
         weights: share of each leg by name; missing names keep the default.
         fusion: name of a fusion, see `core.fusion`.
         c: the RRF constant.
@@ -146,7 +146,6 @@ class SearchRequest:
     embedding: Sequence[float] | Any = None
     k: int = 4
     fetch_k: int | Mapping[str, int] | None = None
-    lexical_k: int | None = None
     mode: Mode = "hybrid"
     weights: Mapping[str, float] | Sequence[float] | None = None
     fusion: str = DEFAULT_FUSION

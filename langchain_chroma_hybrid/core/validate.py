@@ -37,8 +37,6 @@ def check(request: SearchRequest) -> None:
     positive("k", request.k)
     depths(request)
     expansion(request.expand)
-    if request.lexical_k is not None:
-        positive("lexical_k", request.lexical_k)
     one_of("mode", request.mode, _MODES)
     one_of("fusion", request.fusion, FUSIONS)
     one_of("query_syntax", request.query_syntax, _SYNTAXES)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.description import Description, describe
-from langchain_chroma_hybrid.core.filters import evaluable, leaves, matches, resolve
+from langchain_chroma_hybrid.core.filters import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +28,8 @@ def described(index: HybridIndex, base: Filter | None, records: int = 1000) -> D
     """
     positive("records", records)
     passing, some = _passing(index, base, records)
-    asked = base if base and not all(map(evaluable, leaves(base))) else None
-    found = index.store.fetch(some, asked).values()
-    held = [r for r in found if asked or matches(base, r)]
-    return describe([record.metadata for record in held], passing)
+    found = index.store.passing(some, base).values()
+    return describe([record.metadata for record in found], passing)
 
 
 def _passing(index: HybridIndex, base: Filter | None, most: int) -> tuple[int, Sequence[str]]:

@@ -194,11 +194,19 @@ def _by_words(
         k = query.sparse_top_k or k
         return Asked(replace(request, k=k), k)
     k = query.hybrid_top_k or k
-    request = replace(request, k=k, lexical_k=query.sparse_top_k)
+    request = replace(request, k=k)
+    if query.sparse_top_k is not None:
+        request = _with_few_words(request, query.sparse_top_k)
     if query.alpha is not None and request.mode == "hybrid":
         weights = {LEXICAL: 1.0 - query.alpha, VECTOR: float(query.alpha)}
         request = replace(request, weights=weights)
     return Asked(request, k)
+
+
+def _with_few_words(request: SearchRequest, most: int) -> SearchRequest:
+    """Words contribute at most `most` records, vectors as many as before."""
+    others = {VECTOR: request.fetch_k} if isinstance(request.fetch_k, int) else request.fetch_k
+    return replace(request, fetch_k={**(others or {}), LEXICAL: most})
 
 
 def _similarity(hit: Hit) -> float:

@@ -76,7 +76,7 @@ FILTERS: dict[str, Pair] = {
 def store() -> Iterator[ChromaHybridVectorStore]:
     client, name = chromadb.EphemeralClient(), helpers.fresh_name()
     made = ChromaHybridVectorStore(
-        client.create_collection(name, configuration=helpers.COSINE), embed_model=WORDS
+        client.create_collection(name, configuration=dict(helpers.COSINE)), embed_model=WORDS
     )
     made.add(
         [

@@ -361,7 +361,7 @@ def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ChromaH
     """The same in both kinds of client."""
     on_disk = request.param == "disk"
     client = chromadb.PersistentClient(tmp_path) if on_disk else chromadb.EphemeralClient()
-    made = client.create_collection(helpers.fresh_name(), configuration=helpers.COSINE)
+    made = client.create_collection(helpers.fresh_name(), configuration=dict(helpers.COSINE))
     store = ChromaHybridVectorStore(made, embed_model=MODEL)
     store.add(nodes())
     yield store

@@ -136,7 +136,7 @@ def test_search_finds_what_the_retriever_finds(own, tmp_path):
 def test_search_by_words_alone_says_so(db):
     result = run("search", "pump", "--path", db, "-c", "corpus", "--json")
     assert {hit["id"] for hit in lines(result)} == {"pump", "water", "manual"}
-    assert result.stderr.startswith("note: lexical search only, because the collection")
+    assert result.stderr.startswith("note: lexical search only, because the collection has no emb")
     quiet = run("search", "pump", "--path", db, "--mode", "lexical", "--json")
     assert (quiet.stdout, quiet.stderr) == (result.stdout, "")
 
@@ -374,7 +374,7 @@ def test_tune_saves_what_is_better(own, tmp_path, monkeypatch):
         (["search", "x", "--path", "DB", "--mode", "hybrid"], "--mode: expected lexical, because"),
         (["search", "x", "--path", "DB", "--embeddings", "./nowhere"], "model: expected an exist"),
         (["search", "x", "--path", "DB", "--settings", "nowhere"], "path: expected a file of"),
-        (["demo", "x", "--path", "DB"], "--mode: expected lexical, because the collection"),
+        (["demo", "x", "--path", "DB"], "--mode: expected lexical, because the collection has no"),
         (["info", "--path", "DB", "--analyzer", "klingon"], "language: "),
         (["info", "--path", "DB", "--field", "title=x"], "--field: expected NAME or NAME=BOOST"),
         (["eval", "nowhere", "--path", "DB"], "FOLDER: expected a BEIR folder or a CSV file, got"),

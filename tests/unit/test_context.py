@@ -225,3 +225,20 @@ def test_llama_index_shows_the_same(store, expand):
     key = "chroma_hybrid_context"
     assert [n.metadata.get(key) for n in nodes] == [d.metadata.get(key) for d in documents]
     assert any(key in n.metadata for n in nodes)
+
+
+def test_conditions_of_both_kinds_hold_for_what_is_shown(store):
+    """One that Chroma alone can tell, and one that it has no words for."""
+    face = pytest.importorskip("langchain_chroma_hybrid.llama_index")
+    types = pytest.importorskip("llama_index.core.vector_stores.types")
+    within = types.MetadataFilter(key="source", operator="text_match", value="a")
+    retriever = face.ChromaHybridRetriever(
+        store._collection,
+        similarity_top_k=1,
+        filters=types.MetadataFilters(filters=[within]),
+        where_document={"$regex": "^a [3-9] "},
+        expand=Neighbours(n=2),
+        embed_model=store.embeddings,
+    )
+    [node] = retriever.retrieve("a 4 pump")
+    assert node.metadata["chroma_hybrid_context"] == ["a3", "a4", "a5", "a6"]

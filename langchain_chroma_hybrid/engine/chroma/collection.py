@@ -18,9 +18,13 @@ import numpy as np
 from chromadb.errors import ChromaError, InternalError, NotFoundError
 
 from langchain_chroma_hybrid.core.filters import (
+    AllOf,
     Filter,
+    all_of,
+    evaluable,
     given_ids,
     halves,
+    leaves,
     matches,
     to_chroma,
     writable,
@@ -286,11 +290,10 @@ class ChromaStore:
 
         What Chroma has no words for is told from the records.
         """
-        asked, rest = (None, None) if where is None else halves(where)
         if ids is not None:
-            found = self.fetch(ids, asked)
-            yield from (record for record in found.values() if matches(rest, record))
+            yield from self.passing(ids, where).values()
             return
+        asked, rest = (None, None) if where is None else halves(where)
         conditions, document = to_chroma(asked)
         offset = 0
         while True:
@@ -327,6 +330,18 @@ class ChromaStore:
             include=["documents", "metadatas", "uris"],
         )
         return {record.id: record for record in records_of(found)}
+
+    def passing(self, ids: Iterable[str], where: Filter | None) -> dict[str, Record]:
+        """The records among `ids` that exist and pass `where`, by id, as they are now.
+
+        Told from the records, which is fast; of some filters only Chroma can tell.
+        """
+        parts = where.parts if isinstance(where, AllOf) else (where,)
+        told = [part for part in parts if part and all(map(evaluable, leaves(part)))]
+        beyond = all_of(*(part for part in parts if part and part not in told))
+        rest = all_of(*told)
+        found = self.fetch(ids, beyond)
+        return {id_: record for id_, record in found.items() if matches(rest, record)}
 
     def fetch(self, ids: Iterable[str], where: Filter | None = None) -> dict[str, Record]:
         """The records among `ids` that exist and pass `where`, by id."""

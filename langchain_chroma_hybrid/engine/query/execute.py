@@ -129,9 +129,8 @@ class Query:
             Exception: with `raise`, the first failure of a leg.
         """
         settle(self.plan, outcomes)
-        fewer = self.plan.fewer
-        outcomes = [replace(o, hits=o.hits[: fewer[o.name]]) if o.name in fewer else o
-                    for o in outcomes]  # fmt: skip
+        if most := self.plan.most:
+            outcomes = [replace(o, hits=o.hits[: most.get(o.name)]) for o in outcomes]
         ranking = rank(self.plan, outcomes, self.store, self.lexical)
         embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
         known = next((o.records for o in outcomes if o.records is not None), None)

@@ -10,9 +10,6 @@ from langchain_chroma_hybrid.core.context import Neighbours, Parent, expansion
 from langchain_chroma_hybrid.core.filters import (
     Compare,
     all_of,
-    evaluable,
-    leaves,
-    matches,
     resolve,
 )
 from langchain_chroma_hybrid.core.filters.numbers import INT64
@@ -64,11 +61,7 @@ class _Passing:
 
     def records(self, ids: Collection[str]) -> dict[str, Record]:
         """Those of `ids`, as Chroma has them now."""
-        asked = self._asked
-        # Of some filters only Chroma can tell whether a record at hand passes.
-        beyond = asked if asked and not all(map(evaluable, leaves(asked))) else None
-        records = self._store.fetch(ids, beyond) if ids else {}
-        return {i: r for i, r in records.items() if beyond or matches(asked, r)}
+        return self._store.passing(ids, self._asked)
 
     def match(self, where: Filter) -> Iterable[str]:
         """Ids of those that pass `where`, too."""

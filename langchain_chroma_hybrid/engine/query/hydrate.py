@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.filters import AllOf, all_of, evaluable, leaves, matches
 from langchain_chroma_hybrid.core.search import Hit, LegHit
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Record
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors
@@ -77,16 +76,8 @@ def _read(
     plan: Plan, chunk: Sequence[Fused], store: ChromaStore
 ) -> Iterator[tuple[Fused, Record]]:
     """What Chroma holds and what passes: as it is now, not as the legs saw it, read once."""
-    asked = plan.filter.asked
-    # Of some filters only Chroma can tell whether a record at hand passes.
-    parts = asked.parts if isinstance(asked, AllOf) else (asked,)
-    beyond = all_of(*(p for p in parts if p and not all(map(evaluable, leaves(p)))))
-    told = all_of(*(p for p in parts if p and all(map(evaluable, leaves(p)))))
-    records = store.fetch([hit.id for hit in chunk], beyond)
-    for hit in chunk:
-        record = records.get(hit.id)
-        if record is not None and matches(told, record):
-            yield hit, record
+    records = store.passing([hit.id for hit in chunk], plan.filter.asked)
+    return _known(chunk, records)
 
 
 def _known(

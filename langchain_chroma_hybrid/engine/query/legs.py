@@ -51,8 +51,7 @@ class LexicalLeg:
         hits: Sequence[Scored] = ()
         if self.index is not None and request.text and filters.strategy != "lexical":
             how = reading(plan, self.index)
-            depth = min(plan.fetch, int(request.lexical_k or plan.fetch))
-            hits = self.index.search(request.text, depth, where=filters.resolved, **how)
+            hits = self.index.search(request.text, plan.fetch, where=filters.resolved, **how)
         return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
 
 

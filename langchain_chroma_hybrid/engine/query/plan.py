@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,7 +17,7 @@ from langchain_chroma_hybrid.lexical.protocol import TypoTolerant
 from langchain_chroma_hybrid.lexical.requirement import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.search import SearchRequest
@@ -33,6 +34,8 @@ DEFAULT_DEPTH = 100
 DEPTH_ALONE = 32
 # Where looking for enough different groups ends.
 _DEEPEST = 10_000
+# Share of what a leg was asked for from which on there may be more.
+_NEARLY = 0.9
 # Results beyond `k`, for those that Chroma no longer has or that no longer pass the filter.
 _SPARE = 8
 
@@ -67,7 +70,8 @@ def make_plan(
     alone = len(weights) == 1 and whole and not two_step
     usual, given = DEPTH_ALONE if alone else DEFAULT_DEPTH, depths(request)
     depth = max(given.get(name, usual) for name in weights)
-    fewer = {name: given[name] for name in weights if given.get(name, depth) < depth}
+    by_name = isinstance(request.fetch_k, Mapping)
+    most = {name: given[name] for name in weights if by_name and name in given}
     called = None
     if request.where is not None or request.where_document is not None:
         called = parse(request.where, request.where_document, names=("filter", "where_document"))
@@ -100,7 +104,7 @@ def make_plan(
         at_once=lexical is None or (simple and store.finds_all(token)),
         token=token,
         requirement=requirement,
-        fewer=fewer,
+        most=most,
         called=called,
         corrections=_corrections(request, filters, lexical) if words_count else {},
     )
@@ -152,7 +156,8 @@ def deeper(
     whole = request.dedupe_key is None and request.group_by is None and threshold is None
     if found >= request.k or (whole and plan.requirement is None):
         return None
-    full = any(len(outcome.hits) >= plan.fetch for outcome in outcomes)
+    # Chroma's graph has islands: a leg that lacks a few of what it was asked for may have more.
+    full = any(len(outcome.hits) >= _NEARLY * plan.fetch for outcome in outcomes)
     if not full or plan.fetch >= _DEEPEST:
         return None
     if threshold is not None and unseen() < threshold:

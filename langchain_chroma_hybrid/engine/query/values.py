@@ -59,7 +59,7 @@ class Plan:
         weights: share of each leg whose ranking counts; they add up to 1.
         steps: names of what has to run before the legs can be put together.
         depth: how deep legs are fused; `fetch` how deep they are asked, never less.
-        fewer: legs that are fused less deep than the others, and how deep.
+        most: by leg how many hits it may contribute at most, where that was asked for.
         requirement: what `+must` and `-not` demand of every result; None for nothing.
         embed_only: the vector step has to bring the query's vector, not a ranking.
         at_once: one query of Chroma's is the whole answer, records included.
@@ -79,7 +79,7 @@ class Plan:
     at_once: bool = False
     token: Token | None = None
     requirement: Requirement | None = None
-    fewer: Mapping[str, int] = field(default_factory=dict)
+    most: Mapping[str, int] = field(default_factory=dict)
     called: Filter | None = None
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
