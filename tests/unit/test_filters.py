@@ -128,7 +128,7 @@ for _ in range(100_000):
         ({"$or": {"a": 1}}, "where['$or']: expected a non-empty list of filters"),
         ({"$and": [{"a": 1}, {}]}, "where['$and'][1]: expected a non-empty dict, got {}"),
         ({"a": None}, "where['a']: expected a str, int, float or bool, got None"),
-        ({"a": ["x"]}, "where['a']: expected a str, int, float or bool, got ['x']"),
+        ({"a": ["x"]}, "bool, not several: write {'$in': [...]}, got ['x']"),
         ({"a": b"x"}, "where['a']: expected a str, int, float or bool, got b'x'"),
         ({"a": {}}, "where['a']: expected a non-empty dict, got {}"),
         ({"a": {"$eq": ["x"]}}, "where['a']['$eq']: expected a str, int, float or bool"),
@@ -152,7 +152,7 @@ for _ in range(100_000):
         ({"#document": {"$contains": ""}}, "where['#document']['$contains']: expected a non-empty"),
         (nested(61), "expected at most 60 levels of $and and $or"),
         (nested(10_000), "expected at most 60 levels of $and and $or"),
-        ({"a": HUGE_LIST}, "where['a']: expected a str, int, float or bool, got [[["),
+        ({"a": HUGE_LIST}, "where['a']: expected a str, int, float or bool, not several: write {'$in'"),
     ],
     ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
