@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.cli.output import note
-from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
 from langchain_chroma_hybrid.engine.chroma.change_token import opening, token_of
 from langchain_chroma_hybrid.engine.chroma.clients import (
@@ -96,10 +95,10 @@ def words_only(store: HybridChroma, model: Model) -> str | None:
 
 
 def json_option(name: str, value: str | None) -> dict[str, Any] | None:
-    """A filter that was given as JSON.
+    """An object that was given as JSON.
 
     Raises:
-        InvalidArgumentError: not a JSON object, or not a filter.
+        InvalidArgumentError: something else.
     """
     if value is None:
         return None
@@ -109,11 +108,6 @@ def json_option(name: str, value: str | None) -> dict[str, Any] | None:
         raise InvalidArgumentError.of(name, value, "JSON") from error
     if not isinstance(found, dict):
         raise InvalidArgumentError.of(name, value, "a JSON object")
-    # Here, so that the option is named that was typed.
-    if name == "--where":
-        parse(found, names=(name, ""))
-    else:
-        parse(None, found, names=("", name))
     return found
 
 

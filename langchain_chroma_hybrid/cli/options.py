@@ -53,11 +53,17 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Errors:
+    """How errors are shown."""
+
+    debug: Annotated[bool, typer.Option("--debug", help="Show errors with traceback.")] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output(Errors):
     """How results and errors are shown."""
 
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")] = False
-    debug: Annotated[bool, typer.Option("--debug", help="Show errors with traceback.")] = False
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
