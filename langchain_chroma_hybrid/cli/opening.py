@@ -53,6 +53,7 @@ def open_store(place: Place, model: Model | None = None) -> HybridChroma:
         create_collection_if_not_exists=False,
         analyzer=None if place.analyzer == "none" else place.analyzer,
         lexical_fields=_boosts(place.field),
+        trust_stored_models=None if model is None else model.trust,
     )
 
 

@@ -50,6 +50,10 @@ class Model:
     network: Annotated[
         bool, typer.Option("--network", help="Let embeddings fetch a model or ask a service.")
     ] = False
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(help="A model or embedding function that the collection may name."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
