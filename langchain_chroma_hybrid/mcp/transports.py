@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -29,8 +30,9 @@ def serve_stdio(server: CollectionServer) -> None:
     """Serve the one client at the other end, until it hangs up."""
     # The SDK leads stdout to stderr while it serves: nothing may wait here until it is back.
     sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]  # a text file of Python's
-    with suppress(KeyboardInterrupt):
-        anyio.run(server.run_stdio_async)
+    # The thread that reads stdin cannot be interrupted, and an end at once loses nothing.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    anyio.run(server.run_stdio_async)
 
 
 def bound(port: int) -> socket.socket:

@@ -235,11 +235,11 @@ async def test_a_long_text_is_read_in_parts(written):
         ("nope", {}, 'no tool "nope": there are search'),
     ],
 )
-async def test_what_is_wrong_can_be_mended(written, tool, arguments, said):
-    found = await called(written, tool, **arguments)
+async def test_what_is_wrong_can_be_mended(read, tool, arguments, said):
+    found = await called(read, tool, **arguments)
     assert found.is_error
     assert said in text(found)
-    assert sorted(written.get()["ids"]) == sorted(id_ for id_, *_ in RECORDS)
+    assert sorted(read.get()["ids"]) == sorted(id_ for id_, *_ in RECORDS)
 
 
 @pytest.mark.parametrize("id_", ["a/b", "../x", "a%20b", "ä ö", "a?b#c", "/etc/passwd", "m1"])

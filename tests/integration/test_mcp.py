@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import uvicorn
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from langchain_chroma_hybrid._langchain import bridge
@@ -60,15 +62,42 @@ except SystemExit as ended:
 """
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    """The corpus in a collection that remembers its embedding function."""
+@register_embedding_function
+class KeyNeeded(chromadb.EmbeddingFunction):
+    """As those of services are."""
+
+    def __init__(self):
+        if KEY not in os.environ:
+            raise ValueError(f"The {KEY} environment variable is not set.")
+
+    def __call__(self, input):
+        raise AssertionError
+
+    @staticmethod
+    def name():
+        return "key_needed"
+
+    def get_config(self):
+        return {}
+
+    @staticmethod
+    def build_from_config(config):
+        return KeyNeeded()
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory) -> Path:
+    """The corpus in a collection that remembers its embedding function, and one of a service."""
+    folder = tmp_path_factory.mktemp("db")
     function = to_chroma(WordEmbeddings(), name="words of the server")
-    client = chromadb.PersistentClient(tmp_path / "db")
+    client = chromadb.PersistentClient(folder)
     collection = client.create_collection("corpus", embedding_function=function)
     ids, texts, metadatas = zip(*CORPUS, strict=True)
     collection.add(list(ids), documents=list(texts), metadatas=list(metadatas))
-    return tmp_path / "db"
+    with pytest.MonkeyPatch.context() as here:
+        here.setenv(KEY, "known")
+        client.create_collection("services", embedding_function=KeyNeeded())
+    return folder
 
 
 def ids(result) -> set[str]:
@@ -80,7 +109,8 @@ def ids(result) -> set[str]:
 
 async def test_a_process_speaks_the_protocol_and_nothing_else(db, tmp_path):
     code, log = tmp_path / "code", tmp_path / "log"
-    arguments = ["mcp", "--path", str(db), "--base-filter", '{"tenant": "a"}', "--write"]
+    base = ["--base-filter", '{"tenant": "a"}']
+    arguments = ["mcp", "--path", str(db), "-c", "corpus", *base, "--write"]
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-c", NOISY, *arguments],
@@ -158,30 +188,29 @@ HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "app
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({}, 401),
-        ({"Authorization": "Bearer"}, 401),
-        ({"Authorization": "Bearer another-token-of-tests"}, 401),
-        ({"Authorization": f"Basic {TOKEN}"}, 401),
-        ({"Authorization": TOKEN}, 401),
-        ({**BEARER, "Host": "evil.example"}, 421),
-        ({**BEARER, "Host": "evil.example:{port}"}, 421),
-        ({**BEARER, "Host": "127.0.0.1:1"}, 421),
-        ({**BEARER, "Origin": "http://evil.example"}, 403),
-        ({**BEARER, "Origin": "http://127.0.0.1.evil.example:{port}"}, 403),
-        ({**BEARER, "Origin": "null"}, 403),
-    ],
-    ids=str,
-)
-async def test_who_is_refused(store, headers, status):
+REFUSED = [
+    ({}, 401),
+    ({"Authorization": "Bearer"}, 401),
+    ({"Authorization": "Bearer another-token-of-tests"}, 401),
+    ({"Authorization": f"Basic {TOKEN}"}, 401),
+    ({"Authorization": TOKEN}, 401),
+    ({**BEARER, "Host": "evil.example"}, 421),
+    ({**BEARER, "Host": "evil.example:{port}"}, 421),
+    ({**BEARER, "Host": "127.0.0.1:1"}, 421),
+    ({**BEARER, "Origin": "http://evil.example"}, 403),
+    ({**BEARER, "Origin": "http://127.0.0.1.evil.example:{port}"}, 403),
+    ({**BEARER, "Origin": "null"}, 403),
+]
+
+
+async def test_who_is_refused(store):
     async with serving(store, TOKEN) as url, httpx2.AsyncClient() as client:
         port = url.split(":")[2].split("/")[0]
-        given = {name: value.replace("{port}", port) for name, value in headers.items()}
-        answer = await client.post(url, json=BODY, headers={**HEADERS, **given})
-        assert answer.status_code == status
-        assert "search" not in answer.text
+        for headers, status in REFUSED:
+            given = {name: value.replace("{port}", port) for name, value in headers.items()}
+            answer = await client.post(url, json=BODY, headers={**HEADERS, **given})
+            assert (answer.status_code, headers) == (status, headers)
+            assert "search" not in answer.text
 
 
 async def test_a_client_that_hangs_up_harms_nobody(store):
@@ -201,30 +230,19 @@ async def test_a_client_that_hangs_up_harms_nobody(store):
             assert ids(await client.call_tool("search", {"query": "pump"}))
 
 
-# What keeps it from starting
+# What keeps it from starting, and how hosts are told to start it
 
 
-@register_embedding_function
-class KeyNeeded(chromadb.EmbeddingFunction):
-    """As those of services are."""
-
-    def __init__(self):
-        if KEY not in os.environ:
-            raise ValueError(f"The {KEY} environment variable is not set.")
-
-    def __call__(self, input):
-        raise AssertionError
-
-    @staticmethod
-    def name():
-        return "key_needed"
-
-    def get_config(self):
-        return {}
-
-    @staticmethod
-    def build_from_config(config):
-        return KeyNeeded()
+def test_the_page_has_json_that_starts_it():
+    page = (ROOT / "docs" / "mcp.md").read_text(encoding="utf-8")
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    assert [next(iter(block)) for block in blocks] == ["mcpServers", "servers", "mcpServers"]
+    known = {name for each in get_command(app).commands["mcp"].params for name in each.opts}
+    for block in blocks[:2]:
+        for started in next(iter(block.values())).values():
+            name, *arguments = started["args"]
+            assert name == "mcp"
+            assert {each for each in arguments if each.startswith("-")} <= known
 
 
 @pytest.fixture
@@ -262,13 +280,8 @@ def taken():
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
 def test_an_error_is_one_line_and_code_2(arguments, said, db, taken, tmp_path, monkeypatch):
-    with monkeypatch.context() as here:
-        here.setenv(KEY, "known")
-        client = chromadb.PersistentClient(db)
-        client.create_collection("services", embedding_function=KeyNeeded())
     monkeypatch.chdir(tmp_path)
     places = {"DB": str(db), "TAKEN": str(taken)}
-    before = sorted(path.name for path in tmp_path.iterdir())
     result = CliRunner().invoke(app, ["mcp", *(places.get(each, each) for each in arguments)])
     assert result.exit_code == 2
     assert result.stdout == ""
@@ -277,7 +290,7 @@ def test_an_error_is_one_line_and_code_2(arguments, said, db, taken, tmp_path, m
     assert said in last
     assert all(each.startswith("note: ") for each in notes)
     assert "secret" not in result.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("hidden", ["mcp", "mcp.server.mcpserver"])
@@ -321,7 +334,7 @@ def test_langchains_adapters_use_the_tools(db, tmp_path):
     install = [python, "-m", "pip", "install", "--quiet", "langchain-mcp-adapters>=0.3,<0.4"]
     if subprocess.run(install, check=False).returncode:
         pytest.skip("langchain-mcp-adapters cannot be installed here")
-    command = [sys.executable, NOISY, "mcp", "--path", db, "--base-filter", '{"tenant": "a"}']
+    command = [sys.executable, NOISY, "mcp", "--path", db, "-c", "corpus"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CODE_FILE": str(tmp_path / "code")}
     done = subprocess.run(
         [python, "-c", ADAPTERS, *map(str, command)],
