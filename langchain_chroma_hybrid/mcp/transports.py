@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import io
 import signal
 import socket
 import sys
@@ -28,8 +29,10 @@ _LEAST_TOKEN = 16
 
 def serve_stdio(server: CollectionServer) -> None:
     """Serve the one client at the other end, until it hangs up."""
-    # The SDK leads stdout to stderr while it serves: nothing may wait here until it is back.
-    sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]  # a text file of Python's
+    # The SDK leads stdout to stderr while it serves: nothing may wait in a buffer until it is back.
+    sys.stdout.flush()
+    unbuffered = io.FileIO(1, "w", closefd=False)
+    sys.stdout = io.TextIOWrapper(unbuffered, "utf-8", "replace", write_through=True)
     # The thread that reads stdin cannot be interrupted, and an end at once loses nothing.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     anyio.run(server.run_stdio_async)

@@ -114,7 +114,10 @@ async def test_a_process_speaks_the_protocol_and_nothing_else(db, tmp_path):
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-c", NOISY, *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CODE_FILE": str(code)},
+        # What is printed waits in a buffer, unless somebody says otherwise.
+        env={
+            **os.environ, "PYTHONPATH": str(ROOT), "CODE_FILE": str(code), "PYTHONUNBUFFERED": "",
+        },
     )
     strange = []
 
