@@ -14,7 +14,7 @@ from langchain_chroma_hybrid._langchain.tool_calls import Calls
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.citations import SOURCE_KEYS
 from langchain_chroma_hybrid.core.filter_schema import Filterable, FilterSchema
-from langchain_chroma_hybrid.core.relevance import THRESHOLD
+from langchain_chroma_hybrid.core.search_tool import DESCRIPTION, SearchArguments, Shown
 from langchain_chroma_hybrid.core.values import OWN_KEYS
 from langchain_chroma_hybrid.engine.threads import in_thread
 from langchain_chroma_hybrid.errors import InvalidArgumentError, ToolArgumentError
@@ -97,31 +97,24 @@ def create_search_tool(
         raise InvalidArgumentError.of("base_filter", base_filter, expected)
     schema = FilterSchema(filterable or {})
     places = roots if isinstance(roots, Roots) else Roots(roots)
-    shown = _Shown(max_characters, tuple(source_keys), places, max_bytes)
-    tool = _SearchTool(retriever, name, schema, base_filter, max_k, Calls(name, max_calls), shown)
+    shown = _Pictures(Shown(max_characters, tuple(source_keys)), places, max_bytes)
+    tool = _SearchTool(retriever, schema, base_filter, max_k, Calls(name, max_calls), shown)
     return StructuredTool.from_function(
         tool.run,
         tool.arun,
         name=name,
-        description=description or _DESCRIPTION,
-        args_schema=tool.schema(),
+        description=description or DESCRIPTION,
+        args_schema=tool.arguments.schema(),
         infer_schema=False,
         response_format="content_and_artifact",
     )
 
 
-_DESCRIPTION = (
-    "Search the documents by words and by meaning; names, codes and numbers are found exactly. "
-    "Returns numbered sources: cite them as [1]."
-)
-
-
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """How results are shown to the model."""
+class _Pictures:
+    """How results are shown to a model that may see."""
 
-    max_characters: int
-    source_keys: tuple[str, ...]
+    shown: Shown
     roots: Roots
     max_bytes: int
 
@@ -129,11 +122,7 @@ class _Shown:
         self, result: SearchResult, documents: Sequence[Document], *, seen: bool, filtered: bool
     ) -> Any:
         """Text, or content blocks for a model that sees."""
-        cited = result.as_citations(
-            source_keys=self.source_keys, max_characters=self.max_characters
-        )
-        sources = [str(cited)] if result.hits else []
-        said = "\n\n".join([*_remarks(result, filtered=filtered), *sources])
+        said, _ = self.shown.told(result, filtered=filtered)
         pictures = [Document("", metadata=d.metadata) for d in documents if d.metadata.get("uri")]
         if not seen or not pictures:
             return said
@@ -146,30 +135,17 @@ class _SearchTool:
     """What the tool does when it is called."""
 
     retriever: ChromaHybridRetriever
-    name: str
     filters: FilterSchema
     base_filter: Callable[[], Where] | None
     max_k: int
     calls: Calls
-    shown: _Shown
+    shown: _Pictures
 
-    def schema(self) -> dict[str, Any]:
-        """The arguments as the model is told of them."""
-        default = min(self.retriever.default("k"), self.max_k)
-        k = {"type": "integer", "minimum": 1, "maximum": self.max_k, "default": default}
-        query = "What to look for: a question, or the words and codes that the text has."
-        properties = {
-            "query": {"type": "string", "description": query},
-            "k": {**k, "description": "How many sources."},
-            **({"filters": self.filters.schema()} if self.filters.keys else {}),
-        }
-        return {
-            "type": "object",
-            "title": self.name,
-            "properties": properties,
-            "required": ["query"],
-            "additionalProperties": False,
-        }
+    @property
+    def arguments(self) -> SearchArguments:
+        """What the model may say."""
+        default = self.retriever.default("k")
+        return SearchArguments(self.calls.name, self.filters, default, self.max_k)
 
     # A parameter of the name `runtime` is given by LangGraph, and by nobody else believed.
     def run(self, runtime: Any = None, **arguments: Any) -> Answer:
@@ -196,30 +172,11 @@ class _SearchTool:
         Raises:
             ToolArgumentError: the message is for the model.
         """
-        known = [name for name in ("query", "k", "filters") if name in self.schema()["properties"]]
-        if unknown := [name for name in arguments if name not in known]:
-            message = f"{self.name} has no {', '.join(unknown)}: it takes {', '.join(known)}"
-            raise ToolArgumentError(message)
-        query = arguments.get("query")
-        if not isinstance(query, str) or not query.strip():
-            raise ToolArgumentError("query: say what to look for, as a text")
+        query, k, where = self.arguments.read(arguments)
         own = self.retriever.default("filter")
-        where = self.filters.where(arguments.get("filters"))
         parts = [part for part in (own, self._base(), where) if part]
         both = {"$and": parts} if len(parts) > 1 else next(iter(parts), None)
-        return query, {"k": self._k(arguments.get("k")), "filter": both}
-
-    def _k(self, given: Any) -> int:
-        """A number of results that the tool allows."""
-        if given is None:
-            return int(min(self.retriever.default("k"), self.max_k))
-        try:
-            k = int(given)
-        except (TypeError, ValueError, OverflowError):
-            k = 0
-        if isinstance(given, bool) or k < 1 or (isinstance(given, float) and k != given):
-            raise ToolArgumentError(f"k: got {given!r}, expected a number from 1 to {self.max_k}")
-        return min(k, self.max_k)
+        return query, {"k": k, "filter": both}
 
     def _base(self) -> Where | None:
         """What the request at hand restricts the tool to.
@@ -260,21 +217,3 @@ class _SearchTool:
         filtered = options["filter"] is not None
         content = self.shown.content(result, documents, seen=seen, filtered=filtered)
         return content, documents
-
-
-def _remarks(result: SearchResult, *, filtered: bool) -> list[str]:
-    """What the model has to know beside the sources."""
-    best = max((hit.relevance or 0.0 for hit in result.hits), default=None)
-    remarks = []
-    if result.unmatched:
-        named = ", ".join(f'"{word}"' for word in result.unmatched)
-        remarks.append(f"Nothing that this search may see contains {named}.")
-    if best is None:
-        hint = " It may be otherwise without the filters." if filtered else ""
-        remarks.append(f"Nothing relevant was found.{hint}")
-    elif best < THRESHOLD:
-        remarks.append(
-            f"Nothing clearly relevant was found: the best source has a relevance of {best:.2f} "
-            "(0 to 1). Say so rather than guess."
-        )
-    return remarks

@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 
 from langchain_chroma_hybrid import __version__
-from langchain_chroma_hybrid.cli.options import Model, OneLineErrors, Output, Place, command
+from langchain_chroma_hybrid._optional import require
+from langchain_chroma_hybrid.cli.options import (
+    Errors,
+    Model,
+    OneLineErrors,
+    Output,
+    Place,
+    command,
+)
 
 NOTHING = 1
 
@@ -167,6 +175,52 @@ def tune(
     found = run(folder, place, model, measure=measure, save=save, plot=plot, as_json=output.json)
     if not found:
         raise typer.Exit(NOTHING)
+
+
+@app.command()
+@command
+def mcp(
+    place: Place,
+    model: Model,
+    output: Errors,  # noqa: ARG001  # read by `command`
+    base_filter: Annotated[
+        str | None,
+        typer.Option(help="What a record has to pass to be there at all: a filter, as JSON."),
+    ] = None,
+    about: Annotated[
+        str | None, typer.Option(help="What is in the collection, as models are told of it.")
+    ] = None,
+    http: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port of 127.0.0.1 to serve at, in place of stdin and stdout."
+        ),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(help="What callers by HTTP have to bring; else CHROMA_HYBRID_TOKEN, if set."),
+    ] = None,
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Let models add and delete.")] = False,
+) -> None:
+    """Serve a collection to models by the Model Context Protocol (extra `mcp`)."""
+    from langchain_chroma_hybrid.cli.output import stdout_aside
+
+    # Stdout is for the protocol alone.
+    with stdout_aside():
+        require("mcp.server.mcpserver", "mcp")
+        from langchain_chroma_hybrid.cli.serving import prepared
+
+        serve = prepared(
+            place,
+            model,
+            base_filter=base_filter,
+            write=write,
+            about=about,
+            http=http,
+            token=token,
+        )
+    serve()
 
 
 @app.command()

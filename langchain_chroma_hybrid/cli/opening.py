@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.cli.output import note
-from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
 from langchain_chroma_hybrid.engine.chroma.change_token import opening, token_of
 from langchain_chroma_hybrid.engine.chroma.clients import (
@@ -54,6 +53,7 @@ def open_store(place: Place, model: Model | None = None) -> HybridChroma:
         create_collection_if_not_exists=False,
         analyzer=None if place.analyzer == "none" else place.analyzer,
         lexical_fields=_boosts(place.field),
+        trust_stored_models=None if model is None else model.trust,
     )
 
 
@@ -96,10 +96,10 @@ def words_only(store: HybridChroma, model: Model) -> str | None:
 
 
 def json_option(name: str, value: str | None) -> dict[str, Any] | None:
-    """A filter that was given as JSON.
+    """An object that was given as JSON.
 
     Raises:
-        InvalidArgumentError: not a JSON object, or not a filter.
+        InvalidArgumentError: something else.
     """
     if value is None:
         return None
@@ -109,11 +109,6 @@ def json_option(name: str, value: str | None) -> dict[str, Any] | None:
         raise InvalidArgumentError.of(name, value, "JSON") from error
     if not isinstance(found, dict):
         raise InvalidArgumentError.of(name, value, "a JSON object")
-    # Here, so that the option is named that was typed.
-    if name == "--where":
-        parse(found, names=(name, ""))
-    else:
-        parse(None, found, names=("", name))
     return found
 
 

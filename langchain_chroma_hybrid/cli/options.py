@@ -50,14 +50,24 @@ class Model:
     network: Annotated[
         bool, typer.Option("--network", help="Let embeddings fetch a model or ask a service.")
     ] = False
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(help="A model or embedding function that the collection may name."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Errors:
+    """How errors are shown."""
+
+    debug: Annotated[bool, typer.Option("--debug", help="Show errors with traceback.")] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output(Errors):
     """How results and errors are shown."""
 
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")] = False
-    debug: Annotated[bool, typer.Option("--debug", help="Show errors with traceback.")] = False
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:

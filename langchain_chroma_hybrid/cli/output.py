@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,20 @@ def head(text: str | None, length: int = 160) -> str:
 def printable(text: str) -> str:
     """Without control characters: what a document holds must not steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
+@contextmanager
+def stdout_aside() -> Iterator[None]:
+    """Whatever is printed in the block goes to stderr, also by libraries that are not in Python."""
+    sys.stdout.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(ours, 1)
+        os.close(ours)
 
 
 @contextmanager

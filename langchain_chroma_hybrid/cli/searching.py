@@ -12,6 +12,7 @@ from langchain_chroma_hybrid.cli.opening import (
     open_store,
 )
 from langchain_chroma_hybrid.cli.output import head, json_line, line, note, table
+from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.evaluation.settings import Settings
 from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 
@@ -89,6 +90,8 @@ def _options(
         "filter": json_option("--where", filters["where"]),
         "where_document": json_option("--where-document", filters["where_document"]),
     }
+    # Here, so that the option is named that was typed.
+    parse(typed["filter"], typed["where_document"], names=("--where", "--where-document"))
     saved = Settings.load(settings).options if settings is not None else {}
     return {**saved, **{name: value for name, value in typed.items() if value is not None}}
 

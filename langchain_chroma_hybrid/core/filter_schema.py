@@ -83,13 +83,13 @@ class Key:
         """
         found = _converted(self.kind, given)
         if found is None:
-            raise ToolArgumentError(f"{name}: got {_short(given)}, expected {self.usage(name)}")
+            raise ToolArgumentError(f"{name}: got {short(given)}, expected {self.usage(name)}")
         if not self.values or found in self.values:
             return found
         alike = [v for v in self.values if str(v).casefold() == str(found).casefold()]
         if len(alike) == 1:
             return alike[0]
-        raise ToolArgumentError(f"{name}: got {_short(given)}, expected one of {self._named()}")
+        raise ToolArgumentError(f"{name}: got {short(given)}, expected one of {self._named()}")
 
     def usage(self, name: str) -> str:
         """How to say it, with an example."""
@@ -101,7 +101,7 @@ class Key:
         return said
 
     def _named(self) -> str:
-        shown = ", ".join(map(_short, self.values[:_SHOWN]))
+        shown = ", ".join(map(short, self.values[:_SHOWN]))
         return f"{shown}, ..." if len(self.values) > _SHOWN else shown
 
 
@@ -142,7 +142,7 @@ class FilterSchema:
         if given is None:
             return None
         if not isinstance(given, Mapping):
-            raise ToolArgumentError(f"filters: got {_short(given)}, expected {self._usage()}")
+            raise ToolArgumentError(f"filters: got {short(given)}, expected {self._usage()}")
         parts = [part for name, value in given.items() for part in self._parts(str(name), value)]
         if not parts:
             return None
@@ -153,7 +153,7 @@ class FilterSchema:
         if name not in self.keys:
             near = difflib.get_close_matches(name, self.keys, 1)
             hint = f" (meant {near[0]}?)" if near else ""
-            message = f"filters: there is no key {_short(name)}{hint}; {self._usage()}"
+            message = f"filters: there is no key {short(name)}{hint}; {self._usage()}"
             raise ToolArgumentError(message)
         key = self.keys[name]
         if given is None or given in ({}, []):
@@ -179,7 +179,7 @@ class FilterSchema:
             return parts[0] if len(parts) == 1 else {"$and": parts}
         if sign in _RANGE and key.kind in (int, float) and not key.many:
             return {name: {f"${sign}": key.value(name, given)}}
-        raise ToolArgumentError(f"{name}: got {_short({op: given})}, expected {key.usage(name)}")
+        raise ToolArgumentError(f"{name}: got {short({op: given})}, expected {key.usage(name)}")
 
     def _among(self, name: str, key: Key, given: Sequence[Any]) -> dict[str, Any]:
         """One of several values."""
@@ -260,7 +260,7 @@ def _equal(name: str, key: Key, value: Scalar) -> dict[str, Any]:
     return {name: {"$contains" if key.many else "$eq": value}}
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """A value as JSON, cut: what a model sends may be of any length."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -72,6 +72,11 @@ class CollectionHandle:
         return cls(CollectionClient(collection), collection, config, embeddings, follow)
 
     @property
+    def name(self) -> str:
+        """The collection's."""
+        return self._collection.name
+
+    @property
     def config(self) -> LexicalConfig:
         """How the lexical half is built."""
         return self._config

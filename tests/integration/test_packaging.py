@@ -19,7 +19,9 @@ pytest.importorskip("hatchling", reason="building needs the packages of the `dev
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAME = "langchain_chroma_hybrid"
 # Extras, and what only the tests of other frameworks need: the core has to do without.
-ABSENT = ("torch", "sentence_transformers", "transformers", "llama_index", "langchain_classic")
+ABSENT = (
+    "torch", "sentence_transformers", "transformers", "llama_index", "langchain_classic", "mcp",
+)  # fmt: skip
 # What shows that the wheel works without extras; all of tests/unit runs with `-m long`.
 CORE = ("analysis", "blank_queries", "filters", "query_syntax", "tantivy_index")
 HIDE = """

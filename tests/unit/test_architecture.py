@@ -54,9 +54,9 @@ MAY_IMPORT = {
 }
 FACES = (
     "vectorstores", "retrievers", "store_retriever", "_langchain", "llama_index", "multimodal",
-    "evaluation", "cli",
+    "evaluation", "cli", "mcp",
 )  # fmt: skip
-# What of LangChain's faces the one for LlamaIndex may need: nothing.
+# What of LangChain's faces those for other frameworks may need: nothing.
 LANGCHAIN_FACES = {"vectorstores", "retrievers", "store_retriever", "_langchain", "multimodal"}
 # All that a face may know of the engine: the door, what is given to it, and what comes out.
 FOR_FACES = frozenset(
@@ -75,7 +75,7 @@ FOR_FACES = frozenset(
         "engine.chroma.change_token",  # that one is being opened
     }
 )
-FRAMEWORKS = ("langchain", "langgraph", "llama_index")
+FRAMEWORKS = ("langchain", "langgraph", "llama_index", "mcp")
 FRAMEWORKS_IN_ROOM = {"embeddings": frozenset({"langchain_core"})}
 CHROMA_CALLERS = ("engine/chroma/", "embeddings/chroma/")
 
@@ -161,11 +161,12 @@ def test_faces_know_the_door_and_no_store():
     assert not reached
 
 
-def test_the_face_for_llama_index_needs_none_of_langchains():
+@pytest.mark.parametrize("face", ["llama_index", "mcp"])
+def test_the_faces_for_other_frameworks_need_none_of_langchains(face):
     broken = {
         relative(path): found
         for path in MODULES
-        if room(path) == "llama_index"
+        if room(path) == face
         and (found := rooms_of_ours(imports(path, types_too=False)) & LANGCHAIN_FACES)
     }
     assert not broken
@@ -311,7 +312,7 @@ def test_importing_the_package_is_light_and_quiet():
     assert done.stderr == ""
     found = json.loads(done.stdout)
     heavy = {"torch", "transformers", "sentence_transformers", "llama_index", "PIL", "onnxruntime"}
-    assert not heavy & set(found["modules"])
+    assert not {*heavy, "mcp"} & set(found["modules"])
     assert found["loggers"] == {}
 
 
@@ -329,4 +330,5 @@ def test_the_public_names_need_no_extra():
         [sys.executable, "-c", PUBLIC_NAMES_ARE_LIGHT], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert not {"torch", "sentence_transformers", "llama_index"} & set(json.loads(done.stdout))
+    heavy = {"torch", "sentence_transformers", "llama_index", "mcp"}
+    assert not heavy & set(json.loads(done.stdout))
