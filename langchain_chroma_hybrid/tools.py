@@ -134,7 +134,12 @@ class _Shown:
         )
         sources = [str(cited)] if result.hits else []
         said = "\n\n".join([*_remarks(result, filtered=filtered), *sources])
-        pictures = [Document("", metadata=d.metadata) for d in documents if d.metadata.get("uri")]
+        # Each with its number: there may be sources without a picture in between.
+        pictures = [
+            Document(f"The picture of source [{number}]:", metadata=document.metadata)
+            for number, document in enumerate(documents[: len(cited)], 1)
+            if isinstance(document.metadata.get("uri"), str) and document.metadata["uri"]
+        ]
         if not seen or not pictures:
             return said
         blocks = as_content_blocks(pictures, roots=self.roots, max_bytes=self.max_bytes)
