@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from langchain.agents import create_agent
@@ -11,6 +12,8 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers.base import BaseTracer
+from langchain_core.tracers.langchain import LangChainTracer
+from langsmith import Client
 
 from langchain_chroma_hybrid import ChromaHybridRetriever
 from langchain_chroma_hybrid.multimodal import ImageCollection
@@ -138,6 +141,19 @@ def test_the_keys_are_those_of_langchains_own():
     assert theirs.keys() == ours.keys()
     different = {name for name in theirs if theirs[name] != ours[name]}
     assert different <= {"ls_retriever_name"}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_langsmith_is_sent_it(store, asynchronous):
+    client = MagicMock(spec=Client)
+    tracer = LangChainTracer(client=client)
+    retriever = ChromaHybridRetriever(vectorstore=store)
+    await asked(retriever, QUERY, {"callbacks": [tracer]}, asynchronous=asynchronous)
+    sent = [call.kwargs for call in client.update_run.call_args_list]
+    [whole] = [run for run in sent if run["run_type"] == "retriever"]
+    assert whole["extra"]["metadata"]["ls_vector_store_provider"] == "HybridChroma"
+    assert whole["extra"]["metadata"]["chroma_hybrid_mode"] == "hybrid"
+    assert set(whole["extra"]["metadata"]["chroma_hybrid_weights"]) == LEGS["hybrid"]
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
