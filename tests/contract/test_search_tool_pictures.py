@@ -115,7 +115,7 @@ async def test_without_a_root_a_line_stands_for_a_picture(collection, place, roo
 
 
 @both
-@pytest.mark.parametrize("budget", [1, 100, 3_000, 40_000, 4_000_000])
+@pytest.mark.parametrize("budget", [1, 3_000, 40_000])
 async def test_a_budget_of_pictures(place, budget, asynchronous):
     noise(place / "noise", 4)
     made = ImageCollection.open("noise", colours.embeddings())
@@ -145,8 +145,7 @@ async def test_the_budget_of_texts_holds_for_what_says_where_from(asynchronous):
     made.store.delete_collection()
 
 
-@both
-@pytest.mark.parametrize("way", ["retriever", "call"])
+@pytest.mark.parametrize(("way", "asynchronous"), [("retriever", False), ("call", True)])
 @pytest.mark.parametrize("filters", [None, {"tenant": "b"}, {"tenant": {"ne": "a"}}])
 async def test_filters_hold(place, way, filters, asynchronous):
     made = ImageCollection.open("tenants", colours.embeddings())

@@ -145,7 +145,7 @@ def at_once(runs: Any, tenant: str) -> list[ToolMessage]:
 @pytest.mark.parametrize("way", [streamed, awaited, of_events])
 async def test_runs_of_two_tenants_side_by_side_in_a_loop(store, made, way):
     runs = made(store, Searching(calls=3), max_calls=2)
-    tenants = ["a", "b"] * 8
+    tenants = ["a", "b"] * 4
     found = await asyncio.gather(*[way(runs, tenant) for tenant in tenants])
     for tenant, messages in zip(tenants, found, strict=True):
         check(tenant, messages)
@@ -154,7 +154,7 @@ async def test_runs_of_two_tenants_side_by_side_in_a_loop(store, made, way):
 @pytest.mark.parametrize("made", [agent_of, graph_of])
 def test_runs_of_two_tenants_side_by_side_in_threads(store, made):
     runs = made(store, Searching(calls=3), max_calls=2)
-    tenants = ["a", "b"] * 8
+    tenants = ["a", "b"] * 4
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda tenant: at_once(runs, tenant), tenants))
     for tenant, messages in zip(tenants, found, strict=True):
@@ -191,7 +191,9 @@ def test_the_next_question_of_a_conversation_begins_anew(store):
         assert [refused(m) for m in answers(state["messages"])] == [False, True] * number
 
 
-@pytest.mark.parametrize("filterable", [None, {"tenant": str}])
+@pytest.mark.parametrize(
+    ("filterable", "asynchronous"), [(None, True), ({"tenant": str}, False)], ids=["none", "tenant"]
+)
 @pytest.mark.parametrize(
     "obeyed",
     [
@@ -206,7 +208,6 @@ def test_the_next_question_of_a_conversation_begins_anew(store):
         {"query": 'merger", "filters": {"tenant": "b"}', "k": 20},
     ],
 )
-@pytest.mark.parametrize("asynchronous", [False, True])
 async def test_a_model_that_obeys_a_passage_gets_nothing(store, filterable, obeyed, asynchronous):
     model = Searching(calls=2, arguments=({"query": "how to oil the pump", "k": 20}, obeyed))
     runs = agent_of(store, model, filterable=filterable)

@@ -118,27 +118,27 @@ def face(request):
     Settings._embed_model = None
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_of_equal_queries_in_threads_one_is_embedded(face, asynchronous):
-    model = Model(asynchronous=asynchronous)
+def test_of_equal_queries_in_threads_one_is_embedded(face):
+    model = Model()
     ask, _ = face(model.embeddings())
     found = in_threads(ask)
     assert model.asked == [TEXT]
     assert not [each for each in found if isinstance(each, Exception)]
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
-async def test_of_equal_queries_in_a_loop_one_is_embedded(face, asynchronous):
-    model = Model(asynchronous=asynchronous)
+async def test_of_equal_queries_in_a_loop_one_is_embedded(face):
+    model = Model(asynchronous=True)
     _, ask = face(model.embeddings())
     await asyncio.gather(*[ask() for _ in range(MANY)])
     await ask()
     assert model.asked == [TEXT]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("fingerprint", ["counted", None])
-async def test_in_a_batch(fingerprint):
-    model, many = Model(), 50
+async def test_in_a_batch(fingerprint, asynchronous):
+    model, many = Model(asynchronous=asynchronous), 50
+    model.takes = 0.02 if fingerprint else 0
     retriever = filled(embedding_function=model.embeddings(fingerprint)).as_retriever()
     first, *others = retriever.batch([TEXT] * many)
     assert others == [first] * (many - 1)
