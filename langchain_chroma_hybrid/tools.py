@@ -122,8 +122,13 @@ class _Pictures:
         self, result: SearchResult, documents: Sequence[Document], *, seen: bool, filtered: bool
     ) -> Any:
         """Text, or content blocks for a model that sees."""
-        said, _ = self.shown.told(result, filtered=filtered)
-        pictures = [Document("", metadata=d.metadata) for d in documents if d.metadata.get("uri")]
+        said, cited = self.shown.told(result, filtered=filtered)
+        # Each with its number: there may be sources without a picture in between.
+        pictures = [
+            Document(f"The picture of source [{number}]:", metadata=document.metadata)
+            for number, document in enumerate(documents[: len(cited)], 1)
+            if isinstance(document.metadata.get("uri"), str) and document.metadata["uri"]
+        ]
         if not seen or not pictures:
             return said
         blocks = as_content_blocks(pictures, roots=self.roots, max_bytes=self.max_bytes)

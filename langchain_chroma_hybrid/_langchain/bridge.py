@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from langchain_chroma import Chroma
-    from langchain_core.callbacks import CallbackManagerForRetrieverRun
     from langchain_core.retrievers import BaseRetriever
 
     from langchain_chroma_hybrid.core.hit import Hit
     from langchain_chroma_hybrid.core.search import Embedder
     from langchain_chroma_hybrid.core.values import Record
-    from langchain_chroma_hybrid.engine.query.values import Outcome, Step, Trace
 
 # A handle lives as long as the store that it was made for: retrievers come and go with every
 # configurable call and must not open the collection anew each time.
@@ -187,22 +185,3 @@ class RetrieverLeg:
         """The same without blocking the event loop."""
         documents = await self._retriever.ainvoke(text)
         return [document.id for document in documents[:k] if document.id]
-
-
-def trace_into(run_manager: CallbackManagerForRetrieverRun, query: str) -> Trace | None:
-    """Each leg as a child run of the retriever's; None when nobody listens."""
-    if not run_manager.handlers and not run_manager.inheritable_handlers:
-        return None
-
-    def trace(name: str, step: Step) -> Outcome:
-        child = run_manager.get_child(name)
-        run = child.on_chain_start({"name": f"{name}_leg"}, {"query": query}, name=f"{name}_leg")
-        outcome = step()
-        if outcome.error is not None:
-            run.on_chain_error(outcome.error)
-        else:
-            hits = [{"id": hit.id, "score": hit.score} for hit in outcome.hits]
-            run.on_chain_end({"hits": hits, "filtered_by": outcome.filtered_by})
-        return outcome
-
-    return trace

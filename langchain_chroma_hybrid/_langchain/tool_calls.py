@@ -54,4 +54,6 @@ def _number(messages: Sequence[Any], name: str, call_id: str | None) -> int:
         for call in getattr(message, "tool_calls", None) or ()
         if call.get("name") == name
     ]
-    return calls.index(call_id) + 1 if call_id in calls else len(calls) + 1
+    # The last one of that id: some servers give the calls of each message the same ids again.
+    place = next((n for n in range(len(calls), 0, -1) if calls[n - 1] == call_id), None)
+    return len(calls) + 1 if place is None else place

@@ -40,6 +40,7 @@ class LegReport:
             `chroma` (see `engine.planner`).
         took_ms: wall time of the leg in milliseconds.
         error: the failure that `on_leg_error="degrade"` let pass.
+        weight: its share in this query's scores, 0..1.
     """
 
     name: str
@@ -47,6 +48,7 @@ class LegReport:
     took_ms: float
     filtered_by: str = "none"
     error: str | None = None
+    weight: float = 0.0
 
 
 class Embedder(Protocol):

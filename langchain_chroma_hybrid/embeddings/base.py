@@ -33,6 +33,11 @@ class CheckedEmbeddings(Embeddings):
         return None
 
     @property
+    def query_fingerprint(self) -> str | None:
+        """The same for the vectors of queries, which may depend on more, or on less."""
+        return self.fingerprint
+
+    @property
     def dimension(self) -> int | None:
         """Length of the vectors; None before it is known."""
         return None

@@ -106,7 +106,7 @@ class CollectionHandle:
         with self._lock:
             self.embeddings = embeddings
             if self._index is not None:
-                self._index.embeddings = embeddings
+                self._index.embed_by(embeddings)
 
     def move_to(self, collection: chromadb.Collection) -> None:
         """From now on this collection, which has the place of the other one."""

@@ -12,6 +12,7 @@ from langchain_chroma_hybrid.core.search import SearchResult, is_model
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.query.execute import Query
 from langchain_chroma_hybrid.engine.query.plan import make_plan, needs_lexical
+from langchain_chroma_hybrid.engine.query.query_vectors import QueryVectors
 from langchain_chroma_hybrid.engine.registry import leave_half, open_half
 from langchain_chroma_hybrid.engine.threads import in_thread
 from langchain_chroma_hybrid.errors import (
@@ -53,9 +54,14 @@ class HybridIndex:
     def __init__(self, store: ChromaStore, config: LexicalConfig, embeddings: Embedder) -> None:
         """Opens nothing: the lexical half is opened at the first use."""
         self.store = store
-        self.embeddings = embeddings
+        self.embed_by(embeddings)
         self._config = config
         self._half: LexicalHalf | None = None
+
+    def embed_by(self, embeddings: Embedder) -> None:
+        """From now on these make the vectors; what others made is forgotten."""
+        self.embeddings = embeddings
+        self.queries = QueryVectors(embeddings)
 
     @property
     def half(self) -> LexicalHalf:
@@ -102,7 +108,7 @@ class HybridIndex:
         """
         query = self._begun(request, route, time.perf_counter())
         while True:
-            answer = self._ended(query, query.run(self.embeddings, trace))
+            answer = self._ended(query, query.run(self.queries, trace))
             if isinstance(answer, SearchResult):
                 return answer
             query = answer
@@ -115,7 +121,7 @@ class HybridIndex:
         """
         query = await in_thread(partial(self._begun, request, "auto", time.perf_counter()))
         while True:
-            outcomes = await query.arun(self.embeddings, trace)
+            outcomes = await query.arun(self.queries, trace)
             answer = await in_thread(partial(self._ended, query, outcomes))
             if isinstance(answer, SearchResult):
                 return answer

@@ -154,6 +154,16 @@ class _DefaultEmbeddings(Embeddings):
         """Whether there is none, now."""
         return not is_model(self._model())
 
+    @property
+    def fingerprint(self) -> str | None:
+        """That of the model which embeds now; None if it has none."""
+        return getattr(self._model(), "fingerprint", None)
+
+    @property
+    def query_fingerprint(self) -> str | None:
+        """That of the model which embeds queries now; None if it has none."""
+        return getattr(self._model(), "query_fingerprint", self.fingerprint)
+
     def _model(self) -> Embeddings:
         # The public property would load LlamaIndex' default, a paid service, where nothing is set.
         chosen = Settings._embed_model  # noqa: SLF001

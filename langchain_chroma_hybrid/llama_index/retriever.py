@@ -187,17 +187,17 @@ class ChromaHybridRetriever(BaseRetriever):
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         vector = query_bundle.embedding
         if vector is None and query_bundle.custom_embedding_strs:
-            embed = self._handle.embeddings.embed_query
-            vector = _mean([embed(text) for text in query_bundle.custom_embedding_strs])
+            embed = self._handle.index().queries.embed_query
+            vector = _mean([list(embed(text)) for text in query_bundle.custom_embedding_strs])
         request = self._asked(query_bundle.query_str, vector, {})
         return self._nodes(self._handle.run(lambda index: index.search(request)))
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         vector = query_bundle.embedding
         if vector is None and query_bundle.custom_embedding_strs:
-            embed = self._handle.embeddings.aembed_query
+            embed = self._handle.index().queries.aembed_query
             texts = query_bundle.custom_embedding_strs
-            vector = _mean(await asyncio.gather(*map(embed, texts)))
+            vector = _mean([list(v) for v in await asyncio.gather(*map(embed, texts))])
         request = self._asked(query_bundle.query_str, vector, {})
         return self._nodes(await self._handle.arun(lambda index: index.asearch(request)))
 

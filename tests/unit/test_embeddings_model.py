@@ -394,3 +394,13 @@ def test_a_retrained_model_does_not_meet_the_old_vectors(folder, tmp_path):
         after.document_vectors(TEXTS), embeddings_of(place).document_vectors(TEXTS)
     )
     assert np.abs(after.document_vectors(TEXTS) - before).max() > 0.01
+
+
+def test_what_else_changes_the_vectors_of_queries_is_known(folder):
+    def name(**options):
+        return embeddings_of(folder, **options).query_fingerprint
+
+    names = [name(), name(query_prompt=""), name(query_prompt="q: "), name(normalize=True)]
+    assert len(set(names)) == len(names)
+    assert name() == name()
+    assert embeddings_of(folder, query_prompt="").fingerprint == embeddings_of(folder).fingerprint

@@ -134,6 +134,12 @@ class MultimodalEmbeddings(CheckedEmbeddings):
         return hashlib.sha256(f"{names} {self.normalize}".encode()).hexdigest()[:32]
 
     @property
+    def query_fingerprint(self) -> str | None:
+        """New for a retrained model of texts; a picture model of its own is not loaded."""
+        name = self.text.query_fingerprint
+        return None if name is None else f"{name}/{self.normalize}"
+
+    @property
     def picture_size(self) -> int | None:
         """Shorter edge, in pixels, that the model looks at; None when nobody says. Loads it."""
         return self._images.size

@@ -153,6 +153,15 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
         return self._ready().fingerprint
 
     @property
+    def query_fingerprint(self) -> str:
+        """The same with the prompt of queries and the way in which they are computed."""
+        return f"{self.fingerprint}/{self._way}/{self.options.query_prompt}"
+
+    @property
+    def _way(self) -> str:
+        return f"{self.backend}-int8" if self.backend == "onnx" and self.quantize else self.backend
+
+    @property
     def truncated_count(self) -> int:
         """Texts so far that were longer than the model reads; the first is also logged."""
         return self._encoder.truncation.count if self._encoder is not None else 0
@@ -206,9 +215,8 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
         encoder = self._ready()
         if self.cache is None:
             return encoder.documents(texts, self._pool)
-        way = f"{self.backend}-int8" if self.backend == "onnx" and self.quantize else self.backend
         return self.cache.embed(
-            f"{encoder.fingerprint}/{way}",
+            f"{encoder.fingerprint}/{self._way}",
             texts,
             lambda some: encoder.documents(some, self._pool),
             self.options.batch_size * _CACHE_STEP,

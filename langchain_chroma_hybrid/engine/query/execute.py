@@ -32,9 +32,11 @@ from langchain_chroma_hybrid.engine.threads import in_thread, submit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_chroma_hybrid.core.search import Embedder, SearchRequest
+    from langchain_chroma_hybrid.core.search import SearchRequest
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+    from langchain_chroma_hybrid.engine.chroma.vectors import Vector
     from langchain_chroma_hybrid.engine.query.legs import Leg
+    from langchain_chroma_hybrid.engine.query.query_vectors import QueryVectors
     from langchain_chroma_hybrid.engine.query.values import Outcome, Plan, Route, Trace
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
@@ -63,7 +65,7 @@ class Query:
     tried: int = 0
     background: Background | None = None
 
-    def run(self, embeddings: Embedder, trace: Trace | None) -> list[Outcome]:
+    def run(self, vectors: QueryVectors, trace: Trace | None) -> list[Outcome]:
         """What each leg returned; the legs run side by side.
 
         The query is embedded here, in the caller's thread: models, their caches and event loops may
@@ -71,24 +73,24 @@ class Query:
         """
         steps, others = self.plan.steps, self.asked.further
         run = partial(run_leg, plan=self.plan, trace=trace)
-        legs = [self._leg(name, embeddings) for name in steps if name in others]
+        legs = [self._leg(name, vectors) for name in steps if name in others]
         further = [submit(partial(run, leg)) for leg in legs]
-        own = [self._leg(name, embeddings) for name in steps if name not in others]
+        own = [self._leg(name, vectors) for name in steps if name not in others]
         # What Chroma does needs the interpreter least: it goes to another thread.
         aside = [submit(partial(run, leg)) for leg in own[1:]]
         here = [run(leg) for leg in own[:1]]
         return [*here, *[each.result() for each in (*aside, *further)]]
 
-    async def arun(self, embeddings: Embedder, trace: Trace | None) -> list[Outcome]:
+    async def arun(self, vectors: QueryVectors, trace: Trace | None) -> list[Outcome]:
         """The same without blocking the event loop."""
 
         async def run(name: str) -> Outcome:
-            leg = await self._aleg(name, embeddings)
+            leg = await self._aleg(name, vectors)
             return await in_thread(partial(run_leg, leg, self.plan, trace))
 
         return await asyncio.gather(*map(run, self.plan.steps))
 
-    def _leg(self, name: str, embeddings: Embedder) -> Leg:
+    def _leg(self, name: str, vectors: QueryVectors) -> Leg:
         """The leg with what it needs: the query's vector is made here."""
         request = self.plan.request
         if name == LEXICAL:
@@ -98,15 +100,15 @@ class Query:
         if name != VECTOR:
             ask = partial(self.asked.further[name].search, request.text or "", self.plan.fetch)
             return FurtherLeg(name, self.lexical, ask)
+        vector: Sequence[float] | Vector | None = request.embedding
         try:
-            vector = request.embedding
             if vector is None:
-                vector = embeddings.embed_query(_without_surrogates(request.text or ""))
+                vector = vectors.embed_query(_without_surrogates(request.text or ""))
         except Exception as error:  # noqa: BLE001  # settled with the failures of the other legs
             return FailedLeg(name, error)
         return VectorLeg(self.store, self.lexical, vector)
 
-    async def _aleg(self, name: str, embeddings: Embedder) -> Leg:
+    async def _aleg(self, name: str, vectors: QueryVectors) -> Leg:
         """The same, where what has to be waited for is awaited."""
         request = self.plan.request
         text = request.text or ""
@@ -115,11 +117,11 @@ class Query:
                 ids = await self.asked.further[name].asearch(text, self.plan.fetch)
                 return FurtherLeg(name, self.lexical, lambda: ids)
             if name == VECTOR and request.embedding is None:
-                vector = await embeddings.aembed_query(_without_surrogates(text))
+                vector = await vectors.aembed_query(_without_surrogates(text))
                 return VectorLeg(self.store, self.lexical, vector)
         except Exception as error:  # noqa: BLE001  # settled with the failures of the other legs
             return FailedLeg(name, error)
-        return self._leg(name, embeddings)
+        return self._leg(name, vectors)
 
     def finish(self, outcomes: Sequence[Outcome]) -> SearchResult | Query:
         """The result, or the query to run instead when it has too few for want of depth.
@@ -149,7 +151,7 @@ class Query:
             notes += said
         return SearchResult(
             hits,
-            tuple([outcome.report() for outcome in outcomes]),
+            tuple([o.report(ranking.weights.get(o.name, 0.0)) for o in outcomes]),
             (time.perf_counter() - self.start) * 1e3,
             tuple(notes),
             embedding if request.with_embedding else None,

@@ -61,7 +61,7 @@ class VectorLeg:
 
     store: ChromaStore
     index: LexicalIndex | None
-    vector: Sequence[float]
+    vector: Sequence[float] | Vector
     name: str = VECTOR
 
     def run(self, plan: Plan) -> Outcome:

@@ -100,10 +100,12 @@ class Outcome:
     error: Exception | None = None
     records: Mapping[str, Record] | None = None
 
-    def report(self) -> LegReport:
+    def report(self, weight: float = 0.0) -> LegReport:
         """The part that users see."""
         error = f"{type(self.error).__name__}: {self.error}" if self.error else None
-        return LegReport(self.name, len(self.hits), self.took_ms, self.filtered_by, error)
+        return LegReport(
+            self.name, len(self.hits), self.took_ms, self.filtered_by, error, float(weight)
+        )
 
 
 @dataclass(frozen=True, slots=True)
