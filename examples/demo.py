@@ -7,7 +7,6 @@ python examples/demo.py "error 40P01" ...    your own questions
 import argparse
 import json
 import logging
-import os
 from itertools import zip_longest
 from pathlib import Path
 
@@ -99,7 +98,6 @@ def main() -> None:
     parser.add_argument("--folder", default=HERE.parent / ".demo", help="where the index is kept")
     parser.add_argument("--limit", type=int, help="index only the first so many passages")
     options = parser.parse_args()
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers has one for loading
     logging.getLogger("langchain_chroma_hybrid").setLevel("ERROR")  # some passages are cut off
     store = HybridChroma("postgresql", minilm(), str(options.folder))
     passages = [

@@ -189,6 +189,23 @@ def test_without_the_extra_the_error_is_the_pip_line(folder, monkeypatch):
         embeddings.embed_query("a")
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_loading_a_folder_shows_nothing_and_leaves_the_setting(folder, capsys, wanted):
+    from transformers.utils import logging as bars
+
+    before = bars.is_progress_bar_enabled()
+    (bars.enable_progress_bar if wanted else bars.disable_progress_bar)()
+    try:
+        embeddings_of(folder).embed_query("a")
+        assert bars.is_progress_bar_enabled() is wanted
+        assert not capsys.readouterr().err
+        with pytest.raises(InvalidArgumentError):
+            embeddings_of(folder, pooling="cls").embed_query("a")
+        assert bars.is_progress_bar_enabled() is wanted
+    finally:
+        (bars.enable_progress_bar if before else bars.disable_progress_bar)()
+
+
 def test_the_packaged_model_is_the_one_that_pip_installs():
     packaged = pytest.importorskip(MINILM)
     embeddings = minilm(truncate_dim=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -12,7 +13,7 @@ from langchain_chroma_hybrid.embeddings.text.safe_files import check_folder, dow
 from langchain_chroma_hybrid.errors import ChromaHybridError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sentence_transformers import SentenceTransformer
 
@@ -86,7 +87,8 @@ def load(source: Source) -> SentenceTransformer:
     """
     library = require("sentence_transformers", "local")
     try:
-        model: SentenceTransformer = _build(library, source)
+        with _without_bar(source):
+            model: SentenceTransformer = _build(library, source)
     except ChromaHybridError:
         raise
     except Exception as error:  # three libraries raise whatever they like at a damaged file
@@ -149,6 +151,20 @@ def _build(library: Any, source: Source) -> Any:
     )
     pooling = modules.Pooling(transformer.get_embedding_dimension(), source.pooling)
     return library.SentenceTransformer(modules=[transformer, pooling], device=source.device)
+
+
+@contextmanager
+def _without_bar(source: Source) -> Iterator[None]:
+    """A folder is read in a moment, for which transformers shows a bar; downloads keep theirs."""
+    bars = require("transformers.utils.logging", "local")
+    shown = Path(source.name).is_absolute() and bars.is_progress_bar_enabled()
+    if shown:
+        bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def _has_modules(source: Source) -> bool:
