@@ -32,9 +32,9 @@ NEAR, RIVAL = 50, 3
 
 _OWN_SIDE = 0.85  # share of the level below which a cosine speaks against the hit
 _DISTANCE_PRIOR, _SHARE_PRIOR = 0.03, 0.1
-_LACKS, _HAS = 0.55, 0.9  # no record without any of the identifiers gets past 1 - 0.55
+_LACKS, _HAS = 1.05, 0.9  # no record without any of the identifiers gets past 1 / (1 + 1.05)
 _LACKS_SOME = 0.45  # of several: a record is about one of them, and another about the next
-_ASIDE, _MAIN = 0.2, 0.6  # weight of identifiers that are beside the point, or the point
+_ASIDE, _MAIN = 0.3, 0.65  # weight of identifiers that are beside the point, or the point
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,8 @@ def relevance(
     likely = 1.0 / (1.0 + math.exp(-min(50.0, max(-50.0, odds))))
     has, lacks = (min(1.0, max(0.0, part)) for part in (evidence.has, evidence.lacks))
     if has <= 0.0:
-        return likely * (1.0 - _LACKS) if lacks > 0.0 else likely
+        # What was unlikely anyway stays about as it is, what was likely gets below `THRESHOLD`.
+        return likely / (1.0 + _LACKS * likely) if lacks > 0.0 else likely
     meant = min(1.0, max(0.0, (has + lacks - _ASIDE) / (_MAIN - _ASIDE)))
     likely += (1.0 - likely) * _HAS * meant
     return likely * (1.0 - _LACKS_SOME * lacks / (has + lacks))

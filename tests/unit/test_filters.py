@@ -152,7 +152,7 @@ for _ in range(100_000):
         ({"#document": {"$contains": ""}}, "where['#document']['$contains']: expected a non-empty"),
         (nested(61), "expected at most 60 levels of $and and $or"),
         (nested(10_000), "expected at most 60 levels of $and and $or"),
-        ({"a": HUGE_LIST}, "where['a']: expected a str, int, float or bool, not several: write {'$in'"),
+        ({"a": HUGE_LIST}, "bool, not several: write {'$in'"),
     ],
     ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
