@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables.config import ensure_config
 from pydantic import ConfigDict, InstanceOf
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -21,14 +20,30 @@ if TYPE_CHECKING:
 _NEAR = 0.75  # how alike a name has to be to what it may have been meant for
 
 
+@runtime_checkable
+class Searcher(Protocol):
+    """What a `RequestRetriever` asks: a `ChromaHybridRetriever`, or what a store gives."""
+
+    def default(self, name: str) -> Any:
+        """What an option is where a call does not give it."""
+
+    def invoke(
+        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> list[Document]:
+        """Search, with options by keyword."""
+
+    async def ainvoke(
+        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> list[Document]:
+        """The same without blocking the event loop."""
+
+
 class RequestRetriever(BaseRetriever):
     """Retrieves for whoever asks: a filter is made of the `configurable` values of each call.
 
     ```python
-    from langchain_chroma_hybrid.request_retriever import RequestRetriever
-
     retriever = ChromaHybridRetriever(vectorstore=chroma)
-    mine = RequestRetriever(retriever=retriever, required={"tenant": "tenant_id"})
+    mine = retriever.configurable({"tenant": "tenant_id"})
     mine.invoke("error R123-78", {"configurable": {"tenant_id": "a"}})
     ```
 
@@ -39,7 +54,7 @@ class RequestRetriever(BaseRetriever):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
 
-    retriever: InstanceOf[ChromaHybridRetriever]
+    retriever: InstanceOf[Searcher]
     """What searches; its own filters hold as well."""
     required: Mapping[str, str]
     """By metadata key the name of the `configurable` value that it has to equal."""

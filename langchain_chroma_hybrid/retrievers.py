@@ -40,6 +40,7 @@ from langchain_chroma_hybrid.errors import (
     kind_of,
     shown,
 )
+from langchain_chroma_hybrid.request_retriever import RequestRetriever
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (
@@ -319,6 +320,24 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         if self.vectorstore.embeddings is not None:
             params["ls_embedding_provider"] = type(self.vectorstore.embeddings).__name__
         return params
+
+    def configurable(
+        self, required: Mapping[str, str], options: Sequence[str] = ()
+    ) -> RequestRetriever:
+        """A retriever for many users, whose filter is made of the `configurable` of each call.
+
+        Args:
+            required: by metadata key the name of the `configurable` value that it has to equal,
+                such as `{"tenant": "tenant_id"}`. A call without the value raises.
+            options: what `configurable` may set besides, such as `("k",)`.
+
+        Raises:
+            InvalidArgumentError: an option that nothing may change.
+            UnknownArgumentError: an option that is none.
+        """
+        self._refuse_fixed(dict.fromkeys(options))
+        self._refuse_unknown(dict.fromkeys(options), "configurable")
+        return RequestRetriever(retriever=self, required=required, options=tuple(options))
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""

@@ -9,8 +9,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 
 from langchain_chroma_hybrid import ChromaHybridRetriever
-from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.request_retriever import RequestRetriever
+from langchain_chroma_hybrid.errors import ChromaHybridError, InvalidArgumentError
 from tests.helpers import make_store
 
 
@@ -27,7 +26,7 @@ def store():
 
 def retriever_over(store, **options):
     own = ChromaHybridRetriever(vectorstore=store, **options.pop("own", {}))
-    return RequestRetriever(retriever=own, required={"tenant": "tenant_id"}, **options)
+    return own.configurable({"tenant": "tenant_id"}, **options)
 
 
 def asked(tenant, **more):
@@ -98,9 +97,21 @@ def test_options_by_name(store):
 
 def test_a_number_is_one_of_its_type(store):
     own = ChromaHybridRetriever(vectorstore=store)
-    retriever = RequestRetriever(retriever=own, required={"year": "year"})
+    retriever = own.configurable({"year": "year"})
     assert ids(retriever.invoke("pump", {"configurable": {"year": 2}})) == {"a2", "b2"}
     assert not retriever.invoke("pump", {"configurable": {"year": "2"}})
+
+
+@pytest.mark.parametrize("option", ["kk", "base_filter", "vectorstore"])
+def test_options_that_nobody_may_set(store, option):
+    with pytest.raises(ChromaHybridError, match=option):
+        ChromaHybridRetriever(vectorstore=store).configurable({"tenant": "t"}, [option])
+
+
+def test_a_stores_own_retriever(store):
+    retriever = store.as_retriever(k=1).configurable({"tenant": "tenant_id"}, ["k"])
+    assert len(retriever.invoke("pump", asked("a"))) == 1
+    assert ids(retriever.invoke("pump", asked("a", k=4))) == {"a1", "a2"}
 
 
 def test_what_tracing_shows(store):
