@@ -30,7 +30,7 @@ PRINTS = {
     "from_ensemble_retriever.py": "within 30 days",
     "legal_clauses.py": "\n  vector  11.2  13.4  12.2\n  hybrid  12.4  ",
     "llama_index_qa.py": "[extractive, no LLM configured] Sauna: guests over 16 years.",
-    "products_exact_ids.py": "6204-2Z 0.08  HX-80-GV 0.08  HX-81-GV 0.08\n  hybrid 6204-2RZ ",
+    "products_exact_ids.py": "\n  hybrid 6204-2RZ ",
     "quickstart.py": "pump      (lexical 1, vector 1)",
     "rag_chain.py": "[extractive, no chat model configured] Sauna: closed for repair until May.",
     "self_query.py": "\n  HybridChroma ['n3', 'n4', 'n2']\n  Chroma       ['n4', 'n3', 'n2']\n",
