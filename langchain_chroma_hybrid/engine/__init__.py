@@ -26,6 +26,7 @@ Who holds one of these locks takes only locks that come after it:
 22. `engine/chroma/read_ahead._lock`
 23. `engine/chroma/token_cache._lock`
 24. `engine/chroma/vectors._lock`
+25. `engine/query/query_vectors._lock`
 
 An index that is built beside another one has locks of its own, of which `_files._threads` comes
 before that of the other. The locks of files in a log's folder are never waited for.
