@@ -21,6 +21,7 @@ from langchain_chroma_hybrid.mcp import answers
 from langchain_chroma_hybrid.mcp.answers import Answer, Resources
 
 if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.description import Description
     from langchain_chroma_hybrid.core.filter_schema import Key
     from langchain_chroma_hybrid.core.search import SearchResult
     from langchain_chroma_hybrid.mcp.collection import ServedCollection
@@ -73,12 +74,14 @@ class ReadingTools:
         self._filters = FilterSchema({})
         self.refresh()
 
-    def refresh(self) -> None:
-        """Look anew at the keys that a model may filter by, and their values."""
-        found = self._served.describe().filterable()
+    def refresh(self) -> Description:
+        """Look anew at what is in the collection, and so at what a model may filter by."""
+        description = self._served.describe()
+        found = description.filterable()
         keys = [name for name in found if len(name) <= _LONGEST_KEY][:_MAX_KEYS]
         allowed: dict[str, Key] = {name: found[name] for name in keys}
         self._filters = FilterSchema(allowed)
+        return description
 
     def tools(self) -> list[ServedTool]:
         """All of them."""
@@ -121,8 +124,7 @@ class ReadingTools:
 
     def _describe(self, arguments: Arguments) -> Answer:
         check_names("describe", arguments, ())
-        self.refresh()
-        return answers.described(self._served.name, self._served.describe())
+        return answers.described(self._served.name, self.refresh())
 
     def _search_schema(self) -> dict[str, Any]:
         return self._arguments("search", QUERY).schema()

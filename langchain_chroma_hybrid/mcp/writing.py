@@ -40,7 +40,7 @@ class WritingTools:
         changed: called after each change.
     """
 
-    def __init__(self, served: ServedCollection, changed: Callable[[], None]) -> None:
+    def __init__(self, served: ServedCollection, changed: Callable[[], object]) -> None:
         self._served = served
         self._changed = changed
         self._fixed = dict(_demanded(served.base))
