@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.nodeid.partition("[")[0].removeprefix("tests/")
         if item.get_closest_marker("long") and f"`{name}`" not in listed:
             raise pytest.UsageError(f"{name} is marked `long`: say why in {LONG.name}")
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Programs that run inside a test may quieten the log: not that of the next test."""
+    loggers = [logging.getLogger(name) for name in (None, "langchain_chroma_hybrid")]
+    before = [(each.level, each.disabled, each.propagate) for each in loggers]
+    yield
+    for each, (level, disabled, propagate) in zip(loggers, before, strict=True):
+        each.setLevel(level)
+        each.disabled, each.propagate = disabled, propagate
 
 
 @pytest.fixture(params=["memory", "disk"])
