@@ -361,8 +361,8 @@ def test_what_is_read_straight_from_chroma(store):
 # What langchain-chroma gets wrong.
 
 
-def test_more_texts_than_one_call_of_the_client_takes(folder):
-    store = make_store(folder, embedding_function=CountingEmbeddings(4))
+def test_more_texts_than_one_call_of_the_client_takes(tmp_path):
+    store = make_store(tmp_path, embedding_function=CountingEmbeddings(4))
     count = 6_000
     assert count > store._client.get_max_batch_size()
     ids = store.add_texts(f"text number {i}" for i in range(count))

@@ -107,7 +107,9 @@ async def test_both_faces_give_the_same(
     theirs = ForLangChain(vectorstore=chroma, k=5, score_key=SCORE, **options)
     options["base_filter"] = base_filter
     ours = ChromaHybridRetriever(store, similarity_top_k=5, **options)
-    for query, (where, filters) in itertools.product(QUERIES, FILTERS.values()):
+    pairs = itertools.product(QUERIES, FILTERS.values())
+    # Half of them: the other half comes with another base filter.
+    for query, (where, filters) in itertools.islice(pairs, [*FILTERS].index(base) % 2, None, 2):
         expected = theirs.invoke(query, filter=where)
         ids = [document.id for document in expected]
         scores = [document.metadata[SCORE] for document in expected]

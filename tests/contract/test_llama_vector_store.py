@@ -327,12 +327,15 @@ def test_several_faces_over_one_collection_object_see_each_others_writes(
 # Writing
 
 
-def test_6000_nodes_at_once(collection: Collection) -> None:
-    many = [TextNode(id_=f"n{i}", text=f"word{i} pump", embedding=[1.0, i]) for i in range(6_000)]
+def test_more_nodes_than_one_call_of_the_client_takes(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(collection._client), "get_max_batch_size", lambda _: 100)
+    many = [TextNode(id_=f"n{i}", text=f"word{i} pump", embedding=[1.0, i]) for i in range(250)]
     store = ChromaHybridVectorStore(collection)
-    assert len(store.add(many)) == 6_000
-    assert store.query(asked("sparse", "word5999")).ids == ["n5999"]
-    found = store.query(asked("sparse", "pump", node_ids=[f"n{i}" for i in range(5_000)]))
+    assert len(store.add(many)) == 250
+    assert store.query(asked("sparse", "word249")).ids == ["n249"]
+    found = store.query(asked("sparse", "pump", node_ids=[f"n{i}" for i in range(200)]))
     assert len(found.ids or ()) == 5
     store.clear()
     assert store.get_nodes() == []

@@ -390,7 +390,7 @@ IN_A_NEW_PROCESS = """
 """
 
 
-def in_a_new_process(*steps, **environment):
+def in_a_new_process(steps, hub):
     """What one process is told: each step trusts something, or None, and asks a database."""
     written = json.dumps([(str(database), trusted) for database, trusted in steps])
     done = subprocess.run(
@@ -398,27 +398,55 @@ def in_a_new_process(*steps, **environment):
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **environment},
+        env={**os.environ, "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1"},
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_consent_is_given_once_in_a_process(good, tmp_path):
+def of_the_hub(good, folder, mark):
+    """Steps with models of the Hub, whose cache is `folder / "hub"`."""
+    shutil.copytree(good, hub_snapshot(folder / "hub", "model"))
+    options_that_unpickle(hub_snapshot(folder / "hub", "evil"), mark)
+    vector = SentenceTransformerEmbeddings(good, device="cpu").embed_query("a")
+    for name in ("model", "evil"):
+        client = store_config(folder / name, naming(f"owner/{name}"))
+        client.get_collection("docs", embedding_function=None).add(["a"], embeddings=[vector])
+    model, evil = folder / "model", folder / "evil"
+    return [(model, None), (model, "owner/model"), (evil, "owner/evil")]
+
+
+def of_folders(good, folder):
+    """Steps with models in folders: refused, refused, found, found; and where they lie."""
     places = {}
     for how in ("exactly", "parent", "everything"):
-        places[how] = shutil.copytree(good, tmp_path / how / "models" / "mine")
+        places[how] = shutil.copytree(good, folder / how / "models" / "mine")
         function = to_chroma(SentenceTransformerEmbeddings(places[how], device="cpu"))
-        client = chromadb.PersistentClient(str(tmp_path / how))
+        client = chromadb.PersistentClient(str(folder / how))
         client.create_collection("docs", embedding_function=function).add(["a"], documents=["a"])
     given = [str(places["exactly"]), str(places["parent"].parent), True]
     steps = [
-        (tmp_path / how, trusted)
+        (folder / how, trusted)
         for how, consent in zip(places, given, strict=True)
         for trusted in (None, "other/model", consent, None)
     ]
-    said = in_a_new_process(*steps)
-    for place in places.values():
+    return steps, list(places.values())
+
+
+def test_consent_is_given_once_in_a_process_and_the_hubs_models_are_safetensors(good, tmp_path):
+    # One process for both: it loads sentence-transformers, which takes ten seconds.
+    mark = tmp_path / "it ran"
+    hub = of_the_hub(good, tmp_path, mark)
+    folders, places = of_folders(good, tmp_path)
+    refused, found, unsafe, *said = in_a_new_process([*hub, *folders], tmp_path / "hub")
+    assert (refused[0], "trust_stored_models('owner/model')" in refused[1]) == (
+        "EmbeddingError",
+        True,
+    )
+    assert found == [["a"]]
+    assert "safetensors" in unsafe[1]
+    assert not mark.exists()
+    for place in places:
         refused, wrong, *found = (said.pop(0) for _ in range(4))
         for kind, message in (refused, wrong):
             assert kind == "EmbeddingError"
@@ -433,27 +461,6 @@ def hub_snapshot(hub, name):
     (home / "refs" / "main").write_text("0" * 40)
     (home / "snapshots").mkdir()
     return home / "snapshots" / ("0" * 40)
-
-
-def test_a_model_of_the_hub_is_loaded_from_safetensors_alone(good, tmp_path):
-    mark, hub = tmp_path / "it ran", tmp_path / "hub"
-    shutil.copytree(good, hub_snapshot(hub, "model"))
-    options_that_unpickle(hub_snapshot(hub, "evil"), mark)
-    vector = SentenceTransformerEmbeddings(good, device="cpu").embed_query("a")
-    for name in ("model", "evil"):
-        client = store_config(tmp_path / name, naming(f"owner/{name}"))
-        client.get_collection("docs", embedding_function=None).add(["a"], embeddings=[vector])
-    model, evil = tmp_path / "model", tmp_path / "evil"
-    offline = {"HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1"}
-    steps = ((model, None), (model, "owner/model"), (evil, "owner/evil"))
-    refused, found, unsafe = in_a_new_process(*steps, **offline)
-    assert (refused[0], "trust_stored_models('owner/model')" in refused[1]) == (
-        "EmbeddingError",
-        True,
-    )
-    assert found == [["a"]]
-    assert "safetensors" in unsafe[1]
-    assert not mark.exists()
 
 
 # The caller's embeddings win

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 BATCH = 5
-KILLS = 10
+KILLS = 3
 
 PRELUDE = """
 import sys

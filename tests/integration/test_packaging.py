@@ -24,7 +24,7 @@ ABSENT = (
     "torch", "sentence_transformers", "transformers", "llama_index", "langchain_classic", "mcp",
 )  # fmt: skip
 # What shows that the wheel works without extras; all of tests/unit runs with `-m long`.
-CORE = ("analysis", "blank_queries", "filters", "query_syntax", "tantivy_index")
+CORE = ("choice", "query_syntax")
 HIDE = """
 import sys
 

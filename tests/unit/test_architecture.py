@@ -1,12 +1,13 @@
 """The rules of the house that no single test of behaviour would notice being broken."""
 
 import ast
+import functools
 import importlib
 import inspect
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,12 @@ MODULE_NAMES = [
     ".".join([NAME, *path.relative_to(HOME).with_suffix("").parts]).removesuffix(".__init__")
     for path in MODULES
 ]
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
 
 ROOT = frozenset({"errors", "_files", "_optional"})
 WINGS = ("chroma", "query", "sync")
@@ -94,10 +101,15 @@ def room_of(module: str) -> str:
     return ".".join(parts[: 2 if parts[0] == "engine" else 1])
 
 
-def imports(path: Path, *, types_too: bool) -> Iterator[str]:
+@functools.cache
+def imports(path: Path, *, types_too: bool) -> tuple[str, ...]:
     """Full names of the modules that a file imports, at any depth of the code."""
+    return tuple(found_imports(path, types_too=types_too))
+
+
+def found_imports(path: Path, *, types_too: bool) -> Iterator[str]:
     here = ".".join([NAME, *path.relative_to(HOME).with_suffix("").parts])
-    pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    pending: list[ast.AST] = [parsed(path)]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.Import):
@@ -113,7 +125,7 @@ def imports(path: Path, *, types_too: bool) -> Iterator[str]:
             pending.extend(ast.iter_child_nodes(node))
 
 
-def rooms_of_ours(names: Iterator[str]) -> set[str]:
+def rooms_of_ours(names: Iterable[str]) -> set[str]:
     """The rooms, and the public names (which lead to the faces), that an import reaches."""
     reached = {room_of(name.removeprefix(f"{NAME}.")) for name in names if name.startswith(NAME)}
     return reached & ({room(path) for path in MODULES} | set(package.__all__))
@@ -153,7 +165,7 @@ def test_faces_know_the_door_and_no_store():
         relative(path): ast.unparse(node)
         for path in MODULES
         if room(path) in FACES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Attribute)
         and node.attr in ("store", "half", "lexical")
         and ast.unparse(node.value).endswith(("index", "index()"))
@@ -232,7 +244,7 @@ def test_nothing_is_pickled():
 
 
 def calls(path: Path) -> Iterator[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     return (ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
 
 
@@ -268,7 +280,7 @@ LONG_BODY = 8
 
 def unexplained(path: Path) -> Iterator[str]:
     """Private functions of more than `LONG_BODY` lines that do not say what they do."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         lines = (node.body[-1].end_lineno or 0) - node.body[0].lineno + 1

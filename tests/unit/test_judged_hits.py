@@ -48,7 +48,7 @@ def test_the_best_k_that_pass_a_threshold_are_the_beginning_of_the_best_2_k(
     given = {"mode": mode, "fusion": fusion}
     every = many.explain(QUERY, k=300, **given).hits
     passing = [hit.id for hit in every if hit.relevance >= threshold]
-    for k in (1, 4, 8, 16, 50, 150):
+    for k in (1, 8, 50):
         result = many.explain(QUERY, k=k, score_threshold=threshold, **given)
         assert [hit.id for hit in result.hits] == passing[:k]
         assert all(hit.relevance >= threshold for hit in result.hits)

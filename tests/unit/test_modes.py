@@ -148,7 +148,7 @@ def test_the_best_k_begin_the_best_2k_and_scores_do_not_depend_on_k(many, mode, 
     assert len(set(ids_of(longest))) == len(longest) > 20
     fused = [hit.fused for hit in many.explain(query, k=64, **options).hits]
     assert fused == sorted(fused, reverse=True)
-    for k in (1, 2, 4, 8, 16, 24, 28, 32, 40, 44, 52):
+    for k in (1, 4, 16, 28, 44):
         found = many.similarity_search_with_relevance_scores(query, k=k, **options)
         assert ids_of(found) == ids_of(longest)[:k]
         assert [score for _, score in found] == pytest.approx(scores[:k], abs=1e-5)
