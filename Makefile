@@ -16,7 +16,8 @@ PYTEST_ARGS ?=
 SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-PIP := $(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) $(PIP_ARGS)
+# Bytecode is made where it is needed: for all of torch it takes longer than the download.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint $(CONSTRAINTS) $(PIP_ARGS)
 
 export ANONYMIZED_TELEMETRY := False
 export HF_HUB_OFFLINE := 1

@@ -89,7 +89,7 @@ def _filters(*parts: st.SearchStrategy[Any]) -> st.SearchStrategy[list[tuple[Any
     return st.lists(st.tuples(*parts), min_size=8, max_size=16)
 
 
-@modest(40)
+@modest(25)
 @given(
     records=strategies.records(),
     filters=_filters(strategies.where, st.none() | strategies.substring_where_document),
@@ -106,7 +106,7 @@ def test_the_oracle_and_the_way_back_agree_with_chroma(
         assert truth.ask(tree) == expected
 
 
-@modest(40)
+@modest(25)
 @given(
     records=strategies.records(),
     filters=_filters(st.none() | strategies.where, strategies.where_document),
@@ -156,7 +156,7 @@ def test_reserved_keys_are_answered_by_chroma(client: ClientAPI) -> None:
         assert truth.passing(resolved) == truth.get(where)
 
 
-@modest(40)
+@modest(25)
 @given(records=strategies.records())
 def test_stored_metadata_foretells_what_chroma_gives_back(
     client: ClientAPI, records: list[Record]
@@ -206,7 +206,7 @@ def _forms(leaf: Leaf) -> list[Leaf]:
     return [leaf]
 
 
-@modest(200)
+@modest(120)
 @given(
     records=strategies.records(),
     where=strategies.where,

@@ -103,7 +103,7 @@ filters = st.tuples(
 )
 
 
-@modest(20)
+@modest(12)
 @given(
     records=strategies.records(8),
     drawn=st.lists(filters, min_size=4, max_size=6),
@@ -121,7 +121,7 @@ def test_searches_return_exactly_what_chroma_passes(
             assert set(filled.found(mode, where, where_document)) == passing & filled.reach
 
 
-@modest(15)
+@modest(10)
 @given(records=strategies.records(8), drawn=st.lists(filters, min_size=4, max_size=6))
 def test_both_routes_give_the_same_ids(
     client: ClientAPI, records: list[Record], drawn: list[tuple[Any, Any]]
@@ -134,7 +134,7 @@ def test_both_routes_give_the_same_ids(
         assert set(filled.found_by_chroma("vector", where, where_document)) == set(vector)
 
 
-@modest(15)
+@modest(10)
 @given(
     records=strategies.records(6),
     drawn=st.lists(filters, min_size=3, max_size=5),

@@ -46,7 +46,7 @@ def open_and_ask(folder: Path, name: str) -> None:
     assert ids_of(ChromaHybridRetriever(vectorstore=store, k=1).invoke("pump")) == ["pump"]
 
 
-@pytest.mark.parametrize("times", [30, pytest.param(2_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [10, pytest.param(2_000, marks=pytest.mark.long)])
 def test_stores_that_are_dropped_leave_nothing_behind(tmp_path: Path, times: int):
     name = fresh_name()
     with HybridChroma(name, WordEmbeddings(), str(tmp_path)) as store:
@@ -67,7 +67,7 @@ def test_stores_that_are_dropped_leave_nothing_behind(tmp_path: Path, times: int
 def test_retrievers_over_one_store_share_what_is_open():
     store = filled()
     before = held()
-    for _ in range(30):
+    for _ in range(10):
         retriever = ChromaHybridRetriever.from_vectorstore(store)
         assert retriever.invoke("pump")
     assert held()["handles"] == before["handles"]

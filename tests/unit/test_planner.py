@@ -234,5 +234,5 @@ def test_the_best_are_the_beginning_of_more_of_them(space, searched, tmp_path):
     for query in (vectors[0].tolist(), random.normal(size=16).tolist()):
         store.similarity_search_by_vector(query, k=1)
         whole = store.similarity_search_by_vector(query, k=250)
-        for k in (1, 9, 10, 23, 24, 25, 39, 41, 98, 99, 100, 101, 150, 249):
+        for k in (1, 10, 24, 25, 41, 99, 100, 249):
             assert store.similarity_search_by_vector(query, k=k) == whole[:k]
