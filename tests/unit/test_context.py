@@ -34,8 +34,8 @@ def store(empty):
     return empty
 
 
-@pytest.mark.parametrize("step", [1, 7, 800, 40_000])
-@pytest.mark.parametrize("n", [1, 2, 50])
+@pytest.mark.parametrize("step", [1, 7, 800, 40_000, 86_400_000, 30 * 86_400 * 10**9])
+@pytest.mark.parametrize("n", [1, 2, 50, 10**400])
 def test_neighbours_are_next_by_position_whatever_the_gaps(empty, step, n):
     book(empty, step=step)
     book(empty, "b", step=step)
@@ -50,6 +50,18 @@ def test_what_overlaps_is_one_passage_of_the_best(store, mode):
     assert len(shown) == len(set(shown))
     assert {"a2", "a3", "a4", "a5", "a8", "a9", "a10"} == set(shown)
     assert len(result.hits) == 2
+
+
+@pytest.mark.parametrize("n", [1, 10**400])
+@pytest.mark.parametrize("middle", [0, 0.5])
+def test_the_ends_of_all_positions(empty, n, middle):
+    positions = [-(2**63), middle, 2**63 - 1]
+    for id_, position in enumerate(positions):
+        place = {"source": "s", "start_index": position}
+        empty.add_texts([f"number {id_} pump"], [place], [str(id_)])
+        empty.add_texts(["a true pump"], [{"source": "t", "start_index": position / 7}])
+    result = empty.explain("number 1 pump", k=1, mode="lexical", expand=Neighbours(n=n))
+    assert contexts(result) == {"1": ["0", "1", "2"]}
 
 
 def test_a_passage_stands_in_the_order_of_its_source(empty):
