@@ -332,12 +332,13 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
             options: what `configurable` may set besides, such as `("k",)`.
 
         Raises:
-            InvalidArgumentError: an option that nothing may change.
+            InvalidArgumentError: nothing is required, or an option that nothing may change.
             UnknownArgumentError: an option that is none.
         """
-        self._refuse_fixed(dict.fromkeys(options))
-        self._refuse_unknown(dict.fromkeys(options), "configurable")
-        return RequestRetriever(retriever=self, required=required, options=tuple(options))
+        made = RequestRetriever(retriever=self, required=required, options=options)
+        self._refuse_fixed(dict.fromkeys(made.options))
+        self._refuse_unknown(dict.fromkeys(made.options), "configurable")
+        return made
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""
