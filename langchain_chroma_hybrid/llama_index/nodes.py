@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.search import Hit, SearchResult
     from langchain_chroma_hybrid.core.values import Record
+    from langchain_chroma_hybrid.engine.handle import CollectionHandle
 
 CONTENT, NODE_TYPE = "_node_content", "_node_type"
 DOCUMENT_ID = "document_id"
@@ -195,3 +196,13 @@ def _rebuilt(record: Record) -> TextNode:
     if isinstance(source, str) and source != _NO_SOURCE:
         node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=source)
     return node
+
+
+def highlighted(handle: CollectionHandle, query: str, node: object) -> list[tuple[int, int]]:
+    """Spans `(start, end)` of a node's text, in characters, that words of `query` match."""
+    found = node.node if isinstance(node, NodeWithScore) else node
+    if not isinstance(query, str):
+        raise InvalidArgumentError.of("query", query, "a string")
+    if not isinstance(found, BaseNode):
+        raise InvalidArgumentError.of_kind("node", node, "a node, or a NodeWithScore")
+    return handle.highlight(query, found.get_content(metadata_mode=MetadataMode.NONE))
