@@ -217,6 +217,15 @@ def test_depth_of_each_leg(store, fetch_k, lexical, vector):
     assert legs == {"lexical": lexical, "vector": vector}
 
 
+def test_depths_where_results_are_chosen_by_mmr(store):
+    depths = {"lexical": 1, "vector": 2}
+    by_kwargs = store.as_retriever(search_type="mmr", search_kwargs={"fetch_k": depths, "k": 12})
+    by_option = store.as_retriever(search_type="mmr", fetch_k=depths, k=12)
+    for retriever in (by_kwargs, by_option):
+        assert len(retriever.invoke("pump")) in (2, 3)
+        assert len(retriever.invoke("pump", fetch_k=1)) == 1
+
+
 @pytest.mark.parametrize("fetch_k", [{"lexical": 0}, {"words": 3}, {"vector": "3"}, 0, [3]])
 def test_a_depth_that_is_none(store, fetch_k):
     with pytest.raises(InvalidArgumentError, match="fetch_k"):
@@ -237,6 +246,28 @@ def test_llama_index_shows_the_same(store, expand):
     key = "chroma_hybrid_context"
     assert [n.metadata.get(key) for n in nodes] == [d.metadata.get(key) for d in documents]
     assert any(key in n.metadata for n in nodes)
+
+
+@pytest.mark.parametrize("mode", ["default", "mmr", "text_search", "hybrid", "semantic_hybrid"])
+async def test_a_store_of_llama_index_shows_it_in_every_mode(store, mode):
+    face = pytest.importorskip("langchain_chroma_hybrid.llama_index")
+    core = pytest.importorskip("llama_index.core")
+    model = face.to_llama(store.embeddings)
+    other = face.ChromaHybridVectorStore(store._collection, embed_model=model)
+    index = core.VectorStoreIndex.from_vector_store(other, embed_model=model)
+    retriever = index.as_retriever(
+        vector_store_query_mode=mode,
+        similarity_top_k=1,
+        vector_store_kwargs={"expand": Neighbours(n=2)},
+    )
+    for nodes in (retriever.retrieve("a 9 pump"), await retriever.aretrieve("a 9 pump")):
+        [found] = nodes
+        ids = found.node.metadata["chroma_hybrid_context"]
+        assert "a9" in ids
+        assert len(ids) > 1
+        assert found.text == "\n".join(store.get(ids=[id_])["documents"][0] for id_ in ids)
+        assert "chroma_hybrid_context" not in found.node.get_content(metadata_mode="llm")
+    assert other.get_nodes(["a9"])[0].get_content() == "a 9 has a pump"
 
 
 def test_conditions_of_both_kinds_hold_for_what_is_shown(store):
