@@ -73,7 +73,10 @@ class Description:
     keys: tuple[KeyDescription, ...]
 
     def filterable(self) -> dict[str, Key]:
-        """The keys that a model may filter by, for `create_search_tool`; none with long names."""
+        """The keys that a model may filter by, for `create_search_tool`.
+
+        None whose name, or all of whose values, are too long to be written in a filter.
+        """
         return {
             each.name: Key(
                 each.kind,
@@ -82,7 +85,7 @@ class Description:
                 each.about,
             )
             for each in self.keys
-            if each.kind is not None and len(each.name) <= _LONGEST
+            if each.kind is not None and each.values and len(each.name) <= _LONGEST
         }
 
     def __str__(self) -> str:
