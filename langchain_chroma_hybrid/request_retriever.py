@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from langchain_core.retrievers import BaseRetriever
@@ -61,6 +62,21 @@ class RequestRetriever(BaseRetriever):
     options: tuple[str, ...] = ()
     """Options of the retriever that `configurable` may set, such as `k`; none by default."""
 
+    def __init__(self, **data: Any) -> None:
+        """One that nobody can ask without saying who he is.
+
+        Raises:
+            InvalidArgumentError: nothing is required, or what is named is no text.
+        """
+        required, options = data.get("required"), data.get("options", ())
+        pairs = list(required.items()) if isinstance(required, Mapping) else []
+        if not pairs or not all(map(_is_name, chain(*pairs))):
+            expected = 'names by metadata key, such as {"tenant": "tenant_id"}'
+            raise InvalidArgumentError.of("required", required, expected)
+        if not isinstance(options, list | tuple) or not all(map(_is_name, options)):
+            raise InvalidArgumentError.of("options", options, 'names of options, such as ["k"]')
+        super().__init__(**data)
+
     def invoke(
         self, input: str, config: RunnableConfig | None = None, **kwargs: Any
     ) -> list[Document]:
@@ -110,3 +126,7 @@ class RequestRetriever(BaseRetriever):
             if near and name not in known:
                 message = f"config: configurable has {name!r}: is {near[0]!r} meant?"
                 raise InvalidArgumentError(message)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value != ""

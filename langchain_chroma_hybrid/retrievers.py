@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     )
     from langchain_core.runnables import RunnableSerializable
 
-    from langchain_chroma_hybrid.core.description import Description
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
     from langchain_chroma_hybrid.engine.query.values import Trace
     from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
@@ -300,15 +299,6 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
             raise UnknownArgumentError(message)
         return self._request(query, {"explain": True, **options})
 
-    def describe(self, records: int = 1000) -> Description:
-        """Metadata keys, types, ranges and common values of what passes the base filters.
-
-        `records`: how many are looked at, >= 1. `describe().filterable()` is a proposal for
-        `create_search_tool`; nothing is told of records that base filters hide.
-        """
-        base = _read_base(self.base_filter, self.base_where_document)
-        return self._handle.describe(base, records)
-
     def default(self, name: str) -> Any:
         """What an option is where a call does not give it."""
         return getattr(self, _FIELDS.get(name, name))
@@ -332,12 +322,13 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
             options: what `configurable` may set besides, such as `("k",)`.
 
         Raises:
-            InvalidArgumentError: an option that nothing may change.
+            InvalidArgumentError: nothing is required, or an option that nothing may change.
             UnknownArgumentError: an option that is none.
         """
-        self._refuse_fixed(dict.fromkeys(options))
-        self._refuse_unknown(dict.fromkeys(options), "configurable")
-        return RequestRetriever(retriever=self, required=required, options=tuple(options))
+        made = RequestRetriever(retriever=self, required=required, options=options)
+        self._refuse_fixed(dict.fromkeys(made.options))
+        self._refuse_unknown(dict.fromkeys(made.options), "configurable")
+        return made
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[str, list[Document]]:
         """As in LangChain; base filters and the store cannot be made configurable."""
@@ -439,11 +430,9 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         }
         further = {n: bridge.RetrieverLeg(r) for n, r in self.extra_retrievers.items()}
         where = values.pop("filter")
-        # From the frozen fields, each time: nothing that a subclass leaves out can lose them.
-        base = _read_base(self.base_filter, self.base_where_document)
         scored = self.score_key is not None
         return SearchRequest(
-            query, where=where, base=base, further=further, with_relevance=scored, **values
+            query, where=where, base=self._base, further=further, with_relevance=scored, **values
         )
 
     def _documents(self, result: SearchResult, explain: bool) -> list[Document]:
@@ -461,6 +450,11 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     @property
     def _handle(self) -> CollectionHandle:
         return bridge.handle_of(self.vectorstore, self.lexical_config)
+
+    @property
+    def _base(self) -> Filter | None:
+        # From the frozen fields, each time: nothing that a subclass leaves out can lose them.
+        return _read_base(self.base_filter, self.base_where_document)
 
 
 def _read_base(base_filter: Any = None, base_where_document: Any = None) -> Filter | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,8 +16,6 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.retrievers import CHOICE_OPTIONS, ChromaHybridRetriever
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from langchain_core.callbacks import (
         AsyncCallbackManagerForRetrieverRun,
         CallbackManagerForRetrieverRun,
@@ -86,7 +85,9 @@ class HybridStoreRetriever(ChromaHybridRetriever, VectorStoreRetriever):
         merged = {**self.search_kwargs, **options}
         if self.search_type == _MMR:
             own = 0.5 if self.lambda_mult is None else self.lambda_mult
-            candidates = merged.pop("fetch_k", merged.get("candidates", self.candidates))
+            candidates = merged.get("candidates", self.candidates)
+            if not isinstance(merged.get("fetch_k"), Mapping):  # which is one of depths
+                candidates = merged.pop("fetch_k", candidates)
             merged = {"lambda_mult": own, **merged, "candidates": candidates}
             k = merged.get("k", self.k)
             if type(k) is type(candidates) is int and 0 < candidates < k:

@@ -11,7 +11,7 @@ from langchain_core.tools import StructuredTool
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.tool_calls import Calls
-from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.checks import metadata_keys, positive
 from langchain_chroma_hybrid.core.citations import SOURCE_KEYS
 from langchain_chroma_hybrid.core.filter_schema import Filterable, FilterSchema
 from langchain_chroma_hybrid.core.search_tool import DESCRIPTION, SearchArguments, Shown
@@ -88,7 +88,10 @@ def create_search_tool(
     if not isinstance(retriever, ChromaHybridRetriever):
         expected = "a ChromaHybridRetriever, such as ChromaHybridRetriever.from_vectorstore(...)"
         raise InvalidArgumentError.of("retriever", type(retriever).__name__, expected)
-    for key, value in {"max_k": max_k, "max_characters": max_characters}.items():
+    if not isinstance(name, str) or not name:
+        raise InvalidArgumentError.of("name", name, "what a model calls it by, such as search")
+    limits = {"max_k": max_k, "max_characters": max_characters, "max_bytes": max_bytes}
+    for key, value in limits.items():
         positive(key, value)
     if max_calls is not None:
         positive("max_calls", max_calls)
@@ -97,7 +100,8 @@ def create_search_tool(
         raise InvalidArgumentError.of("base_filter", base_filter, expected)
     schema = FilterSchema(filterable or {})
     places = roots if isinstance(roots, Roots) else Roots(roots)
-    shown = _Pictures(Shown(max_characters, tuple(source_keys)), places, max_bytes)
+    named = metadata_keys("source_keys", source_keys)
+    shown = _Pictures(Shown(max_characters, named), places, max_bytes)
     tool = _SearchTool(retriever, schema, base_filter, max_k, Calls(name, max_calls), shown)
     return StructuredTool.from_function(
         tool.run,

@@ -10,16 +10,23 @@ from langchain_chroma_hybrid.engine.sync.policy import check_progress
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.description import Description
+    from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
 
 
 class Upkeep:
-    """Keeping both halves in step, and showing where words match."""
+    """Keeping both halves in step, and showing where words match and what metadata look like."""
 
     @property
     def _handle(self) -> CollectionHandle:
         raise NotImplementedError
+
+    @property
+    def _base(self) -> Filter | None:
+        """What a record has to pass to be told of at all."""
+        return None
 
     def sync(self, *, deep: bool = False, progress: Progress | None = None) -> SyncReport:
         """Bring in what others wrote straight to Chroma.
@@ -47,3 +54,11 @@ class Upkeep:
         if not isinstance(document, Document):
             raise InvalidArgumentError.of_kind("document", document, "a Document")
         return self._handle.highlight(query, document.page_content)
+
+    def describe(self, records: int = 1000) -> Description:
+        """Metadata keys, types, ranges and common values of what passes the base filters.
+
+        `records`: how many are looked at, >= 1. `describe().filterable()` is a proposal for
+        `create_search_tool`; nothing is told of records that base filters hide.
+        """
+        return self._handle.describe(self._base, records)

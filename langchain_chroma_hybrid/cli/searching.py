@@ -141,6 +141,7 @@ def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
         "distance": hit.distance,
         "legs": [asdict(leg) for leg in hit.legs],
         "text": hit.record.text,
+        "spans": hit.spans,
         "metadata": dict(sorted(hit.record.metadata.items())),
     }
 

@@ -17,3 +17,14 @@ def metadata_key(name: str, value: object) -> None:
     """Raise `InvalidArgumentError` unless `value` is a text that can be a key."""
     if not isinstance(value, str) or not value:
         raise InvalidArgumentError.of(name, value, "a metadata key")
+
+
+def metadata_keys(name: str, value: object) -> tuple[str, ...]:
+    """Several metadata keys.
+
+    Raises:
+        InvalidArgumentError: one key alone, whose letters would be taken for keys, or no keys.
+    """
+    if isinstance(value, list | tuple) and all(isinstance(key, str) and key for key in value):
+        return tuple(value)
+    raise InvalidArgumentError.of(name, value, f'metadata keys, such as {name}=["source"]')

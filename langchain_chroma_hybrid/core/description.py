@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.core.citations import one_line
 from langchain_chroma_hybrid.core.filter_schema import Key
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class KeyDescription:
         many: records hold lists of such values under it.
         share: of the records that were looked at, how many have the key, 0..1.
         low, high: the least and the greatest value of a numeric key.
-        values: the commonest values, the commonest first.
+        values: the commonest values, the commonest first; none that are too long to be chosen.
         complete: `values` are all that were seen.
     """
 
@@ -41,15 +42,20 @@ class KeyDescription:
     values: tuple[Scalar, ...] = ()
     complete: bool = False
 
-    def __str__(self) -> str:
+    @property
+    def about(self) -> str:
+        """The key without its name, on one line."""
         kind = "mixed" if self.kind is None else self.kind.__name__
-        said = f"{self.name}: {f'list of {kind}' if self.many else kind}"
+        said = f"list of {kind}" if self.many else kind
         if self.low is not None:
-            said += f", {self.low:g} to {self.high:g}"
+            said += f", {self.low} to {self.high}"
         if self.values and (self.low is None or self.complete):
-            shown = ", ".join(str(value)[:_LONGEST] for value in self.values)
+            shown = ", ".join(map(_short, self.values))
             said += f": {shown}" if self.complete else f", such as {shown}"
         return said if self.share >= 1 else f"{said} ({self.share:.0%} of the records)"
+
+    def __str__(self) -> str:
+        return f"{_short(self.name)}: {self.about}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +73,19 @@ class Description:
     keys: tuple[KeyDescription, ...]
 
     def filterable(self) -> dict[str, Key]:
-        """The keys that a model may filter by, for `create_search_tool`."""
+        """The keys that a model may filter by, for `create_search_tool`.
+
+        None whose name, or all of whose values, are too long to be written in a filter.
+        """
         return {
             each.name: Key(
                 each.kind,
                 each.values if each.complete and each.kind is str else (),
                 each.many,
-                str(each).partition(": ")[2],
+                each.about,
             )
             for each in self.keys
-            if each.kind is not None
+            if each.kind is not None and each.values and len(each.name) <= _LONGEST
         }
 
     def __str__(self) -> str:
@@ -107,10 +116,9 @@ def _described(name: str, found: list[Any], rows: int, whole: bool) -> KeyDescri
     kind = kinds.pop() if len(kinds) == 1 else float if number and kinds else None
     counts = Counter((type(value), value) for value in flat)
     order = sorted(counts, key=lambda each: (-counts[each], str(each[1])))
-    fits = all(len(str(value)) <= _LONGEST for _, value in order)
-    complete = whole and len(order) <= _FEW and fits
-    shown = order if complete else order[:_MOST_VALUES]
-    numbers = [float(value) for value in flat] if number and flat else []
+    fitting = [value for _, value in order if len(str(value)) <= _LONGEST]
+    complete = whole and len(order) <= _FEW and len(fitting) == len(order)
+    numbers = flat if number else []
     return KeyDescription(
         name,
         None if mixed else kind,
@@ -118,8 +126,11 @@ def _described(name: str, found: list[Any], rows: int, whole: bool) -> KeyDescri
         len(found) / rows,
         min(numbers, default=None),
         max(numbers, default=None),
-        tuple(value for _, value in shown),
+        tuple(fitting if complete else fitting[:_MOST_VALUES]),
         complete,
     )
 
 
+def _short(value: object) -> str:
+    """A name or a value on one line, cut."""
+    return one_line(str(value)[: 2 * _LONGEST])[:_LONGEST]

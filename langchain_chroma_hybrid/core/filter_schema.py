@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_origin
 
+from langchain_chroma_hybrid.core.filters.numbers import INT64
 from langchain_chroma_hybrid.errors import InvalidArgumentError, ToolArgumentError
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class FilterSchema:
             return self._among(name, key, several)
         if sign in ("ne", "nin", "not_in", "not_contains"):
             several = given if isinstance(given, list | tuple) else [given]
-            values = [key.value(name, value) for value in several]
+            values = self._values(name, key, several)
             parts = [{name: {"$not_contains" if key.many else "$ne": value}} for value in values]
             return parts[0] if len(parts) == 1 else {"$and": parts}
         if sign in _RANGE and key.kind in (int, float) and not key.many:
@@ -183,14 +184,18 @@ class FilterSchema:
 
     def _among(self, name: str, key: Key, given: Sequence[Any]) -> dict[str, Any]:
         """One of several values."""
-        if not 1 <= len(given) <= _MOST:
-            raise ToolArgumentError(f"{name}: got {len(given)} values, expected 1 to {_MOST}")
-        values = list(dict.fromkeys(key.value(name, value) for value in given))
+        values = self._values(name, key, given)
         if len(values) == 1:
             return _equal(name, key, values[0])
         if key.many:
             return {"$or": [{name: {"$contains": value}} for value in values]}
         return {name: {"$in": values}}
+
+    def _values(self, name: str, key: Key, given: Sequence[Any]) -> list[Scalar]:
+        """Several values, each once."""
+        if not 1 <= len(given) <= _MOST:
+            raise ToolArgumentError(f"{name}: got {len(given)} values, expected 1 to {_MOST}")
+        return list(dict.fromkeys(key.value(name, value) for value in given))
 
     def _usage(self) -> str:
         if not self.keys:
@@ -205,12 +210,13 @@ def _key(name: object, declared: Any) -> Key:
     expected = "str, int, float, bool, a list of one of them, or the values that are allowed"
     if not isinstance(name, str) or not name:
         raise InvalidArgumentError.of("filterable", name, "metadata keys")
-    if isinstance(declared, Key):
+    if isinstance(declared, Key) and declared.kind in _TYPES:
         return declared
     if isinstance(declared, type) and declared in _TYPES:
         return Key(declared)
-    if get_origin(declared) in (list, tuple, set) and get_args(declared)[:1][0] in _TYPES:
-        return Key(get_args(declared)[0], many=True)
+    kind = next(iter(get_args(declared)), object)
+    if get_origin(declared) in (list, tuple, set) and kind in _TYPES:
+        return Key(kind, many=True)
     if isinstance(declared, list | tuple) and declared:
         kinds = {type(value) for value in declared}
         if len(kinds) == 1 and kinds <= _TYPES.keys():
@@ -224,19 +230,25 @@ def _converted(kind: type, given: Any) -> Scalar | None:
         known = {"true": True, "false": False}
         found = known.get(given.strip().lower()) if isinstance(given, str) else given
         return found if kind is bool and isinstance(found, bool) else None
-    if kind is str:
-        return str(given) if isinstance(given, str | int | float) else None
     if not isinstance(given, str | int | float):
         return None
     try:
-        number = float(given)
-        whole = int(given) if kind is int and (isinstance(given, str) or number == given) else 0
+        return _exactly(kind, given)
     except (ValueError, OverflowError):
         return None
+
+
+def _exactly(kind: type, given: str | float) -> Scalar | None:
+    """A text or a number as `kind`; None, or a ValueError, where something would be lost."""
+    if kind is str:
+        text = str(given)
+        text.encode()  # no lone surrogates, which neither Chroma nor an answer can hold
+        return text
     if kind is float:
+        number = float(given)
         return number if math.isfinite(number) else None
-    fits = -(2**63) <= whole < 2**63 and (isinstance(given, str) or whole == given)
-    return whole if fits else None
+    whole = int(given)
+    return whole if whole in INT64 and (isinstance(given, str) or whole == given) else None
 
 
 def _parsed(filters: Any) -> Any:
@@ -245,7 +257,7 @@ def _parsed(filters: Any) -> Any:
         text = filters.strip()
         try:
             filters = json.loads(text) if text else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     return None if filters in (None, {}, []) else filters
 
@@ -261,6 +273,10 @@ def _equal(name: str, key: Key, value: Scalar) -> dict[str, Any]:
 
 
 def short(value: Any) -> str:
-    """A value as JSON, cut: what a model sends may be of any length."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    """A value as JSON, cut: what a model sends may be of any length, depth and characters."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
+    except (ValueError, RecursionError):
+        return "something too large"
+    sendable = text[: _LONGEST + 1].encode("utf-8", "backslashreplace").decode("utf-8")
+    return sendable if len(text) <= _LONGEST else f"{sendable[:_LONGEST]}..."

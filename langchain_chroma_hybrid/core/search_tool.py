@@ -159,7 +159,7 @@ def remarks(result: SearchResult, *, filtered: bool) -> list[str]:
     best = max((hit.relevance or 0.0 for hit in result.hits), default=None)
     said = []
     if result.unmatched:
-        named = ", ".join(f'"{word}"' for word in result.unmatched)
+        named = ", ".join(f'"{word[:_LONGEST]}"' for word in result.unmatched)
         said.append(f"Nothing that this search may see contains {named}.")
     if best is None:
         hint = " It may be otherwise without the filters." if filtered else ""

@@ -26,10 +26,11 @@ from langchain_chroma_hybrid.engine.chroma.rows import Rows, listed, rows_of, wi
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.search import Hit, SearchResult
     from langchain_chroma_hybrid.core.values import Record
+    from langchain_chroma_hybrid.engine.handle import CollectionHandle
 
 CONTENT, NODE_TYPE = "_node_content", "_node_type"
 DOCUMENT_ID = "document_id"
@@ -128,14 +129,10 @@ class NodeReader:
         node.id_ = record.id
         return node
 
-    def with_score(
-        self, hit: Hit, result: SearchResult, score: float, *, explain: bool
-    ) -> NodeWithScore:
-        """A hit as LlamaIndex' retrievers return it; `explain` adds each leg's view."""
+    def shown(self, hit: Hit, notes: Mapping[str, Any] | None = None) -> BaseNode:
+        """A hit's node with the text of its context, and with what else is noted for one query."""
         node = self.node(hit.record)
-        added: dict[str, Any] = {}
-        if explain:
-            added[EXPLAIN_KEY] = explanation_of(hit, result)
+        added = dict(notes or {})
         if hit.context:
             node.set_content(hit.passage)
             added[CONTEXT_KEY] = [record.id for record in hit.context]
@@ -144,7 +141,14 @@ class NodeReader:
             # For people: neither a prompt nor a vector is made of it.
             for keys in _EXCLUDED:
                 setattr(node, keys, [*getattr(node, keys), *added])
-        return NodeWithScore(node=node, score=score)
+        return node
+
+    def with_score(
+        self, hit: Hit, result: SearchResult, score: float, *, explain: bool
+    ) -> NodeWithScore:
+        """A hit as LlamaIndex' retrievers return it; `explain` adds each leg's view."""
+        notes = {EXPLAIN_KEY: explanation_of(hit, result)} if explain else {}
+        return NodeWithScore(node=self.shown(hit, notes), score=score)
 
     def _warn(self, record: Record, error: Exception) -> None:
         if not self._warned:
@@ -195,3 +199,13 @@ def _rebuilt(record: Record) -> TextNode:
     if isinstance(source, str) and source != _NO_SOURCE:
         node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=source)
     return node
+
+
+def highlighted(handle: CollectionHandle, query: str, node: object) -> list[tuple[int, int]]:
+    """Spans `(start, end)` of a node's text, in characters, that words of `query` match."""
+    found = node.node if isinstance(node, NodeWithScore) else node
+    if not isinstance(query, str):
+        raise InvalidArgumentError.of("query", query, "a string")
+    if not isinstance(found, BaseNode):
+        raise InvalidArgumentError.of_kind("node", node, "a node, or a NodeWithScore")
+    return handle.highlight(query, found.get_content(metadata_mode=MetadataMode.NONE))

@@ -17,6 +17,7 @@ from langchain_chroma_hybrid.llama_index.nodes import (
     DOCUMENT_ID,
     checked,
     complete,
+    highlighted,
     rows_of_nodes,
     without_vector,
 )
@@ -25,9 +26,10 @@ from langchain_chroma_hybrid.llama_index.queries import asked
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llama_index.core.schema import BaseNode
+    from llama_index.core.schema import BaseNode, NodeWithScore
     from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryResult
 
+    from langchain_chroma_hybrid.core.description import Description
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
 
@@ -90,6 +92,17 @@ class StoreOperations(BasePydanticVectorStore):
     ) -> list[BaseNode]:
         """`get_nodes` without blocking the event loop."""
         return await asyncio.to_thread(self.get_nodes, node_ids, filters, **kwargs)
+
+    def highlight(self, query: str, node: BaseNode | NodeWithScore) -> list[tuple[int, int]]:
+        """Spans `(start, end)` of the node's text, in characters, that words of `query` match."""
+        return highlighted(self._handle, query, node)
+
+    def describe(self, records: int = 1000) -> Description:
+        """Metadata keys, types, ranges and common values, as `HybridChroma.describe`.
+
+        `records`: how many are looked at, >= 1.
+        """
+        return self._handle.describe(None, records)  # type: ignore[no-any-return]
 
     # Writing
 

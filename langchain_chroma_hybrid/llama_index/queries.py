@@ -69,7 +69,7 @@ class Asked:
             hits = _diverse(result, self.threshold, self.k)
         scores = [_similarity(hit) if self.by_distance else relevance(hit) for hit in hits]
         return VectorStoreQueryResult(
-            nodes=[reader.node(hit.record) for hit in hits],
+            nodes=[reader.shown(hit) for hit in hits],
             similarities=None if self.listed else scores,
             ids=[hit.id for hit in hits],
         )

@@ -19,7 +19,7 @@ from langchain_chroma_hybrid.engine.config import lexical_config
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
 from langchain_chroma_hybrid.llama_index.embeddings import model_of
 from langchain_chroma_hybrid.llama_index.filters import Filters, read
-from langchain_chroma_hybrid.llama_index.nodes import NodeReader, relevance
+from langchain_chroma_hybrid.llama_index.nodes import NodeReader, highlighted, relevance
 from langchain_chroma_hybrid.llama_index.operations import StoreOperations
 
 if TYPE_CHECKING:
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.callbacks import CallbackManager
-    from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle
+    from llama_index.core.schema import BaseNode, IndexNode, NodeWithScore, QueryBundle
 
     from langchain_chroma_hybrid.core.context import Expand
+    from langchain_chroma_hybrid.core.description import Description
     from langchain_chroma_hybrid.core.search import Mode, OnLegError
     from langchain_chroma_hybrid.engine.config import LexicalSettings
     from langchain_chroma_hybrid.llama_index.vector_store import ChromaHybridVectorStore
@@ -179,6 +180,17 @@ class ChromaHybridRetriever(BaseRetriever):
         """`search` without blocking the event loop."""
         request = self._asked(query, None, {"explain": True, **options})
         return await self._handle.arun(lambda index: index.asearch(request))
+
+    def highlight(self, query: str, node: BaseNode | NodeWithScore) -> list[tuple[int, int]]:
+        """Spans `(start, end)` of the node's text, in characters, that words of `query` match."""
+        return highlighted(self._handle, query, node)
+
+    def describe(self, records: int = 1000) -> Description:
+        """Metadata keys, types, ranges and common values of what passes `base_filter`.
+
+        `records`: how many are looked at, >= 1.
+        """
+        return self._handle.describe(self._base, records)
 
     def close(self) -> None:
         """Give the index back; a later query opens it anew."""

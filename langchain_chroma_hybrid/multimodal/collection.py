@@ -227,7 +227,7 @@ class ImageCollection:
     ) -> list[Document]:
         """Search with a sum of texts and pictures; see `MultimodalRetriever.query`."""
         found = self.as_retriever().query(add, subtract, weights, **options)
-        return [bridge.document_of(hit.record) for hit in found.hits]
+        return [bridge.shown(hit) for hit in found.hits]
 
     def as_retriever(self, **options: Any) -> MultimodalRetriever:
         """A retriever over this collection, with any of its fields."""

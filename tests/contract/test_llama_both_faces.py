@@ -10,7 +10,8 @@ import chromadb
 import pytest
 
 pytest.importorskip("llama_index.core")
-from llama_index.core.schema import TextNode
+from langchain_core.documents import Document
+from llama_index.core.schema import IndexNode, NodeWithScore, TextNode
 from llama_index.core.vector_stores.types import (
     MetadataFilters,
     VectorStoreQuery,
@@ -20,6 +21,7 @@ from llama_index.core.vector_stores.types import (
 from langchain_chroma_hybrid import ChromaHybridRetriever as ForLangChain
 from langchain_chroma_hybrid import HybridChroma
 from langchain_chroma_hybrid.core.fusion import FUSIONS
+from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.llama_index import ChromaHybridRetriever, ChromaHybridVectorStore
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests import helpers
@@ -182,3 +184,38 @@ def test_each_face_finds_what_the_other_wrote(store: ChromaHybridVectorStore) ->
     assert {node.metadata["tenant"] for node in found.nodes} == {"a"}
     store.delete_nodes(["lc-pump"])
     assert [d.id for d in chroma.similarity_search("blocked", mode="lexical")] == ["pump"]
+
+
+@pytest.mark.parametrize("text", ["The pumps of R123-78", "no such", "Öl 😀 pump", ""])
+def test_words_match_at_the_same_places(store, text):
+    own, query = langchain_face(store), "pump R123-78"
+    expected = own.highlight(query, Document(text))
+    nodes = (TextNode(text=text, metadata={"pump": "x"}), IndexNode(text=text, index_id="i"))
+    for face in (store, ChromaHybridRetriever(store)):
+        for node in nodes:
+            assert face.highlight(query, node) == expected
+            assert face.highlight(query, NodeWithScore(node=node, score=1.0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "node", "named"), [(None, TextNode(), "query"), ("a", "b", "node")]
+)
+def test_what_has_no_places(store, query, node, named):
+    for face in (store, ChromaHybridRetriever(store)):
+        with pytest.raises(InvalidArgumentError, match=named):
+            face.highlight(query, node)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_metadata_are_described_alike(store, name):
+    where, filters = FILTERS[name]
+    own = ForLangChain(vectorstore=langchain_face(store), base_filter=where)
+    assert ChromaHybridRetriever(store, base_filter=filters).describe() == own.describe()
+    assert store.describe() == langchain_face(store).describe()
+
+
+def test_a_filter_of_one_language_keeps_what_it_hides_from_a_description(store):
+    within = of("and", ("tenant", "text_match", "a"))
+    found = ChromaHybridRetriever(store, base_filter=within).describe()
+    assert found.records == 4
+    assert [key.values for key in found.keys if key.name == "tenant"] == [("a",)]

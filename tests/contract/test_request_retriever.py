@@ -119,3 +119,24 @@ def test_what_tracing_shows(store):
     params = retriever._get_ls_params()
     assert params["ls_vector_store_provider"] == "HybridChroma"
     assert params["ls_embedding_provider"] == "WordEmbeddings"
+
+
+@pytest.mark.parametrize(
+    ("required", "options", "named"),
+    [
+        ({}, [], "required"),
+        (None, [], "required"),
+        ("tenant", [], "required"),
+        (["tenant"], [], "required"),
+        ({"tenant": ""}, [], "required"),
+        ({"": "tenant_id"}, [], "required"),
+        ({"tenant": 5}, [], "required"),
+        ({5: "tenant_id"}, [], "required"),
+        ({"tenant": "tenant_id"}, "k", "options"),
+        ({"tenant": "tenant_id"}, None, "options"),
+        ({"tenant": "tenant_id"}, [5], "options"),
+    ],
+)
+def test_what_would_show_everybodys_records_is_not_made(store, required, options, named):
+    with pytest.raises(InvalidArgumentError, match=named):
+        ChromaHybridRetriever(vectorstore=store).configurable(required, options)

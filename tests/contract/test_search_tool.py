@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import typing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ from langgraph.prebuilt import ToolNode
 from langgraph.runtime import get_runtime
 
 from langchain_chroma_hybrid import ChromaHybridRetriever
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.core.filter_schema import FilterSchema, Key
+from langchain_chroma_hybrid.errors import InvalidArgumentError, ToolArgumentError
 from langchain_chroma_hybrid.tools import SCORE_KEY, create_search_tool
 from tests.helpers import make_store
 
@@ -185,6 +187,80 @@ def test_what_is_wrong_comes_back_as_a_message(store, arguments, said):
         assert part in message.content
 
 
+@pytest.mark.parametrize("number", [2**53 + 1, 1234567890123456789, 2**63 - 1, -(2**63)])
+@pytest.mark.parametrize("written", [int, str, "= {}".format])
+def test_whole_numbers_of_64_bits(number, written):
+    assert FilterSchema({"at": int}).where({"at": written(number)}) == {"at": {"$eq": number}}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(depth):
+        found = {"year": found}
+    return found
+
+
+def in_itself() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    found["gt"] = found
+    return found
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        "[" * 100_000,
+        '{"year": ' * 100_000,
+        "9" * 100_000,
+        nested(200),
+        {"year": in_itself()},
+        {"year": {(1, 2): 3}},
+        {"year": {"gt": {1, 2}}},
+        {"name": "\ud800"},
+        {"name": ["a", "\ud800"]},
+        {"name": {"ne": "\ud800"}},
+        {"tags": "\ud800"},
+        {"tags": {"ne": ["\ud800"]}},
+        {"year": {"in": []}},
+        {"year": {"nin": []}},
+        {"year": {"ne": []}},
+        {"tags": {"not_contains": []}},
+        {"year": {"nin": list(range(101))}},
+        {"\ud800": 1},
+        {"year": {"\ud800": 1}},
+        {"year": "\ud800" * 200},
+        {"year": "x" * 100_000},
+        {"x" * 100_000: 1},
+        {"year": float("nan")},
+        {"rated": float("inf")},
+        {"year": "9" * 5_000},
+        {"year": 10**400},
+        {"rated": 10**400},
+        {"year": b"2020"},
+        {"type": ["manual", None]},
+    ],
+)
+def test_what_no_model_should_send_is_a_message_that_can_be_sent_back(store, filters):
+    tool = tool_over(store, filterable={**FILTERABLE, "name": str})
+    message = called(tool, query="pump", filters=filters)
+    assert message.artifact == []
+    assert "Nothing" not in message.content
+    assert 0 < len(message.content.encode()) < 2_000
+
+
+@pytest.mark.parametrize("filters", [nested(10_000), {"year": [nested(10_000)]}, [nested(10_000)]])
+def test_what_is_nested_more_deeply_than_python_goes(filters):
+    with pytest.raises(ToolArgumentError, match="something too large"):
+        FilterSchema(FILTERABLE).where(filters)
+
+
+def test_long_words_that_occur_nowhere_are_cut(store):
+    message = called(tool_over(store), query="pump " + "x" * 100_000)
+    assert "occur" not in message.content
+    assert "xxx" in message.content
+    assert len(message.content) < 2_000
+
+
 def test_what_is_not_there_is_said(store):
     message = called(tool_over(store), query="What does E-9999 mean?")
     assert '"E-9999"' in message.content
@@ -341,12 +417,25 @@ def test_in_a_tool_node_and_by_itself(store):
         ({"max_k": 0}, "max_k"),
         ({"max_characters": 0}, "max_characters"),
         ({"max_calls": 0}, "max_calls"),
+        ({"max_bytes": 0}, "max_bytes"),
+        ({"max_bytes": "1"}, "max_bytes"),
+        ({"source_keys": "url"}, "source_keys"),
+        ({"source_keys": None}, "source_keys"),
+        ({"name": ""}, "name"),
+        ({"name": 5}, "name"),
         ({"base_filter": {"tenant": "a"}}, "base_filter"),
         ({"filterable": ["year"]}, "filterable"),
         ({"filterable": {"year": "int"}}, "filterable"),
         ({"filterable": {"year": []}}, "filterable"),
         ({"filterable": {"year": [1, "a"]}}, "filterable"),
         ({"filterable": {"year": dict}}, "filterable"),
+        ({"filterable": {"year": list}}, "filterable"),
+        ({"filterable": {"year": typing.List}}, "filterable"),  # noqa: UP006  # written so, too
+        ({"filterable": {"year": tuple[()]}}, "filterable"),
+        ({"filterable": {"year": list[dict]}}, "filterable"),
+        ({"filterable": {"year": int | None}}, "filterable"),
+        ({"filterable": {"year": Key("int")}}, "filterable"),
+        ({"filterable": {"year": Key(dict)}}, "filterable"),
         ({"filterable": {"": int}}, "filterable"),
     ],
 )

@@ -130,6 +130,7 @@ def test_search_finds_what_the_retriever_finds(own, tmp_path):
     assert pairs == [(hit.id, hit.relevance) for hit in expected]
     assert [hit["rank"] for hit in found] == [1, 2, 3]
     assert found[0]["text"] == expected[0].record.text
+    assert [hit["spans"] for hit in found] == [list(map(list, hit.spans)) for hit in expected]
     assert {leg["name"] for leg in found[0]["legs"]} == {"lexical", "vector"}
 
 

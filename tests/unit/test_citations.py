@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from langchain_chroma_hybrid.core.citations import best_sentence, citations
-from langchain_chroma_hybrid.core.context import Neighbours
+from langchain_chroma_hybrid.core.context import Neighbours, Parent
 from langchain_chroma_hybrid.core.hit import Hit
 from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -120,3 +120,48 @@ def test_a_passage_with_its_neighbours_is_shown_whole(empty):
     assert only.passage == "\n".join(texts)
     assert only.quote == texts[1]
     assert texts[1][only.start : only.end] == only.quote
+
+
+@pytest.mark.parametrize("most", [None, 200, 10_000])
+@pytest.mark.parametrize("expand", ["parent", Parent(max_characters=5_000)])
+def test_parents_that_do_not_say_what_their_parts_say(empty, expand, most):
+    numbers = range(4)
+    empty.add_texts([f"The whole of {n}." for n in numbers], ids=[f"whole{n}" for n in numbers])
+    empty.add_texts(
+        [f"A pump, in short: {n}" for n in numbers],
+        [{"parent_id": f"whole{n}" if n < 3 else "gone"} for n in numbers],
+        [f"part{n}" for n in numbers],
+    )
+    result = empty.explain("pump", k=4, mode="lexical", expand=expand)
+    found = list(result.as_citations(max_characters=most))
+    assert {each.id for each in found} == {"part0", "part1", "part2", "part3"}
+    shown = {each.id: each.passage for each in found}
+    assert shown == {hit.id: hit.passage for hit in result.hits}
+
+
+@pytest.mark.parametrize("before", [" ", "\n", "", ", "])
+@pytest.mark.parametrize("many", [0, 90, 5_000])
+def test_what_has_no_sentences_is_quoted_in_parts(before, many):
+    text = before.join([*["word"] * many, "E-4012", *["tail"] * many])
+    at = text.index("E-4012")
+    found = hit(text, "a", ((at, at + 6),))
+    [only] = citations([found], max_characters=2_000)
+    assert only.quote == text[only.start : only.end] == only.quote.strip()
+    assert only.start <= at < only.end
+    assert len(only.quote) <= 1_000
+    assert "E-4012" in only.passage or before == ""
+    assert only.quote in only.passage
+    lines = text.split("\n")
+    assert only.quote in lines or before != "\n" or len(text) <= 1_000
+
+
+@pytest.mark.parametrize("keys", ["url", None, 5, [1], [""], {"source": 1}])
+def test_keys_that_are_none(keys):
+    with pytest.raises(InvalidArgumentError, match="source_keys"):
+        citations([hit("x")], source_keys=keys)
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r", "\x00", "\x1b", "\x85", "\u2028", "\t"])
+def test_no_mark_in_an_id_or_a_source_leaves_its_line(mark):
+    text = str(citations([hit("x", f"a{mark}b", source=f"c{mark}d")]))
+    assert "[1] id: a b, source: c d" in text.split("\n")

@@ -34,8 +34,8 @@ def store(empty):
     return empty
 
 
-@pytest.mark.parametrize("step", [1, 7, 800, 40_000])
-@pytest.mark.parametrize("n", [1, 2, 50])
+@pytest.mark.parametrize("step", [1, 7, 800, 40_000, 86_400_000, 30 * 86_400 * 10**9])
+@pytest.mark.parametrize("n", [1, 2, 50, 10**400])
 def test_neighbours_are_next_by_position_whatever_the_gaps(empty, step, n):
     book(empty, step=step)
     book(empty, "b", step=step)
@@ -50,6 +50,18 @@ def test_what_overlaps_is_one_passage_of_the_best(store, mode):
     assert len(shown) == len(set(shown))
     assert {"a2", "a3", "a4", "a5", "a8", "a9", "a10"} == set(shown)
     assert len(result.hits) == 2
+
+
+@pytest.mark.parametrize("n", [1, 10**400])
+@pytest.mark.parametrize("middle", [0, 0.5])
+def test_the_ends_of_all_positions(empty, n, middle):
+    positions = [-(2**63), middle, 2**63 - 1]
+    for id_, position in enumerate(positions):
+        place = {"source": "s", "start_index": position}
+        empty.add_texts([f"number {id_} pump"], [place], [str(id_)])
+        empty.add_texts(["a true pump"], [{"source": "t", "start_index": position / 7}])
+    result = empty.explain("number 1 pump", k=1, mode="lexical", expand=Neighbours(n=n))
+    assert contexts(result) == {"1": ["0", "1", "2"]}
 
 
 def test_a_passage_stands_in_the_order_of_its_source(empty):
@@ -205,6 +217,15 @@ def test_depth_of_each_leg(store, fetch_k, lexical, vector):
     assert legs == {"lexical": lexical, "vector": vector}
 
 
+def test_depths_where_results_are_chosen_by_mmr(store):
+    depths = {"lexical": 1, "vector": 2}
+    by_kwargs = store.as_retriever(search_type="mmr", search_kwargs={"fetch_k": depths, "k": 12})
+    by_option = store.as_retriever(search_type="mmr", fetch_k=depths, k=12)
+    for retriever in (by_kwargs, by_option):
+        assert len(retriever.invoke("pump")) in (2, 3)
+        assert len(retriever.invoke("pump", fetch_k=1)) == 1
+
+
 @pytest.mark.parametrize("fetch_k", [{"lexical": 0}, {"words": 3}, {"vector": "3"}, 0, [3]])
 def test_a_depth_that_is_none(store, fetch_k):
     with pytest.raises(InvalidArgumentError, match="fetch_k"):
@@ -225,6 +246,28 @@ def test_llama_index_shows_the_same(store, expand):
     key = "chroma_hybrid_context"
     assert [n.metadata.get(key) for n in nodes] == [d.metadata.get(key) for d in documents]
     assert any(key in n.metadata for n in nodes)
+
+
+@pytest.mark.parametrize("mode", ["default", "mmr", "text_search", "hybrid", "semantic_hybrid"])
+async def test_a_store_of_llama_index_shows_it_in_every_mode(store, mode):
+    face = pytest.importorskip("langchain_chroma_hybrid.llama_index")
+    core = pytest.importorskip("llama_index.core")
+    model = face.to_llama(store.embeddings)
+    other = face.ChromaHybridVectorStore(store._collection, embed_model=model)
+    index = core.VectorStoreIndex.from_vector_store(other, embed_model=model)
+    retriever = index.as_retriever(
+        vector_store_query_mode=mode,
+        similarity_top_k=1,
+        vector_store_kwargs={"expand": Neighbours(n=2)},
+    )
+    for nodes in (retriever.retrieve("a 9 pump"), await retriever.aretrieve("a 9 pump")):
+        [found] = nodes
+        ids = found.node.metadata["chroma_hybrid_context"]
+        assert "a9" in ids
+        assert len(ids) > 1
+        assert found.text == "\n".join(store.get(ids=[id_])["documents"][0] for id_ in ids)
+        assert "chroma_hybrid_context" not in found.node.get_content(metadata_mode="llm")
+    assert other.get_nodes(["a9"])[0].get_content() == "a 9 has a pump"
 
 
 def test_conditions_of_both_kinds_hold_for_what_is_shown(store):

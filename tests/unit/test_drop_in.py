@@ -238,6 +238,7 @@ async def test_the_same_methods_on_store_and_retriever(make):
             assert found.hits[0].legs
             assert [hit.id for hit in found.hits] == ids_of(retriever.invoke(QUERY))
         assert each.highlight("pump", Document("the pumps")) == [(4, 9)]
+        assert {key.name for key in each.describe().keys} == {"tenant", "year"}
         store._client.get_collection(store._collection_name).upsert(
             ids=["new"], documents=["a grey whale"], embeddings=[[0.1] * 64]
         )

@@ -455,3 +455,15 @@ def test_pictures_follow_a_collection_that_is_made_anew(collection, folder, call
     assert report.added
     assert set(collection.store.get()["ids"]) == set(report.added)
     assert collection.search("red")
+
+
+def test_every_search_shows_the_context_that_is_asked_for():
+    shelf = ImageCollection.open("with-context", colours.embeddings())
+    texts = ["red soup", "green tree", "blue sea"]
+    places = [{"source": "s", "start_index": n} for n in range(3)]
+    shelf.store.add_texts(texts, places, ["0", "1", "2"])
+    options = {"k": 1, "expand": "neighbours"}
+    for found in (shelf.search("green", **options), shelf.query(["green"], **options)):
+        assert [document.page_content for document in found] == ["\n".join(texts)]
+        assert found[0].metadata["chroma_hybrid_context"] == ["0", "1", "2"]
+    shelf.store.delete_collection()

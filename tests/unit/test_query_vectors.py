@@ -168,10 +168,12 @@ def test_any_embeddings_that_say_which_model_they_are():
     assert np.allclose(vectors.embed_query("a"), vectors.embed_query("a"))
     own.fingerprint = "own-2"
     vectors.embed_query("a")
-    own.fingerprint = lambda: "no text"
-    vectors.embed_query("a")
-    vectors.embed_query("a")
-    assert own.asked == 4
+    assert own.asked == 2
+    for nothing in (lambda: "no text", "", None, 5):
+        own.fingerprint, asked = nothing, own.asked
+        vectors.embed_query("a")
+        vectors.embed_query("a")
+        assert own.asked == asked + 2
 
 
 async def test_failures_are_not_kept_and_told_to_all_who_wait():

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.query.values import Plan
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
-# Positions may be chunks' numbers, characters or milliseconds: how much wider each look is, and how
-# many looks there are.
-_WIDER, _LOOKS = 8, 8
+# Positions may be chunks' numbers, characters or nanoseconds: how much wider each look is, and how
+# many looks there are, of which the last sees every whole number.
+_WIDER, _LOOKS = 8, 23
 
 
 class _Place(NamedTuple):
@@ -214,7 +214,7 @@ def _windows(
     sides = [_Side(place, way) for place in places for way in (-1, 1)]
     found: dict[_Side, list[Record]] = {}
     records: dict[str, Record] = {}
-    width = asked.n
+    width = min(asked.n, INT64[-1])
     for _ in range(_LOOKS):
         ids = {side: list(passing.match(side.within(width, asked))) for side in sides}
         records |= passing.records({i for some in ids.values() for i in some} - records.keys())

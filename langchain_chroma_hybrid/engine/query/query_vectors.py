@@ -92,7 +92,7 @@ class QueryVectors:
             return None
         model = self._model
         name = getattr(model, "query_fingerprint", None) or getattr(model, "fingerprint", None)
-        if not isinstance(name, str):
+        if not isinstance(name, str) or not name:
             return None
         return name, hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).digest()
 
