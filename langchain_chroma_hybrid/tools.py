@@ -10,7 +10,7 @@ from langchain_core.documents import Document
 from langchain_core.tools import StructuredTool
 
 from langchain_chroma_hybrid._langchain import bridge
-from langchain_chroma_hybrid._langchain.tool_calls import Calls
+from langchain_chroma_hybrid._langchain.tool_calls import Calls, SafeTool
 from langchain_chroma_hybrid.core.checks import metadata_keys, positive
 from langchain_chroma_hybrid.core.citations import SOURCE_KEYS
 from langchain_chroma_hybrid.core.filter_schema import Filterable, FilterSchema
@@ -103,7 +103,7 @@ def create_search_tool(
     named = metadata_keys("source_keys", source_keys)
     shown = _Pictures(Shown(max_characters, named), places, max_bytes)
     tool = _SearchTool(retriever, schema, base_filter, max_k, Calls(name, max_calls), shown)
-    return StructuredTool.from_function(
+    return SafeTool.from_function(
         tool.run,
         tool.arun,
         name=name,

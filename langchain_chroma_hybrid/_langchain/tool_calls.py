@@ -6,7 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.tools import StructuredTool
+
 from langchain_chroma_hybrid.errors import ToolArgumentError
+
+# What LangChain calls a tool's function with, beside the model's arguments.
+_RESERVED = ("self", "config", "run_manager")
+
+
+class SafeTool(StructuredTool):
+    """A tool of which a model may name any arguments: LangChain's own names are no others'."""
+
+    def run(self, tool_input: str | dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """As LangChain's, which raises for an argument of one of its own names."""
+        return super().run(_renamed(tool_input), *args, **kwargs)
+
+    async def arun(self, tool_input: str | dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The same without blocking the event loop."""
+        return await super().arun(_renamed(tool_input), *args, **kwargs)
+
+
+def _renamed(given: str | dict[str, Any]) -> str | dict[str, Any]:
+    """What a model gave, so that it is told of an unknown argument."""
+    if not isinstance(given, dict) or not any(name in given for name in _RESERVED):
+        return given
+    return {f"{name}_" if name in _RESERVED else name: value for name, value in given.items()}
 
 
 @dataclass(slots=True)

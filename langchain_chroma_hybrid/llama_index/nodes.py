@@ -22,7 +22,7 @@ from llama_index.core.vector_stores.utils import (
 
 from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY, EXPLAIN_KEY, explanation_of
 from langchain_chroma_hybrid.core.values import OWN_KEYS
-from langchain_chroma_hybrid.engine.chroma.rows import Rows, listed, rows_of, with_vectors
+from langchain_chroma_hybrid.engine.chroma.rows import OF_SEVERAL, Rows, listed, rows_of, with_vectors
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -97,6 +97,9 @@ def _storable(node: BaseNode) -> BaseNode:
     """Without what a retriever noted in it for one query."""
     if not any(key.startswith(OWN_KEYS) for key in node.metadata):
         return node
+    if CONTEXT_KEY in node.metadata:
+        place = f"metadata of {node.node_id}"
+        raise InvalidArgumentError.of_kind(place, node.metadata[CONTEXT_KEY], OF_SEVERAL)
     own = {key: value for key, value in node.metadata.items() if not key.startswith(OWN_KEYS)}
     lists = {
         name: [key for key in getattr(node, name) if not key.startswith(OWN_KEYS)]

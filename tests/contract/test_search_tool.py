@@ -447,3 +447,13 @@ def test_arguments(store, options, name):
 def test_a_store_is_no_retriever(store):
     with pytest.raises(InvalidArgumentError, match="retriever"):
         create_search_tool(store)
+
+
+@pytest.mark.parametrize("name", ["self", "config", "run_manager", "callbacks", "tool_input", "cls"])
+async def test_an_argument_of_langchains_own_names_is_unknown_as_any_other(store, name):
+    tool = tool_over(store)
+    call = {"name": "search", "args": {"query": "pump", name: {}}, "id": "1", "type": "tool_call"}
+    for message in (tool.invoke(call), await tool.ainvoke(call)):
+        assert name in message.content
+        assert "query" in message.content
+        assert message.artifact == []

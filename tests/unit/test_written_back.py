@@ -164,6 +164,24 @@ def test_a_stale_key_that_plain_chroma_has_stored_goes_with_the_next_writing(wri
     assert store.similarity_search("old pump", filter={KEY: 0.75}) == []
 
 
+@pytest.mark.parametrize("expand", ["neighbours", "parent"])
+def test_a_text_made_of_several_records_takes_the_place_of_none(write, expand):
+    store = make_store()
+    places = [{"source": "book", "start_index": n, "parent_id": "p1"} for n in range(3)]
+    store.add_texts(["one pump", "two valves", "three tanks"], places, ["p0", "p1", "p2"])
+    found = store.similarity_search("pump", k=1, mode="lexical", expand=expand)
+    assert len(found[0].page_content) > len("one pump")
+    before = contents(store)
+    with pytest.raises(InvalidArgumentError, match=r"chroma_hybrid_context.*get_by_ids") as caught:
+        write(store, found)
+    assert "valves" not in str(caught.value)
+    assert contents(store) == before
+    for document in found:
+        del document.metadata["chroma_hybrid_context"]
+    write(store, found)
+    assert contents(store) != before
+
+
 def test_pictures_too(tmp_path):
     store = make_store(embedding_function=ImageEmbeddings())
     (tmp_path / "red_pump.png").write_bytes(b"x")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY
 from langchain_chroma_hybrid.core.filters.numbers import INT64
 from langchain_chroma_hybrid.core.filters.parse import plain
 from langchain_chroma_hybrid.core.values import OWN_KEYS
@@ -139,6 +140,11 @@ def is_id(value: object) -> bool:
 
 
 _TEXT = "a string (add_documents takes Documents)"
+OF_SEVERAL = (
+    "a record's own text: this one was shown with its context (`expand`), which would take its "
+    "place; `get_by_ids` gives the record as it is, and without this key the text is stored"
+)
+"""What is expected of a text that was made of several records."""
 _RESERVED_PREFIX = "chroma:"
 _METADATA_VALUE = (
     "str, int, float, bool, None, or a non-empty list of one of the first four (LangChain's "
@@ -192,6 +198,8 @@ def _entry(name: str, given: object, value: object) -> tuple[str, Any]:
         expected = f"a key that does not begin with {_RESERVED_PREFIX}, which Chroma would lose"
         raise InvalidArgumentError.of(place, given, expected)
     _check_encodable(place, key)
+    if key == CONTEXT_KEY:
+        raise InvalidArgumentError.of_kind(place, value, OF_SEVERAL)
     # What a retriever noted in a copy, a score among them, holds for that one query.
     if value is None or key.startswith(OWN_KEYS):
         return key, None
