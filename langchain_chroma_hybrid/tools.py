@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.documents import Document
-from langchain_core.tools import StructuredTool
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid._langchain.tool_calls import Calls, SafeTool
@@ -24,6 +23,8 @@ from langchain_chroma_hybrid.multimodal.roots import Folder, Roots
 from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 
 if TYPE_CHECKING:
+    from langchain_core.tools import StructuredTool
+
     from langchain_chroma_hybrid.core.search import SearchResult
 
 Where = Mapping[str, Any]

@@ -22,7 +22,13 @@ from llama_index.core.vector_stores.utils import (
 
 from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY, EXPLAIN_KEY, explanation_of
 from langchain_chroma_hybrid.core.values import OWN_KEYS
-from langchain_chroma_hybrid.engine.chroma.rows import OF_SEVERAL, Rows, listed, rows_of, with_vectors
+from langchain_chroma_hybrid.engine.chroma.rows import (
+    OF_SEVERAL,
+    Rows,
+    listed,
+    rows_of,
+    with_vectors,
+)
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
 if TYPE_CHECKING:

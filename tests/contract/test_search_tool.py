@@ -449,7 +449,7 @@ def test_a_store_is_no_retriever(store):
         create_search_tool(store)
 
 
-@pytest.mark.parametrize("name", ["self", "config", "run_manager", "callbacks", "tool_input", "cls"])
+@pytest.mark.parametrize("name", ["self", "config", "run_manager", "callbacks", "tool_input"])
 async def test_an_argument_of_langchains_own_names_is_unknown_as_any_other(store, name):
     tool = tool_over(store)
     call = {"name": "search", "args": {"query": "pump", name: {}}, "id": "1", "type": "tool_call"}
