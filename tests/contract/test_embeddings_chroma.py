@@ -103,6 +103,7 @@ TWO_MODELS = """
 """
 
 
+@pytest.mark.long
 def test_a_new_process_rebuilds_the_same_models_and_loads_no_onnx(client, folder, tmp_path):
     pytest.importorskip("PIL", reason="joint models need the extra `image`")
     models = {"docs": embeddings_of(folder, normalize=True), "joint": pictures.clip()}

@@ -41,7 +41,7 @@ def main(method: str, folder: str) -> None:
 @pytest.mark.parametrize(
     "method",
     [
-        pytest.param(method, marks=[pytest.mark.long] if method == "forkserver" else [])
+        pytest.param(method, marks=[pytest.mark.long] if method != "fork" else [])
         for method in multiprocessing.get_all_start_methods()
     ],
 )

@@ -122,7 +122,15 @@ def noted(documents):
     return [key for d in documents for key in d.metadata if key.startswith("chroma_hybrid_")]
 
 
-@pytest.mark.parametrize("mode", MODES)
+# Each way in one mode, and one way in all of them.
+@pytest.mark.parametrize(
+    ("write", "mode"),
+    [
+        *((way, MODES[n % len(MODES)]) for n, way in enumerate(WAYS)),
+        *(("add_documents", mode) for mode in MODES[1:]),
+    ],
+    indirect=["write"],
+)
 def test_a_round_leaves_the_store_as_it_was(write, mode):
     store = store_of_both()
     before = contents(store)
@@ -164,7 +172,11 @@ def test_a_stale_key_that_plain_chroma_has_stored_goes_with_the_next_writing(wri
     assert store.similarity_search("old pump", filter={KEY: 0.75}) == []
 
 
-@pytest.mark.parametrize("expand", ["neighbours", "parent"])
+@pytest.mark.parametrize(
+    ("write", "expand"),
+    [(way, ("neighbours", "parent")[n % 2]) for n, way in enumerate(WAYS)],
+    indirect=["write"],
+)
 def test_a_text_made_of_several_records_takes_the_place_of_none(write, expand):
     store = make_store()
     places = [{"source": "book", "start_index": n, "parent_id": "p1"} for n in range(3)]
