@@ -113,9 +113,9 @@ def test_search_prints_scores_ranks_ids_and_texts(own):
     result = run("search", "pump R123-78", "--path", own)
     assert result.exit_code == 0
     assert result.stderr == ""
-    head, first = (re.sub(r"[┃│|]", " ", result.stdout.splitlines()[row]).split() for row in (1, 3))
+    head, first = (row.split("\t") for row in result.stdout.splitlines()[:2])
     assert head == ["relevance", "lexical", "vector", "id", "text"]
-    assert first[1:] == ["1", "1", "pump", *CORPUS[1][1].split()]
+    assert first[1:] == ["1", "1", "pump", CORPUS[1][1]]
     assert 0 < float(first[0]) <= 1
 
 
@@ -149,8 +149,8 @@ def test_search_with_filters_on_the_text(own):
 
 def test_explain_shows_scores_terms_and_times(own):
     result = run("search", "pumps", "--path", own, "--explain")
-    assert " terms " in result.stdout
-    assert " pump " in result.stdout
+    assert "\tterms\t" in result.stdout
+    assert "\tpump\t" in result.stdout
     assert re.search(r"lexical: 3 hits in [\d.]+ ms, filtered by none", result.stdout)
 
 
@@ -357,9 +357,8 @@ def test_tune_saves_what_is_better(own, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Missing command."),
         (["sarch"], "No such command 'sarch'"),
-        (["search", "--path", "DB"], "Missing argument"),
+        (["search", "--path", "DB"], "Missing argument 'QUERY'"),
         (["search", "x", "--nope"], "No such option"),
         (["search", "x"], "--path, --url: expected one of them, got None"),
         (["search", "x", "--path", "DB", "--url", "http://a"], "--path, --url: expected one of"),
@@ -443,7 +442,7 @@ def test_a_collection_whose_embedding_function_is_unknown_here(tmp_path):
     assert "embedding function 'foreign' may use the network" in result.stderr
     assert lines(run("info", "--path", tmp_path / "db", "--json"))[0]["space"] == "l2"
     refused = run("search", "pump", "--path", tmp_path / "db", "--network")
-    assert refused.exit_code == 2
+    assert refused.exit_code == 1
     assert "foreign not found" in refused.stderr
 
 
@@ -484,7 +483,7 @@ def test_a_server(port, cache):
 
 def test_a_server_that_is_not_there():
     result = run("info", "--url", "http://127.0.0.1:9")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert result.stderr.startswith("error: Could not connect")
 
 
