@@ -29,7 +29,6 @@ from langchain_chroma_hybrid.core.citations import best_sentence
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.markup import marked
 from langchain_chroma_hybrid.core.search import SearchRequest
-from langchain_chroma_hybrid.errors import CollectionError
 from langchain_chroma_hybrid.evaluation.settings import Settings
 from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 
@@ -89,10 +88,10 @@ def similar(
     parse(condition, names=("--where", ""))
     store = open_store(place)
 
-    def run(index: HybridIndex) -> SearchResult:
+    def run(index: HybridIndex) -> SearchResult | None:
         vector = index.vectors([id_]).get(id_)
         if vector is None:
-            raise CollectionError(f"no record {id_!r} in this collection")
+            return None
         request = SearchRequest(
             None, embedding=vector, k=k + 1, mode="vector", where=condition,
             with_distance=True, explain=True,
@@ -100,6 +99,9 @@ def similar(
         return index.search(request)
 
     result = bridge.handle_of(store).run(run)
+    if result is None:
+        note(f"no record {id_!r} in this collection")
+        return False
     hits = [hit for hit in result.hits if hit.id != id_][:k]
     if kind != "table":
         show_all((_as_json(rank, hit) for rank, hit in enumerate(hits, 1)), kind)
@@ -132,12 +134,8 @@ def demo(queries: Sequence[str], place: Place, model: Model, k: int, kind: Forma
 
 
 def _say(result: SearchResult) -> None:
-    for text in result.notes:
+    for text in result.said:
         note(text)
-    if result.unmatched:
-        note(f"in no record: {', '.join(result.unmatched)}")
-    for typed, words in result.corrections.items():
-        note(f"{typed}: looked for {', '.join(words)}")
     if not result.hits:
         note("nothing found")
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from langchain_chroma_hybrid.core.hit import Hit, LegHit
-    from langchain_chroma_hybrid.core.search import SearchResult
 
+# Of a text in a table, in characters.
 _LONGEST = 300
 _STYLE = "text-align: left; vertical-align: top"
 
@@ -43,25 +43,16 @@ def as_html(text: str, spans: Sequence[tuple[int, int]] = ()) -> str:
     return marked(text, spans, "<mark>", "</mark>", escape)
 
 
-def result_html(result: SearchResult) -> str:
-    """A table of the hits with their ranks by leg, and the notes, for a notebook."""
-    legs = [leg.name for leg in result.legs]
-    heads = ["relevance", *legs, "id", "text"]
-    rows = [_row([escape(name) for name in heads], "th")]
-    for hit in result.hits:
+def result_html(hits: Sequence[Hit], legs: Sequence[str], notes: Sequence[str]) -> str:
+    """A table of the hits with their ranks in each of the legs, and the notes, for a notebook."""
+    rows = [_row([escape(name) for name in ("relevance", *legs, "id", "text")], "th")]
+    for hit in hits:
         by_name = {leg.name: leg for leg in hit.legs}
         ranks = [_rank(by_name.get(name)) for name in legs]
         relevance = "" if hit.relevance is None else f"{hit.relevance:.3f}"
         rows.append(_row([relevance, *ranks, escape(hit.id), _passage(hit)], "td"))
-    notes = [*result.notes, *_unmatched(result), *([] if result.hits else ["nothing found"])]
     said = "".join(f"<p>{escape(note)}</p>" for note in notes)
-    return f"<table>{''.join(rows)}</table>{said}" if result.hits else said
-
-
-def _unmatched(result: SearchResult) -> list[str]:
-    missing = ", ".join(result.unmatched)
-    typed = [f"{word}: looked for {', '.join(w)}" for word, w in result.corrections.items()]
-    return [*([f"in no record: {missing}"] if missing else []), *typed]
+    return f"<table>{''.join(rows)}</table>{said}" if hits else f"<p>nothing found</p>{said}"
 
 
 def _rank(leg: LegHit | None) -> str:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import chromadb
 import pytest
@@ -33,8 +33,21 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-COMMANDS = get_command(app).commands
+GROUP = get_command(app)
 START = "from langchain_chroma_hybrid.cli import main; main()"
+
+
+def walked(group: Any, above: str = "") -> dict[str, Any]:
+    """All commands by their names, groups among them."""
+    found = {}
+    for name, each in group.commands.items():
+        found[above + name] = each
+        if hasattr(each, "commands"):
+            found |= walked(each, f"{above}{name} ")
+    return found
+
+
+COMMANDS = walked(GROUP)
 
 
 def run(*arguments: object) -> Result:
@@ -88,20 +101,35 @@ def own(tmp_path: Path) -> Path:
 
 
 def test_every_command_is_documented_and_nothing_else_is():
-    assert set(re.findall(r"^### `chroma-hybrid (\w+)", PAGE, re.MULTILINE)) == set(COMMANDS)
+    headings = re.findall(r"^### `chroma-hybrid ((?:[a-z]+ ?)+)", PAGE, re.MULTILINE)
+    assert sorted(map(str.strip, headings)) == sorted(COMMANDS)
+
+
+def section(name: str) -> str:
+    """What the page says of a command, and of all of them."""
+    shared, *sections = re.split(r"^### `chroma-hybrid ", PAGE, flags=re.MULTILINE)
+    (own,) = [text for text in sections if re.match(rf"{name}(?! ?[a-z])", text)]
+    return shared + own
+
+
+@pytest.mark.parametrize("name", ["", *sorted(COMMANDS)])
+def test_every_option_is_documented(name):
+    command, text = (COMMANDS[name], section(name)) if name else (GROUP, PAGE)
+    options = {o for each in command.params for o in [*each.opts, *each.secondary_opts]}
+    missing = {o for o in options if o[0] == "-" and not re.search(rf"`{o}(?![\w-])", text)}
+    assert not missing
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_option_is_documented(name):
-    options = {option for each in COMMANDS[name].params for option in each.opts if option[0] == "-"}
-    missing = {option for option in options if not re.search(rf"`{option}\b|, `{option}\b", PAGE)}
-    assert options
-    assert not missing - {"-h"}
+def test_every_variable_is_documented_and_in_the_help(name):
+    shown = run(*name.split(), "--help").stdout
+    variables = {each.envvar for each in COMMANDS[name].params if each.envvar}
+    assert not {v for v in variables if v not in shown or f"`{v}`" not in PAGE}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_says_what_it_does(name):
-    result = run(name, "--help")
+    result = run(*name.split(), "--help")
     assert result.exit_code == 0
     assert COMMANDS[name].help.split("(")[0].strip()[:40] in " ".join(result.stdout.split())
 
