@@ -228,6 +228,7 @@ def _is_empty(path: Path) -> bool:
 
 
 def _chosen(name: str | None, names: Sequence[str]) -> str:
+    """The name, if there is such a collection; the only one if none is typed."""
     if name in names:
         return str(name)
     if name is None and len(names) == 1:

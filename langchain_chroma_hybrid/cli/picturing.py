@@ -125,6 +125,7 @@ def _gone(photos: ImageCollection, folder: Path) -> int:
 
 
 def _row(rank: int, hit: Hit) -> dict[str, Any]:
+    """A picture that was found, as JSON."""
     metadata = dict(sorted(hit.record.metadata.items()))
     return {
         "rank": rank,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LARGEST = 50_000_000
 _UNSEEN = ("script", "style", "template", "noscript", "head", "svg")
 _BLOCKS = (
-    "address", "article", "aside", "blockquote", "br", "caption", "dd", "div", "dl", "dt",
+    "address", "article", "aside", "blockquote", "caption", "dd", "div", "dl", "dt",
     "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr",
     "li", "main", "nav", "ol", "p", "pre", "section", "table", "td", "th", "tr", "ul",
 )  # fmt: skip
@@ -55,6 +55,8 @@ def _text(page: Any) -> str:
     """Without scripts and the like; blocks stand in lines of their own."""
     for tag in page.find_all(_UNSEEN):
         tag.extract()
+    for tag in page.find_all("br"):
+        tag.replace_with("\n")
     for tag in page.find_all(_BLOCKS):
         tag.insert_before("\n")
         tag.append("\n")

@@ -155,6 +155,7 @@ class FileIndex:
         ]
 
     def _passages(self, documents: Iterable[Document], source: str) -> Change:
+        """Bring in the passages of a file, by LangChain's `index`."""
         known = self._keys(source)
         self._embeds()
         with self._undone(source, known):

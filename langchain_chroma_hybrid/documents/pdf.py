@@ -28,6 +28,7 @@ def read_pdf(path: Path, splitting: Splitting, _: str) -> Iterator[Document]:
 
 
 def _pages(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Text and number of each page."""
     pypdf = require("pypdf", "files")
     with path.open("rb") as file:
         try:

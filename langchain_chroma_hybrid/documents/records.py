@@ -67,7 +67,8 @@ def read_records(path: Path, *, encoding: str = "utf-8") -> Iterator[GivenRecord
                 if len(lengths) > 1:
                     raise DocumentError("embedding: of another length than those before")
             except (DocumentError, InvalidArgumentError) as error:
-                raise DocumentError(f"line {number}: {error}") from error
+                # A line is the only one of the rows that were checked.
+                raise DocumentError(f"line {number}: {error}".replace("s[0]", "")) from error
             first = lines.setdefault(record.id, number)
             if first == number:
                 yield record
@@ -82,6 +83,8 @@ def _record(line: str) -> tuple[GivenRecord, bool]:
     check_text(line)
     try:
         given = json.loads(line, parse_constant=_refused)
+    except DocumentError:
+        raise
     except (ValueError, RecursionError) as error:
         raise DocumentError(f"not JSON ({error})") from error
     if not isinstance(given, dict):

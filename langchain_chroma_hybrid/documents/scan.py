@@ -85,6 +85,7 @@ def _link(path: Path, root: Path) -> Found:
 
 
 def _looked_at(path: Path, *, named: bool) -> Found:
+    """A file, and whether it is one that can be opened without harm."""
     try:
         str(path).encode("utf-8")
         mode = path.stat().st_mode
