@@ -88,6 +88,10 @@ class CountingEmbeddings(WordEmbeddings):
         return [WordEmbeddings.embed_query(self, text) for text in texts]
 
 
+COUNTING = CountingEmbeddings()
+"""One for all, for what names its embeddings by `module:object`."""
+
+
 class FailingEmbeddings(WordEmbeddings):
     """Embeds documents, and raises at every query."""
 

@@ -12,7 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.cli.opening import embeddings_of, make_store, there_is, words_only
+from langchain_chroma_hybrid.cli.opening import (
+    embeddings_of,
+    in_step,
+    make_store,
+    there_is,
+    words_only,
+)
 from langchain_chroma_hybrid.cli.output import Printed, note, table, warn
 from langchain_chroma_hybrid.documents import Change, FileIndex, read_files, read_records
 from langchain_chroma_hybrid.documents.reading import problem_of
@@ -57,6 +63,7 @@ def add(
                     warn(f"{change.source}: {change.problem}")
                 if kind != "table":
                     out.add(_row(change))
+        target.done()
     finally:
         if kind == "table" and changes:
             _show(changes)
@@ -83,7 +90,12 @@ class _Target:
         """Give back what was opened."""
         if "index" in vars(self):
             self.index.close()
-            self._store.close()  # with writes that wait for a query
+            self._store.close()
+
+    def done(self) -> None:
+        """All is written."""
+        if "index" in vars(self):
+            in_step(self._store)
 
     def _embeds(self) -> None:
         why = words_only(self._store, self._model)

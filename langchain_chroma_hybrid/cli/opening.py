@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.cli.models import named
-from langchain_chroma_hybrid.cli.output import note
+from langchain_chroma_hybrid.cli.output import note, progress
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
 from langchain_chroma_hybrid.engine.chroma.change_token import opening, token_of
 from langchain_chroma_hybrid.engine.chroma.clients import (
@@ -104,6 +104,13 @@ def store_in(
         lexical_fields=_boosts(place.field) or fields,
         trust_stored_models=trust,
     )
+
+
+def in_step(store: HybridChroma) -> None:
+    """Leave a lexical index that holds what was written, and is known to."""
+    with progress("indexing") as show:
+        store.sync(progress=show)
+    store.close()
 
 
 def embeddings_of(model: Model) -> Embeddings | None:
@@ -214,6 +221,8 @@ def client_of(place: Server, *, make: bool = False) -> ClientAPI:
 
 
 def _data_folder(path: Path | None, make: bool) -> Path:
+    # One process has one client by the name of a folder, and names depend on where one is.
+    path = path and path.absolute()
     if path is not None and token_of(path) is not None:
         return path
     if make and path is not None and (not path.exists() or _is_empty(path)):

@@ -95,7 +95,8 @@ class Printed:
             self._rows([columns, *([flat.get(name) for name in columns] for flat in self._held)])
 
     def _rows(self, rows: Iterable[Iterable[Any]]) -> None:
-        write = csv.writer(self._file, lineterminator="\n").writerow
+        # Lines end as the standard says, which also has cells with a lone `\r` put into quotes.
+        write = csv.writer(self._file).writerow
         for row in rows:
             write([_cell(value) for value in row])
 

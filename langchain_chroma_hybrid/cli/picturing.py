@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.cli.models import named
-from langchain_chroma_hybrid.cli.opening import json_option, make_store, offline, open_store
+from langchain_chroma_hybrid.cli.opening import (
+    in_step,
+    json_option,
+    make_store,
+    offline,
+    open_store,
+)
 from langchain_chroma_hybrid.cli.output import (
     head,
     line,
@@ -50,7 +56,7 @@ def add(
         sure.ask(f"Delete {gone} pictures whose files are gone?")
     with progress("embedding") as show:
         report = (photos.sync if prune else photos.add_folder)(folder, progress=show)
-    photos.store.close()  # with writes that wait for a query
+    in_step(photos.store)
     for failure in report.failed:
         warn(f"{failure.name}: {failure.reason}")
     states = ("added", "updated", "described", "unchanged", "deleted", "failed")

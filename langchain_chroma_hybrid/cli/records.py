@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._files import replacing
 from langchain_chroma_hybrid._langchain import bridge
-from langchain_chroma_hybrid.cli.opening import client_of, json_option, open_store, store_in
+from langchain_chroma_hybrid.cli.opening import (
+    client_of,
+    in_step,
+    json_option,
+    open_store,
+    store_in,
+)
 from langchain_chroma_hybrid.cli.options import Place
 from langchain_chroma_hybrid.cli.output import (
     Printed,
@@ -145,7 +151,7 @@ def delete(
     if found:
         sure.ask(f"Delete {_counted_records(found)} of {store._collection_name!r}?")  # noqa: SLF001  # as above
         store.delete(found)
-        store.close()  # with writes that wait for a query
+        in_step(store)
     if kind != "table":
         show_all([{"deleted": len(found)}], kind)
     else:
@@ -156,11 +162,13 @@ def delete(
 def _collection(store: HybridChroma) -> dict[str, Any]:
     handle = bridge.handle_of(store)
     about = handle.about()
+    behind = f"{about.indexed} of {about.records} records: `sync` brings in the rest"
+    problem = about.problem or (behind if about.indexed != about.records else None)
     return {
         "collection": about.collection,
         "records": about.records,
         "embeddings": handle.embedding_function or "-",
-        "index": about.problem or "in step",
+        "index": problem or "in step",
     }
 
 
