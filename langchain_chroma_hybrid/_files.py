@@ -16,6 +16,7 @@ from langchain_chroma_hybrid.errors import IndexLockedError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from typing import TextIO
 
 
 NOTES = "journal"
@@ -67,12 +68,27 @@ class FolderLock:
 
 def write_json(target: Path, content: Mapping[str, object]) -> None:
     """Replace `target` in one step: after a crash it holds the old content or the new."""
-    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
-    with temporary.open("w", encoding="utf-8") as file:
+    with replacing(target) as file:
         json.dump(content, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(target)
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[TextIO]:
+    """A file that takes the place of `target` once the block has ended well; else nothing changes.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(target.parent)
 
 

@@ -5,6 +5,7 @@ ChromaHybridError
 │   ├── FilterError                            a malformed `where` / `where_document`
 │   ├── EmbeddingError                         vectors of the wrong count, shape or content
 │   ├── PictureError                           a picture that cannot be read or may not be opened
+│   ├── DocumentError                          a file that cannot be read into documents
 │   └── ToolArgumentError                      what a model gave a tool; says how to mend it
 ├── UnknownArgumentError (TypeError)           a keyword that nothing would have read
 ├── MissingDependencyError (ImportError)       an extra is not installed; says the pip line
@@ -68,6 +69,10 @@ class EmbeddingError(InvalidArgumentError):
 
 class PictureError(InvalidArgumentError):
     """A picture that cannot be read, is damaged, over a limit, or at a place not allowed."""
+
+
+class DocumentError(InvalidArgumentError):
+    """A file that cannot be read into documents: encrypted, broken, of another encoding."""
 
 
 class ToolArgumentError(InvalidArgumentError):

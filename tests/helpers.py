@@ -88,6 +88,10 @@ class CountingEmbeddings(WordEmbeddings):
         return [WordEmbeddings.embed_query(self, text) for text in texts]
 
 
+COUNTING = CountingEmbeddings()
+"""One for all, for what names its embeddings by `module:object`."""
+
+
 class FailingEmbeddings(WordEmbeddings):
     """Embeds documents, and raises at every query."""
 
@@ -131,3 +135,23 @@ def not_a_number(vectors: list[list[float]]) -> list[list[float]]:
 
 def one_short(vectors: list[list[float]]) -> list[list[float]]:
     return [vector[:-1] for vector in vectors]
+
+
+def colour_embeddings() -> Any:
+    """A joint model without a model: a picture's mean colour, and the colours that words name."""
+    import numpy as np
+
+    from langchain_chroma_hybrid.embeddings import MultimodalEmbeddings
+
+    known = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "cat": (1, 1, 0)}
+
+    def of_texts(texts: list[str]) -> Any:
+        return [
+            np.sum([known.get(word, (0.1, 0.1, 0.1)) for word in f"{text} ".split(" ")], axis=0)
+            for text in texts
+        ]
+
+    def of_images(images: list[Any]) -> Any:
+        return [np.asarray(image.convert("RGB")).mean(axis=(0, 1)) + 1.0 for image in images]
+
+    return MultimodalEmbeddings(text_fn=of_texts, image_fn=of_images, fingerprint="colours")

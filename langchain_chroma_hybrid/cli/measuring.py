@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, get_args
 
 from langchain_chroma_hybrid.cli.opening import mode_for, open_store, words_only
-from langchain_chroma_hybrid.cli.output import json_line, line, note, table
+from langchain_chroma_hybrid.cli.output import Printed, line, note, show_one, table
 from langchain_chroma_hybrid.core.search import Mode
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation import Dataset, load_beir, load_csv
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from langchain_chroma_hybrid.cli.options import Model, Place
+    from langchain_chroma_hybrid.cli.options import Format, Model, Place
     from langchain_chroma_hybrid.evaluation import Evaluation, Tuned
     from langchain_chroma_hybrid.vectorstores import HybridChroma
 
@@ -30,10 +30,10 @@ def evaluate(
     folder: Path,
     place: Place,
     model: Model,
+    kind: Format,
     *,
     modes: Sequence[str] | None,
     save: Path | None,
-    as_json: bool,
 ) -> None:
     """Print how good each mode is on the queries of `folder`."""
     store, data = open_store(place, model), _read(folder)
@@ -46,18 +46,18 @@ def evaluate(
     )
     if save is not None:
         result.save(save)
-    _show(result, as_json=as_json)
+    _show(result, kind)
 
 
 def tune(
     folder: Path,
     place: Place,
     model: Model,
+    kind: Format,
     *,
     measure: str,
     save: Path | None,
     plot: Path | None,
-    as_json: bool,
 ) -> bool:
     """Print the options that suit the queries of `folder`; whether any are really better."""
     store, data = open_store(place, model), _read(folder)
@@ -69,7 +69,7 @@ def tune(
         found.plot(plot)
     if save is not None and found.accepted:
         found.settings.save(save)
-    _tell(found, as_json=as_json)
+    _tell(found, kind)
     return found.accepted
 
 
@@ -104,34 +104,38 @@ def _check_overlap(store: HybridChroma, data: Dataset) -> None:
         )
 
 
-def _show(result: Evaluation, *, as_json: bool) -> None:
+def _show(result: Evaluation, kind: Format) -> None:
     """Print a row of means for each mode, with the interval of nDCG@10, or a line of JSON."""
-    rows = []
-    for mode, measures in result.values.items():
-        found = {name: result.estimate(mode, name) for name in measures}
-        if as_json:
-            values = {name: asdict(estimate) for name, estimate in found.items()}
-            json_line({"mode": mode, "queries": len(result.queries), **values})
-        interval = found["nDCG@10"]
-        means = [f"{estimate.mean:.3f}" for estimate in found.values()]
-        rows.append([mode, *means, f"{interval.low:.3f} to {interval.high:.3f}"])
-    if as_json:
+    found = {
+        mode: {name: result.estimate(mode, name) for name in measures}
+        for mode, measures in result.values.items()
+    }
+    if kind != "table":
+        with Printed(kind) as out:
+            for mode, estimates in found.items():
+                values = {name: asdict(estimate) for name, estimate in estimates.items()}
+                out.add({"mode": mode, "queries": len(result.queries), **values})
         return
+    rows = []
+    for mode, estimates in found.items():
+        interval = estimates["nDCG@10"]
+        means = [f"{estimate.mean:.3f}" for estimate in estimates.values()]
+        rows.append([mode, *means, f"{interval.low:.3f} to {interval.high:.3f}"])
     names = next(iter(result.values.values()))
     columns = {"mode": "text", **dict.fromkeys(names, "number"), "95 % of nDCG@10": "number"}
     table(columns, rows, f"{len(result.queries)} queries")
 
 
-def _tell(found: Tuned, *, as_json: bool) -> None:
+def _tell(found: Tuned, kind: Format) -> None:
     """Print what tuning gained, and the better options where they were accepted."""
     options = dict(found.settings.options)
-    if as_json:
-        gain = asdict(found.gain)
-        json_line({"accepted": found.accepted, "options": options, "held_out_gain": gain,
-                   "measured": dict(found.settings.measured)})  # fmt: skip
+    if kind != "table":
+        measured, gain = dict(found.settings.measured), asdict(found.gain)
+        show_one({"accepted": found.accepted, "options": options, "held_out_gain": gain,
+                  "measured": measured}, kind)  # fmt: skip
         return
-    measured = found.settings.measured
-    line(f"{found.measure}: {measured['before']:.3f} as it was, {measured['after']:.3f} at best")
+    before, after = (found.settings.measured[name] for name in ("before", "after"))
+    line(f"{found.measure}: {before:.3f} as it was, {after:.3f} at best")
     line(f"held-out gain {found.gain.mean:+.3f} (p = {found.gain.p:.3f})")
     if found.accepted:
         line(f"better: {', '.join(f'{name}={value}' for name, value in options.items())}")

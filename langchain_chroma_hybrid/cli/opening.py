@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from langchain_chroma_hybrid._langchain import bridge
-from langchain_chroma_hybrid.cli.output import note
+from langchain_chroma_hybrid.cli.models import named
+from langchain_chroma_hybrid.cli.output import note, progress
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
 from langchain_chroma_hybrid.engine.chroma.change_token import opening, token_of
 from langchain_chroma_hybrid.engine.chroma.clients import (
@@ -24,37 +26,110 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chromadb.api import ClientAPI
+    from langchain_core.embeddings import Embeddings
 
-    from langchain_chroma_hybrid.cli.options import Model, Place
+    from langchain_chroma_hybrid.cli.options import Model, Place, Server
+
+# What a collection is called that nobody gives a name.
+_UNNAMED = "documents"
+_COSINE = {"hnsw": {"space": "cosine"}}
 
 
-def open_store(place: Place, model: Model | None = None) -> HybridChroma:
+def open_store(
+    place: Place,
+    model: Model | None = None,
+    *,
+    embeddings: Embeddings | None = None,
+    fields: dict[str, float] | None = None,
+) -> HybridChroma:
     """The collection that `place` names; makes neither folder nor collection.
+
+    `embeddings` count more than what `model` names.
 
     Raises:
         InvalidArgumentError: no folder, URL or name to go by, or one that leads nowhere.
         CollectionError: there is no such collection.
     """
-    embeddings = None
-    if model is not None:
-        if not model.network:
-            # Read by the Hub's client when it is imported, which comes later.
-            for switch in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS"):
-                os.environ.setdefault(switch, "1")
-        if model.embeddings is not None:
-            embeddings = SentenceTransformerEmbeddings(
-                model.embeddings, local_files_only=not model.network
-            )
-    client = _client(place)
+    if embeddings is None and model is not None:
+        embeddings = embeddings_of(model)
+    client = client_of(place)
+    name = _chosen(place.collection, collection_names(client))
+    trust = None if model is None else model.trust
+    return store_in(client, name, place, embeddings, trust, fields=fields)
+
+
+def make_store(place: Place, embeddings: Embeddings | None, **options: Any) -> HybridChroma:
+    """The collection that `place` names, made if it is not there, with its folder.
+
+    Raises:
+        InvalidArgumentError: a folder with other things in it, or which of several is not said.
+    """
+    client = client_of(place, make=True)
+    names = collection_names(client)
+    name = place.collection or (_chosen(None, names) if names else _UNNAMED)
+    if name in names:
+        return store_in(client, name, place, embeddings, **options)
+    store = store_in(client, name, place, embeddings, make=True, **options)
+    others = f"; others here: {', '.join(names)}" if names else ""
+    note(f"made the collection {name!r}{others}")
+    return store
+
+
+def there_is(place: Place) -> bool:
+    """Whether the collection that `place` names is there; makes nothing."""
+    if place.path is not None and place.url is None and token_of(place.path) is None:
+        return False
+    names = collection_names(client_of(place))
+    return bool(names) if place.collection is None else place.collection in names
+
+
+def store_in(
+    client: ClientAPI,
+    name: str,
+    place: Place,
+    embeddings: Embeddings | None = None,
+    trust: Sequence[str] | None = None,
+    *,
+    make: bool = False,
+    fields: dict[str, float] | None = None,
+) -> HybridChroma:
+    """A collection of a client, with the lexical index that `place` describes."""
     return HybridChroma(
-        _chosen(place.collection, collection_names(client)),
+        name,
         embeddings,
         client=client,
-        create_collection_if_not_exists=False,
+        create_collection_if_not_exists=make,
+        collection_configuration=_COSINE if make else None,
         analyzer=None if place.analyzer == "none" else place.analyzer,
-        lexical_fields=_boosts(place.field),
-        trust_stored_models=None if model is None else model.trust,
+        lexical_fields=_boosts(place.field) or fields,
+        trust_stored_models=trust,
     )
+
+
+def in_step(store: HybridChroma) -> None:
+    """Leave a lexical index that holds what was written, and is known to."""
+    with progress("indexing") as show:
+        store.sync(progress=show)
+    store.close()
+
+
+def embeddings_of(model: Model) -> Embeddings | None:
+    """What `--embeddings` names; None without it."""
+    offline(model)
+    if model.embeddings is None:
+        return None
+    found = named(model.embeddings)
+    if found is not None:
+        return found
+    return SentenceTransformerEmbeddings(model.embeddings, local_files_only=not model.network)
+
+
+def offline(model: Model) -> None:
+    """Unless it was allowed, no model is fetched."""
+    if not model.network:
+        # Read by the Hub's client when it is imported, which comes later.
+        for switch in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS"):
+            os.environ.setdefault(switch, "1")
 
 
 def mode_for(store: HybridChroma, model: Model, asked: str | None) -> str:
@@ -126,8 +201,12 @@ def numbers_option(name: str, value: str | None) -> list[float] | None:
         raise InvalidArgumentError.of(name, value, "numbers such as 0.3,0.7") from error
 
 
-def _client(place: Place) -> ClientAPI:
-    """A client of the server, or of a folder that Chroma has written, whichever was typed."""
+def client_of(place: Server, *, make: bool = False) -> ClientAPI:
+    """A client of the server, or of a folder that Chroma has written, whichever was typed.
+
+    Raises:
+        InvalidArgumentError: neither, both, or no such thing; with `make` a new folder will do.
+    """
     scope = {"tenant": place.tenant, "database": place.database}
     if (place.path is None) == (place.url is None):
         got = None if place.path is None else (str(place.path), place.url)
@@ -138,16 +217,27 @@ def _client(place: Place) -> ClientAPI:
             raise InvalidArgumentError.of("--url", place.url, "http://host:port")
         return connect(url, **scope)
     with opening(str(place.path)):
-        return connect(_data_folder(place.path), **scope)
+        return connect(_data_folder(place.path, make), **scope)
 
 
-def _data_folder(path: Path | None) -> Path:
-    if path is None or token_of(path) is None:
-        raise InvalidArgumentError.of("--path", str(path), "a folder that Chroma has written")
-    return path
+def _data_folder(path: Path | None, make: bool) -> Path:
+    # One process has one client by the name of a folder, and names depend on where one is.
+    path = path and path.absolute()
+    if path is not None and token_of(path) is not None:
+        return path
+    if make and path is not None and (not path.exists() or _is_empty(path)):
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+    expected = "a folder that Chroma has written" + (", or a new or empty one" if make else "")
+    raise InvalidArgumentError.of("--path", str(path), expected)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
 
 
 def _chosen(name: str | None, names: Sequence[str]) -> str:
+    """The name, if there is such a collection; the only one if none is typed."""
     if name in names:
         return str(name)
     if name is None and len(names) == 1:
@@ -155,7 +245,9 @@ def _chosen(name: str | None, names: Sequence[str]) -> str:
     known = f"there are: {', '.join(names)}" if names else "there is none at all"
     if name is None and names:
         raise InvalidArgumentError.of("--collection", name, f"a name; {known}")
-    raise CollectionError(f"no collection {name or ''!r}; {known}")
+    meant = get_close_matches(name or "", names, 1)
+    guess = f"; did you mean {meant[0]!r}?" if meant else ""
+    raise CollectionError(f"no collection {name or ''!r}; {known}{guess}")
 
 
 def _boosts(fields: Sequence[str] | None) -> dict[str, float] | None:

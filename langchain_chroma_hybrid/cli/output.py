@@ -1,12 +1,13 @@
-"""What the commands print: tables and JSON on stdout, notes and progress on stderr."""
+"""What the commands print: results on stdout in the format asked for, notes on stderr."""
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import Progress as Bar
@@ -14,17 +15,25 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TextIO
 
+    from langchain_chroma_hybrid.cli.options import Format
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
 
-# Wide enough for a table in a file or a pipe, where nothing says how wide a line may be.
-_PIPED = 160
+Cell = str | Text
+# What a spreadsheet takes for the beginning of a formula, also in the wide forms of East Asia.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def note(text: str) -> None:
     """Tell the user something that is not a result."""
-    sys.stderr.write(f"note: {' '.join(text.split())}\n")
+    sys.stderr.write(f"note: {one_line(text)}\n")
+
+
+def warn(text: str) -> None:
+    """Tell the user what went wrong with a part; the command goes on with the rest."""
+    sys.stderr.write(f"skipped: {one_line(text)}\n")
 
 
 def line(text: str) -> None:
@@ -32,13 +41,93 @@ def line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def json_line(value: Mapping[str, Any]) -> None:
+def json_line(value: Mapping[str, Any], file: TextIO | None = None) -> None:
     """One object, in ASCII, so that every terminal and pipe can carry it."""
-    sys.stdout.write(json.dumps(value, default=str) + "\n")
+    (file or sys.stdout).write(json.dumps(value, default=str) + "\n")
 
 
-def table(columns: Mapping[str, str], rows: Iterable[Iterable[str]], title: str = "") -> None:
-    """A table; `columns` gives each head its kind: `number`, `text`, or `wide` for what is left."""
+class Printed:
+    """Objects, one after the other, in a format that programs read.
+
+    Args:
+        kind: `json` for one array, `jsonl` for a line each, `csv` with mappings as columns.
+        file: where they go; None means stdout.
+        columns: of CSV; None for those that the objects have, which are held until the end.
+    """
+
+    def __init__(
+        self, kind: Format, file: TextIO | None = None, columns: Sequence[str] | None = None
+    ) -> None:
+        self._kind, self._file = kind, file or sys.stdout
+        self._held: list[dict[str, Any]] = []
+        self._columns = columns
+        self._count = 0
+        if columns is not None and kind == "csv":
+            self._rows([columns])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if failure[0] is None:
+            self._end()
+
+    def add(self, value: Mapping[str, Any]) -> None:
+        """Print one more."""
+        if self._kind == "csv":
+            flat = _flat(value)
+            if self._columns is None:
+                self._held.append(flat)
+            else:
+                self._rows([[flat.get(name) for name in self._columns]])
+        elif self._kind == "json":
+            self._file.write(",\n" if self._count else "[\n")
+            self._file.write(json.dumps(value, default=str))
+        else:
+            json_line(value, self._file)
+        self._count += 1
+
+    def _end(self) -> None:
+        if self._kind == "json":
+            self._file.write("\n]\n" if self._count else "[]\n")
+        elif self._held:
+            columns = list(dict.fromkeys(name for flat in self._held for name in flat))
+            self._rows([columns, *([flat.get(name) for name in columns] for flat in self._held)])
+
+    def _rows(self, rows: Iterable[Iterable[Any]]) -> None:
+        # Lines end as the standard says, which also has cells with a lone `\r` put into quotes.
+        write = csv.writer(self._file).writerow
+        for row in rows:
+            write([_cell(value) for value in row])
+
+
+def show_one(value: Mapping[str, Any], kind: Format) -> None:
+    """One object, where there is never another."""
+    if kind == "json":
+        line(json.dumps(value, default=str, indent=2))
+        return
+    with Printed(kind) as out:
+        out.add(value)
+
+
+def show_all(values: Iterable[Mapping[str, Any]], kind: Format) -> None:
+    """Several objects."""
+    with Printed(kind) as out:
+        for value in values:
+            out.add(value)
+
+
+def table(columns: Mapping[str, str], rows: Iterable[Iterable[Cell]], title: str = "") -> None:
+    """A table; `columns` gives each head its kind: `number`, `text`, or `wide` for what is left.
+
+    Where no terminal reads it: a line for each row, cells between tabs, nothing cut.
+    """
+    if not on_terminal():
+        for text in filter(None, [title]):
+            line(one_line(text))
+        for cells in [columns, *rows]:
+            line("\t".join(one_line(printable(str(cell))) for cell in cells))
+        return
     shown = Table(
         title=Text(printable(title)) if title else None,
         title_justify="left",
@@ -53,12 +142,17 @@ def table(columns: Mapping[str, str], rows: Iterable[Iterable[str]], title: str 
             ratio=1 if kind == "wide" else None,
         )
     for row in rows:
-        shown.add_row(*(Text(printable(cell)) for cell in row))
+        cells = (c if isinstance(c, Text) else Text(printable(c)) for c in row)
+        shown.add_row(*cells)
     _console().print(shown)
 
 
 def pairs(values: Mapping[str, object]) -> None:
     """Names and values, one to a line."""
+    if not on_terminal():
+        for name, value in values.items():
+            line(f"{name}\t{one_line(printable(str(value)))}")
+        return
     shown = Table.grid(padding=(0, 2))
     shown.add_column()
     shown.add_column(overflow="fold")
@@ -68,14 +162,25 @@ def pairs(values: Mapping[str, object]) -> None:
 
 
 def head(text: str | None, length: int = 160) -> str:
-    """The beginning of a text in one line."""
-    words = " ".join((text or "").split())
-    return words if len(words) <= length else f"{words[: length - 1]}…"
+    """The beginning of a text in one line; the whole of it where no terminal reads it."""
+    words = one_line(text or "")
+    whole = len(words) <= length or not on_terminal()
+    return words if whole else f"{words[: length - 1]}…"
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and tabs."""
+    return " ".join(text.split())
 
 
 def printable(text: str) -> str:
     """Without control characters: what a document holds must not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
+def on_terminal() -> bool:
+    """Whether somebody looks at stdout."""
+    return sys.stdout.isatty()
 
 
 @contextmanager
@@ -106,5 +211,26 @@ def progress(label: str) -> Iterator[Progress]:
 
 
 def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_PIPED)
+    # Without colours rich would still write bold.
+    if os.environ.get("NO_COLOR"):
+        return Console(highlight=False, color_system=None)
+    return Console(highlight=False)
+
+
+def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
+    """With a column for each key of an inner mapping."""
+    found: dict[str, Any] = {}
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            found |= {f"{name}.{key}": part for key, part in inner.items()}
+        else:
+            found[name] = inner
+    return found
+
+
+def _cell(value: Any) -> Any:
+    """A value as a cell that no spreadsheet runs."""
+    if isinstance(value, list | tuple | bool):
+        value = json.dumps(value, default=str)
+    text = isinstance(value, str)
+    return f"'{value}" if text and value.lstrip(" ").startswith(_FORMULA) else value

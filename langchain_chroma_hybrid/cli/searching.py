@@ -1,83 +1,143 @@
-"""The commands that ask queries: `search` and `demo`."""
+"""The commands that ask queries: `search`, `similar` and `demo`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
+from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.cli.opening import (
     json_option,
     mode_for,
     numbers_option,
     open_store,
 )
-from langchain_chroma_hybrid.cli.output import head, json_line, line, note, table
+from langchain_chroma_hybrid.cli.output import (
+    Printed,
+    head,
+    line,
+    note,
+    on_terminal,
+    one_line,
+    printable,
+    show_all,
+    table,
+)
+from langchain_chroma_hybrid.core.citations import best_sentence
 from langchain_chroma_hybrid.core.filters import parse
+from langchain_chroma_hybrid.core.markup import marked
+from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.evaluation.settings import Settings
 from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from langchain_chroma_hybrid.cli.options import Model, Place
+    from langchain_chroma_hybrid.cli.options import Format, Model, Place
     from langchain_chroma_hybrid.core.search import Hit, LegHit, SearchResult
+    from langchain_chroma_hybrid.engine.index import HybridIndex
 
 DEMO_MODES = ("vector", "lexical", "hybrid")
+# Around the first match of a text, in characters.
+_BEFORE = 60
 
 
 def search(
-    query: str,
+    queries: Iterable[str],
     place: Place,
     model: Model,
+    kind: Format,
     *,
     options: Mapping[str, Any],
     filters: Mapping[str, str | None],
     settings: Path | None,
     explain: bool,
-    as_json: bool,
+    highlight: bool,
+    titled: bool,
 ) -> bool:
-    """Print what is found; whether anything was."""
+    """Print what is found for each query; whether anything was."""
     given = _options(options, filters, settings)
     store = open_store(place, model)
     mode = mode_for(store, model, given.pop("mode", None))
-    result = ChromaHybridRetriever.from_vectorstore(store).search(query, mode=mode, **given)
-    for text in result.notes:
-        note(text)
-    if result.unmatched:
-        note(f"in no record: {', '.join(result.unmatched)}")
-    for typed, words in result.corrections.items():
-        note(f"{typed}: looked for {', '.join(words)}")
-    if as_json:
-        for rank, hit in enumerate(result.hits, 1):
-            json_line(_as_json(rank, hit))
-        return bool(result.hits)
-    if result.hits:
-        _show(result, explain=explain)
-    if explain:
-        line(_timings(result))
-    if not result.hits:
+    retriever = ChromaHybridRetriever.from_vectorstore(store)
+    found = False
+    with Printed(kind) as out:
+        for query in queries:
+            result = retriever.search(query, mode=mode, **given)
+            _say(result)
+            found = found or bool(result.hits)
+            if kind != "table":
+                for rank, hit in enumerate(result.hits, 1):
+                    out.add({"query": query, **_as_json(rank, hit, highlight)})
+                continue
+            if result.hits:
+                _show(result, explain=explain, highlight=highlight, title=query if titled else "")
+            if explain:
+                line(_timings(result))
+    return found
+
+
+def similar(
+    id_: str, place: Place, kind: Format, *, k: int, where: str | None
+) -> bool:
+    """Print the records that are nearest to one; whether there are any."""
+    condition = json_option("--where", where)
+    parse(condition, names=("--where", ""))
+    store = open_store(place)
+
+    def run(index: HybridIndex) -> SearchResult | None:
+        vector = index.vectors([id_]).get(id_)
+        if vector is None:
+            return None
+        request = SearchRequest(
+            None, embedding=vector, k=k + 1, mode="vector", where=condition,
+            with_distance=True, explain=True,
+        )  # fmt: skip
+        return index.search(request)
+
+    result = bridge.handle_of(store).run(run)
+    if result is None:
+        note(f"no record {id_!r} in this collection")
+        return False
+    hits = [hit for hit in result.hits if hit.id != id_][:k]
+    if kind != "table":
+        show_all((_as_json(rank, hit) for rank, hit in enumerate(hits, 1)), kind)
+    elif hits:
+        columns = {"distance": "number", "id": "text", "text": "wide"}
+        table(columns, [[f"{h.distance:.3f}", h.id, head(h.record.text)] for h in hits])
+    else:
         note("nothing found")
-    return bool(result.hits)
+    return bool(hits)
 
 
-def demo(queries: Sequence[str], place: Place, model: Model, k: int, *, as_json: bool) -> None:
+def demo(queries: Sequence[str], place: Place, model: Model, k: int, kind: Format) -> None:
     """Ask each query in three modes and print the results side by side."""
     store = open_store(place, model)
     mode_for(store, model, "hybrid")
     retriever = ChromaHybridRetriever.from_vectorstore(store, k=k)
-    for query in queries:
-        results = {mode: retriever.search(query, mode=mode) for mode in DEMO_MODES}
-        if as_json:
-            found = {mode: [hit.id for hit in result.hits] for mode, result in results.items()}
-            json_line({"query": query, **found})
-            continue
-        columns = {f"{mode}, {result.took_ms:.0f} ms": "wide" for mode, result in results.items()}
-        rows = [
-            [_cell(results[mode].hits, place_) for mode in DEMO_MODES]
-            for place_ in range(max(len(result.hits) for result in results.values()))
-        ]
-        table({"": "number", **columns}, [[str(n), *row] for n, row in enumerate(rows, 1)], query)
+    with Printed(kind) as out:
+        for query in queries:
+            results = {mode: retriever.search(query, mode=mode) for mode in DEMO_MODES}
+            if kind != "table":
+                found = {mode: [hit.id for hit in result.hits] for mode, result in results.items()}
+                out.add({"query": query, **found})
+                continue
+            heads = {f"{mode}, {result.took_ms:.0f} ms": "wide" for mode, result in results.items()}
+            rows = [
+                [str(place_ + 1), *(_cell(results[mode].hits, place_) for mode in DEMO_MODES)]
+                for place_ in range(max(len(result.hits) for result in results.values()))
+            ]
+            table({"": "number", **heads}, rows, query)
+
+
+def _say(result: SearchResult) -> None:
+    for text in result.said:
+        note(text)
+    if not result.hits:
+        note("nothing found")
 
 
 def _options(
@@ -96,7 +156,7 @@ def _options(
     return {**saved, **{name: value for name, value in typed.items() if value is not None}}
 
 
-def _show(result: SearchResult, *, explain: bool) -> None:
+def _show(result: SearchResult, *, explain: bool, highlight: bool, title: str) -> None:
     """Print a row for each hit with its ranks; explained, also with the terms that it matched."""
     legs = [leg.name for leg in result.legs]
     columns = {"relevance": "number", **dict.fromkeys(legs, "number"), "id": "text"}
@@ -107,11 +167,36 @@ def _show(result: SearchResult, *, explain: bool) -> None:
     for hit in result.hits:
         by_name = {leg.name: leg for leg in hit.legs}
         ranks = [_leg(by_name.get(name), explain) for name in legs]
-        row = [f"{hit.relevance or 0.0:.3f}", *ranks, hit.id]
+        row: list[str | Text] = [f"{hit.relevance or 0.0:.3f}", *ranks, hit.id]
         if explain:
             row.append(" ".join(dict.fromkeys(term for leg in hit.legs for term in leg.terms)))
-        rows.append([*row, head(hit.record.text)])
-    table(columns, rows)
+        rows.append([*row, _highlit(hit) if highlight else head(hit.record.text)])
+    table(columns, rows, title)
+
+
+def _highlit(hit: Hit) -> str | Text:
+    """The text with the words that match: bold on a terminal, between asterisks elsewhere."""
+    text = hit.record.text or ""
+    if not on_terminal():
+        return one_line(marked(text, hit.spans, "**", "**"))
+    start = max(0, best_sentence(text, hit.spans)[0] - _BEFORE) if len(text) > _BEFORE * 4 else 0
+    shown = Text()
+    for first, last, found in _pieces(len(text), hit.spans):
+        piece = printable(text[max(first, start) : last]).replace("\n", " ")
+        shown.append(piece, "bold reverse" if found else "")
+    return shown
+
+
+def _pieces(
+    length: int, spans: Sequence[tuple[int, int]]
+) -> Iterable[tuple[int, int, bool]]:
+    """The whole text in order: what lies between the spans, and the spans."""
+    at = 0
+    for start, end in spans:
+        yield at, start, False
+        yield start, end, True
+        at = end
+    yield at, length, False
 
 
 def _leg(leg: LegHit | None, explain: bool) -> str:
@@ -131,9 +216,9 @@ def _timings(result: SearchResult) -> str:
     return f"{result.took_ms:.1f} ms; {'; '.join(legs)}"
 
 
-def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
+def _as_json(rank: int, hit: Hit, highlight: bool = False) -> dict[str, Any]:
     """A hit and its place in the result, as one line of JSON holds it; metadata by key."""
-    return {
+    found = {
         "rank": rank,
         "id": hit.id,
         "relevance": hit.relevance,
@@ -141,9 +226,12 @@ def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
         "distance": hit.distance,
         "legs": [asdict(leg) for leg in hit.legs],
         "text": hit.record.text,
-        "spans": hit.spans,
+        "spans": [list(span) for span in hit.spans],
         "metadata": dict(sorted(hit.record.metadata.items())),
     }
+    if highlight:
+        found["highlighted"] = marked(hit.record.text or "", hit.spans, "**", "**")
+    return found
 
 
 def _cell(hits: Sequence[Hit], place: int) -> str:

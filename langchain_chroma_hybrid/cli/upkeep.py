@@ -7,33 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.cli.opening import open_store
-from langchain_chroma_hybrid.cli.output import json_line, line, pairs, progress, table
+from langchain_chroma_hybrid.cli.output import line, pairs, progress, show_one, table
 
 if TYPE_CHECKING:
-
-    from langchain_chroma_hybrid.cli.options import Place
+    from langchain_chroma_hybrid.cli.options import Format, Place
     from langchain_chroma_hybrid.engine.sync.reconcile import SyncReport
     from langchain_chroma_hybrid.vectorstores import HybridChroma
 
 _SHOWN = 20
 
 
-def info(place: Place, *, as_json: bool) -> None:
+def info(place: Place, kind: Format) -> None:
     """Print what is known of a collection and its lexical index; changes nothing."""
     store = open_store(place)
     found = _about(store)
-    if as_json:
-        json_line(found)
+    if kind != "table":
+        show_one(found, kind)
         return
     found["size"] = f"{found.pop('size_bytes') / 1e6:.1f} MB"
     pairs({name.replace("_", " "): _shown(value) for name, value in found.items()})
 
 
-def verify(place: Place, *, fix: bool, as_json: bool) -> bool:
+def verify(place: Place, kind: Format, *, fix: bool) -> bool:
     """Print how the lexical index differs from the collection; whether it did not."""
     report = open_store(place).verify(fix=fix)
-    if as_json:
-        json_line({"ok": report.ok, "fixed": fix and not report.ok, **asdict(report)})
+    if kind != "table":
+        show_one({"ok": report.ok, "fixed": fix and not report.ok, **asdict(report)}, kind)
         return report.ok
     if report.ok:
         line("in step: no differences")
@@ -49,25 +48,25 @@ def verify(place: Place, *, fix: bool, as_json: bool) -> bool:
     return False
 
 
-def sync(place: Place, *, deep: bool, as_json: bool) -> None:
+def sync(place: Place, kind: Format, *, deep: bool) -> None:
     """Bring in what others wrote and print how much it was."""
     store = open_store(place)
     with progress("syncing") as show:
         report = store.sync(deep=deep, progress=show)
-    _tell(report, as_json=as_json)
+    _tell(report, kind)
 
 
-def rebuild(place: Place, *, as_json: bool) -> None:
+def rebuild(place: Place, kind: Format) -> None:
     """Build the lexical index anew and print how many records it holds."""
     store = open_store(place)
     with progress("rebuilding") as show:
         report = store.rebuild(progress=show)
-    _tell(report, as_json=as_json)
+    _tell(report, kind)
 
 
-def _tell(report: SyncReport, *, as_json: bool) -> None:
-    if as_json:
-        json_line(asdict(report))
+def _tell(report: SyncReport, kind: Format) -> None:
+    if kind != "table":
+        show_one(asdict(report), kind)
         return
     counts = f"{report.added} added, {report.updated} updated, {report.removed} removed"
     line(f"{counts} in {report.took_ms / 1e3:.1f} s")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from langchain_chroma_hybrid.core.citations import SOURCE_KEYS, Citations, citations
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.hit import Hit, LegHit
+from langchain_chroma_hybrid.core.markup import result_html
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,6 +113,17 @@ class SearchResult:
     ) -> Citations:
         """The hits as numbered sources for a prompt, see `core.citations.citations`."""
         return citations(self.hits, source_keys=source_keys, max_characters=max_characters)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The notes, and what became of words that occur in no record, for people."""
+        missing = [f"in no record: {', '.join(self.unmatched)}"] if self.unmatched else []
+        other = [f"{word}: looked for {', '.join(w)}" for word, w in self.corrections.items()]
+        return (*self.notes, *missing, *other)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the hits with their ranks by leg, matching words marked, and the notes."""
+        return result_html(self.hits, [leg.name for leg in self.legs], self.said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ MAY_IMPORT = {
 }
 FACES = (
     "vectorstores", "retrievers", "store_retriever", "_langchain", "llama_index", "multimodal",
-    "evaluation", "cli", "mcp",
+    "evaluation", "cli", "mcp", "documents",
 )  # fmt: skip
 # What of LangChain's faces those for other frameworks may need: nothing.
 LANGCHAIN_FACES = {"vectorstores", "retrievers", "store_retriever", "_langchain", "multimodal"}

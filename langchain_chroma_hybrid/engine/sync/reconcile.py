@@ -7,6 +7,7 @@ state in Chroma differs from the index.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -163,13 +164,21 @@ def progress_bar(progress: Progress | None) -> Iterator[Progress | None]:
         yield progress
         return
     # Only a build needs it.
-    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
+    from tqdm.auto import tqdm  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
-    # `disable=None` is tqdm's way to say: only on a terminal.
-    with tqdm(desc="lexical index", unit=" records", disable=None, leave=False) as bar:
+    # `disable=None` is tqdm's way to say: only on a terminal, which a notebook does not seem to be.
+    hidden = False if _in_notebook() else None
+    with tqdm(desc="lexical index", unit=" records", disable=hidden, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
-            bar.total = total
+            if bar.total != total:
+                bar.reset(total)  # the one way that a notebook's bar understands
             bar.update(done - bar.n)
 
         yield show
+
+
+def _in_notebook() -> bool:
+    """Whether somebody reads what this process prints in Jupyter."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in (getattr(shell, "config", None) or {})
