@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.apps import guard
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # Streamlit finds an app's modules beside its script; so do the tests.
 sys.path[:0] = [str(EXAMPLES / name) for name in ("qa_app", "image_search")]
@@ -24,20 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def no_way_out(monkeypatch):
     """No connection but to this machine, whoever asks for one: not even an attempt."""
-    tried = []
-    connect = socket.socket.connect
-
-    def guarded(self, address):
-        if self.family == socket.AF_UNIX or address[0] in ("127.0.0.1", "::1"):
-            return connect(self, address)
-        tried.append(address)
-        raise OSError(f"refused by the test: {address}")
-
-    def unresolved(host, *_, **__):
-        tried.append(host)
-        raise OSError(f"refused by the test: {host}")
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
-    monkeypatch.setattr(socket, "getaddrinfo", unresolved)
+    tried: list[str] = []
+    stand_ins = guard.refusals(tried.append)
+    monkeypatch.setattr(socket.socket, "connect", stand_ins["connect"])
+    monkeypatch.setattr(socket, "getaddrinfo", stand_ins["getaddrinfo"])
     yield
     assert not tried
