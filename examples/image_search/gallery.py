@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.multimodal import ImageReport
 
 STYLE = """<style>
-.said { font-size: .85rem; overflow-wrap: anywhere; }
+.said { font-size: .8rem; overflow-wrap: anywhere; }
 .said .faint, .gone { opacity: .65; }
 .gone { display: flex; aspect-ratio: 1; align-items: center; justify-content: center;
   border: 1px dashed rgba(128, 128, 128, .5); font-size: .85rem; text-align: center; }
@@ -81,11 +81,14 @@ def captions(folder: Path) -> dict[str, str]:
 
 def summary(report: ImageReport) -> str:
     """What became of a folder's pictures, in a line."""
-    changed = len(report.updated) + len(report.described)
-    return (
-        f"{len(report.added)} new, {changed} changed, {len(report.unchanged)} as before, "
-        f"{len(report.deleted)} gone"
-    )
+    counts = {
+        "new": len(report.added),
+        "changed": len(report.updated) + len(report.described),
+        "as before": len(report.unchanged),
+        "gone": len(report.deleted),
+    }
+    said = [f"{count:,} {what}" for what, count in counts.items() if count]
+    return ", ".join(said) or "no picture that can be read"
 
 
 def _name(hit: Hit) -> str:

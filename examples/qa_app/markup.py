@@ -18,6 +18,7 @@ STYLE = """<style>
 .source summary { cursor: pointer; overflow-wrap: anywhere; }
 .source .passage { white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0 .5rem 1.1rem;
   max-height: 20rem; overflow-y: auto; font-size: .92rem; }
+.source .passage:focus-visible { outline: 1px solid rgba(128, 128, 128, .4); }
 .source mark { background: rgba(255, 196, 0, .4); color: inherit; border-radius: 2px; }
 .faint { opacity: .65; font-size: .88rem; }
 </style>"""

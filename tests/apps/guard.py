@@ -2,8 +2,8 @@
 
     python -m tests.apps.guard REFUSED run app.py ...    Streamlit, behind it
 
-What was refused is written to the file REFUSED. With FAKE_ANSWER, that is what every chat model says,
-a word each tenth of a second; with `FAIL` in it, the model fails there.
+What was refused is written to the file REFUSED. With FAKE_ANSWER, that is what every chat model
+says, a word each tenth of a second; with `FAIL` in it, the model fails there.
 """
 
 from __future__ import annotations
