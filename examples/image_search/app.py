@@ -1,0 +1,171 @@
+"""Find pictures: `make images`, or `streamlit run examples/image_search/app.py`."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gallery
+import streamlit as st
+
+from langchain_chroma_hybrid import ImageCollection, MultimodalEmbeddings
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid import SearchResult
+    from langchain_chroma_hybrid.multimodal import ImageReport
+
+DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
+TINY = str(DATA / "tiny-clip")
+MODEL = os.environ.get("CLIP_MODEL") or TINY
+FOLDER = os.environ.get("IMAGES_FOLDER") or str(DATA / "pictures")
+DATABASE = os.environ.get("IMAGES_DB") or ".images"
+COLUMNS = 4
+
+
+@st.cache_resource(show_spinner="Loading the model")
+def opened(model: str, database: str) -> ImageCollection:
+    """The pictures that were embedded by this model."""
+    home = Path(database) / re.sub(r"\W+", "-", model).strip("-")
+    return ImageCollection.open("pictures", MultimodalEmbeddings(model), home)
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def shown(uri: str, version: str, root: str) -> bytes | None:
+    del version  # another one is another picture
+    return gallery.picture(uri, root, 320)
+
+
+def pick(photos: ImageCollection) -> Path | None:
+    """The folder that is searched, once it has been looked through."""
+    state = st.session_state
+    folder = Path(st.text_input("Folder of pictures", FOLDER)).expanduser()
+    st.caption("With its subfolders; `captions.jsonl` in it says what is on the pictures.")
+    if st.button("Look through it", type="primary"):
+        state.report = look_through(photos, folder)
+    report: ImageReport | None = state.get("report")
+    if report:
+        told(report)
+    known = photos.store.get(where={"root": str(folder.resolve())}, limit=1, include=[])["ids"]
+    return folder.resolve() if known else None
+
+
+def look_through(photos: ImageCollection, folder: Path) -> ImageReport | None:
+    """Bring in what is new in a folder; what fails is told, and loses nothing."""
+    bar = st.progress(0.0, "Looking")
+    try:
+        return photos.sync(
+            folder,
+            captions=gallery.captions(folder),
+            progress=lambda done, all_: bar.progress(done / all_, f"{done:,} of {all_:,}"),
+        )
+    except Exception as error:  # noqa: BLE001  # no such folder, no picture in it, no room on disk
+        wrong(error)
+        return None
+    finally:
+        bar.empty()
+
+
+def told(report: ImageReport) -> None:
+    st.success(gallery.summary(report))
+    if report.failed:
+        with st.expander(f"{len(report.failed)} could not be read"):
+            for failure in report.failed:
+                st.text(failure.reason)
+
+
+def query_picture(root: Path) -> bytes | None:
+    """A picture to search with: an uploaded one, or one that more are to be found like."""
+    state = st.session_state
+    upload = st.file_uploader("Like this picture", key=f"upload-{state.setdefault('upload', 0)}")
+    if upload is not None:
+        state.like = None
+        return upload.getvalue()
+    if not state.get("like"):
+        return None
+    found = gallery.picture(state.like, root, 1024)
+    if found is None:
+        st.html(gallery.GONE)
+    else:
+        st.image(found, width=120)
+    if st.button("Without this picture"):
+        state.like = None
+        st.rerun()
+    return found
+
+
+def like(uri: str) -> None:
+    """Search with a picture of the gallery alone: the uploaded one goes, and so do the words."""
+    st.session_state.like = uri
+    st.session_state.words = ""
+    st.session_state.upload = st.session_state.get("upload", 0) + 1
+
+
+def found(photos: ImageCollection, root: Path, words: str) -> tuple[SearchResult, bool] | None:
+    """What words and picture find, and whether any were given; else the folder's first pictures."""
+    image = query_picture(root)
+    given, weight = image is not None, 0.5
+    if given and words.strip():
+        weight = st.slider("Weight of the picture", 0.0, 1.0, 0.5, 0.05)
+    most = st.slider("Most pictures", COLUMNS, 12 * COLUMNS, 3 * COLUMNS, COLUMNS)
+    try:
+        options = {"k": most, "filter": {"root": str(root)}}
+        if given:
+            options |= {"image": image, "image_weight": weight}
+        return photos.explain(words, **options), given or bool(words.strip())
+    except Exception as error:  # noqa: BLE001  # above all: no picture
+        wrong(error)
+        return None
+
+
+def show(result: SearchResult, root: Path, *, scored: bool) -> None:
+    """The gallery."""
+    if not result.hits:
+        st.write("Nothing was found.")
+    tiles = gallery.tiles(result, scored=scored)
+    for start in range(0, len(tiles), COLUMNS):
+        for tile, column in zip(tiles[start : start + COLUMNS], st.columns(COLUMNS), strict=False):
+            with column:
+                data = shown(tile.uri, tile.version, str(root))
+                if data is None:
+                    st.html(gallery.GONE)
+                else:
+                    st.image(data, width="stretch")
+                st.html(tile.said)
+                st.button("More like this", key=f"like-{tile.id}", on_click=like, args=[tile.uri])
+
+
+def wrong(error: Exception) -> None:
+    """An error in one line; `text` reads no Markdown in it."""
+    st.error("That did not work:")
+    st.text(" ".join(str(error).split())[:500] or type(error).__name__)
+
+
+def main() -> None:
+    st.set_page_config(page_title="Find pictures", layout="wide")
+    st.html(gallery.STYLE)
+    st.header("Find pictures")
+    try:
+        photos = opened(MODEL, DATABASE)
+    except Exception as error:  # noqa: BLE001  # no such model, a folder that is locked
+        wrong(error)
+        st.stop()
+    with st.sidebar:
+        root = pick(photos)
+        if MODEL == TINY:
+            st.caption(
+                "The model knows 287 emoji and nothing else. For photographs, set CLIP_MODEL, "
+                "such as clip-ViT-B-32."
+            )
+    if root is None:
+        st.write("Name a folder and look through it, then search. Everything stays here.")
+        return
+    words = st.text_input("Words", placeholder="what is on the picture", key="words")
+    with st.sidebar:
+        answer = found(photos, root, words)
+    if answer:
+        show(answer[0], root, scored=answer[1])
+
+
+main()

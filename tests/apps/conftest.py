@@ -1,0 +1,34 @@
+"""The apps as Streamlit runs them, without a browser and without a network."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.apps import guard
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+# Streamlit finds an app's modules beside its script; so do the tests.
+sys.path[:0] = [str(EXAMPLES / name) for name in ("qa_app", "image_search")]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All here needs the extra `apps`, which `make test` does not install."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker("apps")
+
+
+@pytest.fixture(autouse=True)
+def no_way_out(monkeypatch):
+    """No connection but to this machine, whoever asks for one: not even an attempt."""
+    tried: list[str] = []
+    stand_ins = guard.refusals(tried.append)
+    monkeypatch.setattr(socket.socket, "connect", stand_ins["connect"])
+    monkeypatch.setattr(socket, "getaddrinfo", stand_ins["getaddrinfo"])
+    yield
+    assert not tried

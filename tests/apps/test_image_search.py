@@ -1,0 +1,220 @@
+"""examples/image_search: folders of all kinds, search by words, by a picture, by both."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+
+pytest.importorskip("streamlit", reason="needs the extra `apps`")
+
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests.apps.bad_files import MARKDOWN, XSS
+from tests.apps.conftest import EXAMPLES
+from tests.pictures import DATA, PICTURES
+
+NAMES = ("cat", "banana", "guitar", "train", "xray", "stethoscope")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in NAMES:
+        shutil.copy(PICTURES / f"{name}.png", folder)
+    lines = [f'{{"file": "{name}.png", "caption": "A {name}"}}' for name in NAMES]
+    (folder / "captions.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def start(tmp_path, folder, monkeypatch):
+    monkeypatch.setenv("IMAGES_DB", str(tmp_path / "db"))
+    monkeypatch.setenv("IMAGES_FOLDER", str(folder))
+    monkeypatch.setenv("CLIP_MODEL", str(DATA / "tiny-clip"))
+
+    def started():
+        path = EXAMPLES / "image_search" / "app.py"
+        return healthy(AppTest.from_file(path, default_timeout=60).run())
+
+    yield started
+    st.cache_resource.clear()
+
+
+def healthy(app):
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def look(app, folder=None):
+    if folder is not None:
+        labelled(app.text_input, "Folder of pictures").set_value(str(folder))
+    return healthy(labelled(app.button, "Look through it").click().run())
+
+
+def labelled(widgets, label):
+    return next(each for each in widgets if each.label == label)
+
+
+def search(app, words):
+    return healthy(app.text_input(key="words").set_value(words).run())
+
+
+def tiles(app):
+    """What is said of each picture in the gallery, in its order."""
+    return [each.value for each in app.get("html") if 'class="said"' in each.value]
+
+
+def names(app):
+    return [re.search("<b>(.*?)</b>", tile)[1] for tile in tiles(app)]
+
+
+def gone(app):
+    return sum("cannot be shown" in each.value for each in app.get("html"))
+
+
+def test_by_words_by_a_picture_by_both(start):
+    app = look(start())
+    assert app.success[0].value == "6 new"
+    assert len(tiles(app)) == 6
+    assert "score" not in tiles(app)[0]
+    app = search(app, "banana")
+    assert names(app)[0] == "banana.png"
+    assert "words #1" in tiles(app)[0]
+    assert "picture #" in tiles(app)[0]
+    app.file_uploader[0].set_value(("t.png", (PICTURES / "train.png").read_bytes(), ""))
+    app = search(app, "")
+    assert names(app)[0] == "train.png"
+    assert "words" not in tiles(app)[0]
+    app = search(app, "banana")
+    assert {*names(app)[:2]} == {"train.png", "banana.png"}
+    assert labelled(app.slider, "Weight of the picture").value == 0.5
+
+
+def test_more_like_this(start):
+    app = search(look(start()), "banana")
+    wanted = names(app)[1]
+    app = healthy(app.button(key=f"like-{id_of(app, 1)}").click().run())
+    assert names(app)[0] == wanted
+    assert "words" not in tiles(app)[0]
+    app = healthy(labelled(app.button, "Without this picture").click().run())
+    assert "score" not in tiles(app)[0]
+
+
+def id_of(app, place):
+    keys = [each.key for each in app.button if each.label == "More like this"]
+    return keys[place].removeprefix("like-")
+
+
+def test_a_folder_looked_through_again_is_brought_up_to_date(start, folder):
+    look(start())
+    (folder / "cat.png").unlink()
+    shutil.copy(PICTURES / "duck.png", folder)
+    app = look(start())
+    assert app.success[0].value == "1 new, 5 as before, 1 gone"
+    assert "duck.png" in names(app)
+
+
+def test_each_folder_by_itself(start, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(PICTURES / "duck.png", other)
+    app = look(look(start()), other)
+    assert names(search(app, "banana")) == ["duck.png"]
+
+
+@pytest.mark.parametrize("content", [None, "empty", "texts"])
+def test_a_folder_without_pictures(start, tmp_path, content):
+    other = tmp_path / "other"
+    if content:
+        other.mkdir()
+    if content == "texts":
+        (other / "a.txt").write_text("a")
+    app = look(start(), other)
+    assert len(app.error) == 1
+    assert "folder" in app.text[0].value
+    assert tiles(look(app, tmp_path / "pictures"))
+
+
+def test_broken_pictures_are_named_and_the_rest_goes_on(start, folder):
+    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "cut.png").write_bytes((PICTURES / "duck.png").read_bytes()[:300])
+    app = look(start())
+    said = " ".join(each.value for each in app.text)
+    assert all(name in said for name in ("broken.png", "empty.jpg", "cut.png"))
+    assert len(tiles(app)) == 6
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[1]", '{"file": "cat.png"}', "\x00"], ids=["json", "list", "half", "nul"]
+)
+def test_broken_captions_are_told_of(start, folder, line):
+    (folder / "captions.jsonl").write_text(f'{{"file": "a", "caption": "b"}}\n{line}')
+    app = look(start())
+    assert "captions.jsonl, line 2" in app.text[0].value
+    assert not app.success
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"0" * 200_000_000], ids=len)
+def test_an_uploaded_picture_that_is_none(start, content):
+    app = look(start())
+    app.file_uploader[0].set_value(("a.png", content, ""))
+    app = healthy(app.run())
+    assert len(app.error) == 1
+    assert app.text[0].value
+    app.file_uploader[0].set_value(None)
+    assert tiles(healthy(app.run()))
+
+
+def test_pictures_that_vanish_meanwhile(start, folder):
+    app = search(look(start()), "banana")
+    liked = app.button(key=f"like-{id_of(app, 0)}")
+    (folder / "banana.png").unlink()
+    (folder / "cat.png").write_bytes(b"no picture any more")
+    st.cache_data.clear()
+    app = healthy(app.run())
+    assert gone(app) == 2
+    assert len(tiles(app)) == 6
+    app = healthy(liked.click().run())
+    assert gone(app) == 3
+    assert len(tiles(app)) == 6
+
+
+def test_nothing_outside_of_the_folder_is_shown(start, folder, tmp_path):
+    app = look(start())
+    moved = tmp_path / "elsewhere.png"
+    shutil.move(folder / "banana.png", moved)
+    (folder / "banana.png").symlink_to(moved)
+    st.cache_data.clear()
+    assert gone(healthy(app.run())) == 1
+
+
+@pytest.mark.parametrize("evil", [XSS, MARKDOWN.replace("/", "|")])
+def test_nothing_in_a_name_or_a_caption_becomes_part_of_the_page(start, folder, evil):
+    shutil.copy(PICTURES / "duck.png", folder / f"{evil}.png")
+    (folder / f"b{evil}.png").write_bytes(b"no picture")
+    caption = evil.replace('"', "'")
+    (folder / "captions.jsonl").write_text(f'{{"file": "{evil}.png", "caption": "x {caption}"}}')
+    app = search(look(start()), evil)
+    assert any(evil.replace("<", "&lt;").replace(">", "&gt;") in tile for tile in tiles(app))
+    assert not [each for each in app.get("html") if "<img" in each.value]
+    said = [*app.markdown, *app.caption, *app.success, *app.error]
+    labels = [each.label for each in (*app.button, *app.expander)]
+    assert not [text for text in [*(each.value for each in said), *labels] if "evil" in text]
+    assert not [text for text in labels if "<" in text]
+
+
+def test_a_model_that_cannot_be_had(start, monkeypatch, tmp_path):
+    monkeypatch.setenv("CLIP_MODEL", str(tmp_path / "lost"))
+    app = start()
+    assert len(app.error) == 1
+    assert app.text[0].value
+
+
+def test_without_a_model_the_tiny_one_says_what_it_knows(start, monkeypatch):
+    monkeypatch.delenv("CLIP_MODEL")
+    assert any("nothing else" in each.value for each in start().caption)

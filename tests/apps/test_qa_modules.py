@@ -1,0 +1,194 @@
+"""The parts of examples/qa_app that know nothing of Streamlit."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import os
+import re
+
+import pytest
+
+pytest.importorskip("streamlit", reason="needs the extra `apps`")
+
+import answering
+import chart
+import markup
+from files import read_files
+from hypothesis import given
+from hypothesis import strategies as st
+from library import Facet, Library, Wish, filter_of
+
+from langchain_chroma_hybrid.testing import WordEmbeddings
+from tests.apps.bad_files import BAD, FINE, MARKDOWN, XSS
+
+CLOSING = "</div></details><script>alert(1)</script>"
+HOSTILE = [XSS, MARKDOWN, CLOSING, "\"'><b onclick='x'>", "\0&lt;"]
+
+
+def text_of(page):
+    """What a reader sees of HTML."""
+    return html.unescape(re.sub(r"<[^>]*>", "", page))
+
+
+def tags_of(page):
+    return set(re.findall(r"<(\w+)", page))
+
+
+@pytest.fixture
+def library(tmp_path):
+    return Library(WordEmbeddings(), tmp_path / "qa")
+
+
+def put(library, name, text):
+    return library.add(name, io.BytesIO(text.encode()), len(text), lambda *_: None)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_is_escaped_is_shown_and_is_no_markup(text):
+    seen = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    assert html.unescape(markup.escape(text)) == seen
+    assert not tags_of(markup.escape(text))
+    assert text_of(markup.answer(f"{text} [1]", 0, [1])) == f"{seen} [1]"
+    assert tags_of(markup.answer(f"{text} [1]", 0, [1])) == {"div", "a"}
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "**a** _b_ ~~c~~", "# a", "- a", "1. a", "a\nb"])
+def test_labels_hold_no_markdown(text):
+    escaped = markup.label(text)
+    assert not re.search(r"[!-/:-@\[-`{-~]", re.sub(r"\\.", "", escaped))
+    assert "\n" not in escaped
+
+
+@given(st.text(max_size=40), st.lists(st.integers(0, 40), max_size=8, unique=True))
+def test_marks_leave_the_text_as_it_is(text, cuts):
+    cuts = sorted(cut for cut in cuts if cut <= len(text))
+    spans = list(zip(cuts[::2], cuts[1::2], strict=False))
+    page = markup.marked(text, spans)
+    assert html.unescape(re.sub("</?mark>", "", page)) == text.replace("\0", "\ufffd")
+    assert page.count("<mark>") == len(spans)
+
+
+def test_only_numbers_of_sources_are_links():
+    page = markup.answer("[1] [2] [3] [0] [001] [x] [12345]", 4, range(1, 3))
+    assert re.findall(r'href="([^"]*)"', page) == ["#source-4-1", "#source-4-2", "#source-4-1"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_sources_open_passages_with_marks(library, text):
+    assert put(library, f"{text}.txt", f"Heron 4711 {text}") is None
+    hits = library.search("Heron 4711", Wish(threshold=0.0)).hits
+    page = markup.sources(hits, 7)
+    assert tags_of(page) == {"details", "summary", "b", "span", "div", "mark"}
+    assert markup.escape(f"{text}.txt") in page
+    assert 'id="source-7-1"' in page
+
+
+def test_the_chart_shows_what_the_score_is_made_of(library):
+    for n in range(6):
+        put(library, f"{n}.txt", f"Heron {n} by the lake")
+    hits = library.search("Heron 3", Wish(threshold=0.0)).hits
+    rows = chart.rows(hits)
+    assert len(rows) == 2 * len(hits)
+    for number, hit in enumerate(hits, 1):
+        shares = [row["share"] for row in rows if row["hit"].startswith(f"[{number}] ")]
+        assert sum(shares) == pytest.approx(hit.fused, abs=0.001)
+    assert chart.drawn(rows).to_dict()["data"] == {"values": rows}
+
+
+def test_a_leg_that_did_not_find_it_has_no_rank(library):
+    put(library, "a.txt", "Heron by the lake")
+    put(library, "b.txt", "Heron 4711")
+    [first, second] = library.search("4711", Wish(threshold=0.0)).hits
+    found = {row["hit"][:3]: row["hit"] for row in chart.rows([first, second])}
+    assert "words #1" in found["[1]"]
+    assert "words -" in found["[2]"]
+
+
+def test_best_sentences_with_the_numbers_of_their_sources(library):
+    put(library, "a.md", "# Warranty\n\nIt ends after two years. Frost is not covered.")
+    result = library.search("warranty", Wish(threshold=0.0))
+    assert answering.extract(result) == "Warranty: It ends after two years. [1]"
+    result = library.search("frost", Wish(threshold=0.0))
+    assert answering.extract(result) == "Frost is not covered. [1]"
+
+
+def test_equal_sentences_are_said_once(library):
+    put(library, "a.txt", "Frost is not covered at all. One.")
+    put(library, "b.txt", "Frost is not covered at all. Two.")
+    result = library.search("frost", Wish(threshold=0.0))
+    assert answering.extract(result) == "Frost is not covered at all. [1]"
+
+
+def test_filters_of_facets():
+    tag, tags = Facet("tag", ("a", "b")), Facet("tags", ("a", "b"), many=True)
+    year = Facet("year", low=1, high=9)
+    assert filter_of({}) is filter_of({tag: [], year: None}) is None
+    assert filter_of({tag: ["a"]}) == {"tag": {"$in": ["a"]}}
+    assert filter_of({tags: ["a"]}) == {"tags": {"$contains": "a"}}
+    assert filter_of({tag: ["a"], year: (2, 3)})["$and"][1] == {
+        "$and": [{"year": {"$gte": 2}}, {"year": {"$lte": 3}}]
+    }
+
+
+def test_facets_are_what_filters_by_something(library):
+    said = [{"n": n, "same": 1, "big": 1e300 * n} for n in range(30)]
+    lines = [json.dumps({"text": f"number {n}", "metadata": each}) for n, each in enumerate(said)]
+    put(library, "a.jsonl", "\n".join(lines))
+    put(library, "b.txt", "text")
+    assert library.facets == (Facet("source", ("a.jsonl", "b.txt")), Facet("n", low=0, high=29))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_the_matter_is_one_line(tmp_path, name):
+    content, said = BAD[name]
+    path = tmp_path / name
+    path.write_bytes(content)
+    [read] = read_files([path])
+    assert read.problem
+    assert said in read.problem
+    assert "\n" not in read.problem
+
+
+def test_a_file_that_vanishes_meanwhile(tmp_path):
+    for name, content in FINE.items():
+        (tmp_path / name).write_bytes(content)
+    reading = read_files(sorted(tmp_path.iterdir()))
+    next(reading)
+    (tmp_path / "b.md").unlink()
+    read = list(reading)
+    assert "deleted" in read[0].problem
+    assert not any(each.problem for each in read[1:])
+
+
+class Failing(WordEmbeddings):
+    """Embeds so many batches, then fails."""
+
+    def __init__(self, batches, error):
+        super().__init__()
+        self.left, self.error = batches, error
+
+    def embed_documents(self, texts):
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+        return super().embed_documents(texts)
+
+
+LONG = "\n\n".join(f"Heron number {n}. {'It waits by the lake. ' * 20}" for n in range(100))
+
+
+def test_what_fails_in_the_middle_leaves_nothing(tmp_path):
+    full = OSError(28, os.strerror(28))
+    library = Library(Failing(2, full), tmp_path / "qa")
+    assert "No space left" in put(library, "long.txt", LONG)
+    assert library.files == {}
+
+
+def test_who_stops_it_in_the_middle_leaves_what_was_there(tmp_path):
+    library = Library(Failing(2, KeyboardInterrupt()), tmp_path / "qa")
+    put(library, "a.txt", "Heron")
+    with pytest.raises(KeyboardInterrupt):
+        put(library, "a.txt", LONG)
+    assert library.files == {"a.txt": 1}
