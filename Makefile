@@ -1,9 +1,10 @@
 # Needs make and Python >= 3.11 with pip and venv; everything else goes into .venv.
 #   make demo         search examples/data three ways: by words at once, by vectors when they are there
-#   make test         the suite, in two processes; PYTEST_ARGS='-n 0 -k fusion' for a part of it in one
+#   make test         the suite, in two processes; PYTEST_ARGS='-n 0 -k fusion' for a part of it in one,
+#                     APPS=1 with the apps' tests
 #   make qa           an app that answers from your documents; CHAT_MODEL=openai:gpt-5-mini for a model
 #   make images       an app that finds pictures; CLIP_MODEL=clip-ViT-B-32 for photographs
-#   make test-apps    the tests of both
+#   make test-apps    the tests of both apps alone
 #   make test-browser the same in a real browser, Debian's chromium with its driver
 #   make screenshots  docs/images anew, out of that
 #   make test-long    the tests that take minutes
@@ -41,8 +42,8 @@ images: export HF_HUB_OFFLINE := $(if $(CLIP_MODEL),0,1)
 images: $(VENV)/apps.stamp
 	$(BIN)/python -m streamlit run examples/image_search/app.py
 
-test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -m "not long and not apps" $(SPREAD) $(PYTEST_ARGS)
+test: $(VENV)/dev.stamp $(if $(APPS),$(VENV)/apps.stamp)
+	$(BIN)/python -m pytest -m "not long$(if $(APPS),, and not apps)" $(SPREAD) $(PYTEST_ARGS)
 
 test-apps: $(VENV)/dev.stamp $(VENV)/apps.stamp
 	$(BIN)/python -m pytest -m "apps and not long" $(SPREAD) $(PYTEST_ARGS) tests/apps

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from files import read_files
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
+from langchain_chroma_hybrid.documents import read_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -168,7 +168,7 @@ def _read(name: str, content: BinaryIO) -> tuple[list[Document], str | None]:
         passages = [
             Document(
                 document.page_content,
-                metadata={**document.metadata, "source": name},
+                metadata={**document.metadata, "source": name, "file_name": name},
                 id=f"{digest.hexdigest()[:24]}-{number}",
             )
             for number, document in enumerate(read.documents)

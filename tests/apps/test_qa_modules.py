@@ -15,11 +15,11 @@ pytest.importorskip("streamlit", reason="needs the extra `apps`")
 import answering
 import chart
 import markup
-from files import read_files
 from hypothesis import given
 from hypothesis import strategies as st
 from library import Facet, Library, Wish, filter_of
 
+from langchain_chroma_hybrid.documents import read_files
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.apps.bad_files import BAD, FINE, MARKDOWN, XSS
 
@@ -77,7 +77,8 @@ def test_only_numbers_of_sources_are_links():
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_sources_open_passages_with_marks(library, text):
-    assert put(library, f"{text}.txt", f"Heron 4711 {text}") is None
+    inside = text.replace("\0", "")  # with which a file counts as binary
+    assert put(library, f"{text}.txt", f"Heron 4711 {inside}") is None
     hits = library.search("Heron 4711", Wish(threshold=0.0)).hits
     page = markup.sources(hits, 7)
     assert tags_of(page) == {"details", "summary", "b", "span", "div", "mark"}
@@ -158,7 +159,7 @@ def test_a_file_that_vanishes_meanwhile(tmp_path):
     next(reading)
     (tmp_path / "b.md").unlink()
     read = list(reading)
-    assert "deleted" in read[0].problem
+    assert "no such file" in read[0].problem
     assert not any(each.problem for each in read[1:])
 
 
@@ -181,7 +182,7 @@ LONG = "\n\n".join(f"Heron number {n}. {'It waits by the lake. ' * 20}" for n in
 
 def test_what_fails_in_the_middle_leaves_nothing(tmp_path):
     full = OSError(28, os.strerror(28))
-    library = Library(Failing(2, full), tmp_path / "qa")
+    library = Library(Failing(1, full), tmp_path / "qa")
     assert "No space left" in put(library, "long.txt", LONG)
     assert library.files == {}
 
