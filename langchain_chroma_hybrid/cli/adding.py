@@ -12,13 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.cli.opening import (
-    embeddings_of,
-    in_step,
-    make_store,
-    there_is,
-    words_only,
-)
+from langchain_chroma_hybrid.cli.filling import in_step, make_store, there_is
+from langchain_chroma_hybrid.cli.opening import embeddings_of, words_only
 from langchain_chroma_hybrid.cli.output import Printed, note, table, warn
 from langchain_chroma_hybrid.documents import Change, FileIndex, read_files, read_records
 from langchain_chroma_hybrid.documents.reading import problem_of
