@@ -12,13 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.cli.opening import (
-    embeddings_of,
-    in_step,
-    make_store,
-    there_is,
-    words_only,
-)
+from langchain_chroma_hybrid.cli.filling import in_step, make_store, there_is
+from langchain_chroma_hybrid.cli.opening import embeddings_of, words_only
 from langchain_chroma_hybrid.cli.output import Printed, note, table, warn
 from langchain_chroma_hybrid.documents import Change, FileIndex, read_files, read_records
 from langchain_chroma_hybrid.documents.reading import problem_of
@@ -86,6 +81,12 @@ class _Target:
         self._store = make_store(self._place, embeddings, trust=self._model.trust)
         return FileIndex(self._store, embeds=self._embeds, encoding=self._encoding)
 
+    def data_below(self, roots: Sequence[Path]) -> Path | None:
+        """Chroma's own folder, if it is below one of those that are to be added."""
+        data = None if self._place.path is None else self._place.path.resolve()
+        inside = data is not None and any(data != r and data.is_relative_to(r) for r in roots)
+        return data if inside else None
+
     def close(self) -> None:
         """Give back what was opened."""
         if "index" in vars(self):
@@ -108,7 +109,11 @@ def _changes(
 ) -> Iterator[Change]:
     """What became of each file, of stdin, and of files that are gone."""
     closed: list[Path] = []
+    roots = [Path(os.path.realpath(Path(path).expanduser())) for path in paths if path != STDIN]
+    data = target.data_below(roots)
     for file in files:
+        if data is not None and file.path.is_relative_to(data):
+            continue
         gone = file.problem == GONE and prune and target.there
         if gone and target.index.deleted([file.path], []):
             continue
@@ -123,7 +128,6 @@ def _changes(
     if STDIN in paths:
         yield _from_stdin(target)
     if prune and target.there:
-        roots = [Path(os.path.realpath(Path(p).expanduser())) for p in paths if p != STDIN]
         yield from _pruned(target.index, target.index.deleted(roots, closed), sure)
 
 

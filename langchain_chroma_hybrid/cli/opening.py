@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.cli.models import named
-from langchain_chroma_hybrid.cli.output import note, progress
+from langchain_chroma_hybrid.cli.output import note
 from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
 from langchain_chroma_hybrid.engine.chroma.change_token import opening, token_of
 from langchain_chroma_hybrid.engine.chroma.clients import (
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.cli.options import Model, Place, Server
 
-# What a collection is called that nobody gives a name.
-_UNNAMED = "documents"
 _COSINE = {"hnsw": {"space": "cosine"}}
 
 
@@ -53,34 +51,9 @@ def open_store(
     if embeddings is None and model is not None:
         embeddings = embeddings_of(model)
     client = client_of(place)
-    name = _chosen(place.collection, collection_names(client))
+    name = chosen(place.collection, collection_names(client))
     trust = None if model is None else model.trust
     return store_in(client, name, place, embeddings, trust, fields=fields)
-
-
-def make_store(place: Place, embeddings: Embeddings | None, **options: Any) -> HybridChroma:
-    """The collection that `place` names, made if it is not there, with its folder.
-
-    Raises:
-        InvalidArgumentError: a folder with other things in it, or which of several is not said.
-    """
-    client = client_of(place, make=True)
-    names = collection_names(client)
-    name = place.collection or (_chosen(None, names) if names else _UNNAMED)
-    if name in names:
-        return store_in(client, name, place, embeddings, **options)
-    store = store_in(client, name, place, embeddings, make=True, **options)
-    others = f"; others here: {', '.join(names)}" if names else ""
-    note(f"made the collection {name!r}{others}")
-    return store
-
-
-def there_is(place: Place) -> bool:
-    """Whether the collection that `place` names is there; makes nothing."""
-    if place.path is not None and place.url is None and token_of(place.path) is None:
-        return False
-    names = collection_names(client_of(place))
-    return bool(names) if place.collection is None else place.collection in names
 
 
 def store_in(
@@ -104,13 +77,6 @@ def store_in(
         lexical_fields=_boosts(place.field) or fields,
         trust_stored_models=trust,
     )
-
-
-def in_step(store: HybridChroma) -> None:
-    """Leave a lexical index that holds what was written, and is known to."""
-    with progress("indexing") as show:
-        store.sync(progress=show)
-    store.close()
 
 
 def embeddings_of(model: Model) -> Embeddings | None:
@@ -236,8 +202,12 @@ def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def _chosen(name: str | None, names: Sequence[str]) -> str:
-    """The name, if there is such a collection; the only one if none is typed."""
+def chosen(name: str | None, names: Sequence[str]) -> str:
+    """The name, if there is such a collection; the only one if none is typed.
+
+    Raises:
+        CollectionError, InvalidArgumentError: there is none, or several of which to choose.
+    """
     if name in names:
         return str(name)
     if name is None and len(names) == 1:

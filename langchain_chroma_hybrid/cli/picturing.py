@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.cli.filling import in_step, make_store
 from langchain_chroma_hybrid.cli.models import named
-from langchain_chroma_hybrid.cli.opening import (
-    in_step,
-    json_option,
-    make_store,
-    offline,
-    open_store,
-)
+from langchain_chroma_hybrid.cli.opening import json_option, offline, open_store
 from langchain_chroma_hybrid.cli.output import (
     head,
     line,

@@ -14,13 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._files import replacing
 from langchain_chroma_hybrid._langchain import bridge
-from langchain_chroma_hybrid.cli.opening import (
-    client_of,
-    in_step,
-    json_option,
-    open_store,
-    store_in,
-)
+from langchain_chroma_hybrid.cli.filling import in_step
+from langchain_chroma_hybrid.cli.opening import client_of, json_option, open_store, store_in
 from langchain_chroma_hybrid.cli.options import Place
 from langchain_chroma_hybrid.cli.output import (
     Printed,
@@ -160,6 +155,7 @@ def delete(
 
 
 def _collection(store: HybridChroma) -> dict[str, Any]:
+    """What `list` prints of one."""
     handle = bridge.handle_of(store)
     about = handle.about()
     behind = f"{about.indexed} of {about.records} records: `sync` brings in the rest"

@@ -262,6 +262,12 @@ def test_what_keeps_everything_from_being_added(options, message, docs, place, m
     assert "Traceback" not in result.stderr
 
 
+def test_chromas_own_files_are_none_of_the_folder_that_they_are_in(docs):
+    assert set(became(".")) == {"a.txt", "b.md", "c.csv"}
+    assert set(became(".")) == {"a.txt", "b.md", "c.csv"}
+    assert set(became(docs, "--path", docs / "db")) == {"a.txt", "b.md", "c.csv"}
+
+
 # There and back
 
 ANY = [
