@@ -42,6 +42,12 @@ def named_model(name: str) -> BaseChatModel:
     return chat_model(name)
 
 
+@st.cache_data(max_entries=100, show_spinner=False)
+def drawn(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The chart, which takes longer to make than the rest of a conversation to show."""
+    return chart.drawn(rows).to_dict()
+
+
 def model() -> BaseChatModel | None:
     return named_model(MODEL) if MODEL else None
 
@@ -156,7 +162,7 @@ def evidence(turn: Turn, number: int) -> None:
         with st.expander("What comes nearest, below the least relevance"):
             st.html(markup.sources(turn.hits, number))
     with st.expander("How these were found"):
-        st.altair_chart(chart.drawn(chart.rows(turn.hits)), key=f"chart-{number}")
+        st.vega_lite_chart(drawn(chart.rows(turn.hits)), key=f"chart-{number}")
 
 
 def welcome(library: Library) -> None:

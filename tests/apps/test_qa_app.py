@@ -15,24 +15,24 @@ from langchain_core.language_models import FakeListChatModel
 from streamlit.testing.v1 import AppTest
 
 import langchain_chroma_hybrid
+from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.apps.bad_files import BAD, FINE, MARKDOWN, XSS
 from tests.apps.conftest import EXAMPLES
 
+minilm = langchain_chroma_hybrid.minilm
 SOME = {name: FINE[name] for name in ("a.txt", "b.md")}
 EXTRACTIVE = "No chat model: the best sentences"
 
 
-@pytest.fixture(scope="module")
-def embeddings():
-    return langchain_chroma_hybrid.minilm()
-
-
 @pytest.fixture
-def start(tmp_path, monkeypatch, embeddings):
-    """Start the app on an empty folder, with a chat model or without one."""
+def start(tmp_path, monkeypatch):
+    """Start the app with some files in it, with a chat model or without one.
+
+    Its embeddings are quick ones, but for those of one test.
+    """
     monkeypatch.setenv("QA_FOLDER", str(tmp_path / "qa"))
     monkeypatch.delenv("CHAT_MODEL", raising=False)
-    monkeypatch.setattr(langchain_chroma_hybrid, "minilm", lambda: embeddings)
+    monkeypatch.setattr(langchain_chroma_hybrid, "minilm", WordEmbeddings)
 
     def started(model=None, files=SOME):
         if model is not None:
@@ -259,7 +259,9 @@ def test_a_folder_that_cannot_be_opened_is_said(start, tmp_path):
     assert ["cannot be opened" in error for error in errors(healthy(app))] == [True]
 
 
-def test_the_sample(start):
+def test_offline_with_the_packaged_model(start, monkeypatch):
+    monkeypatch.setattr(langchain_chroma_hybrid, "minilm", minilm)
     app = start(files=None)
     healthy(app.button[0].click().run())
     assert "the filter is clogged" in answer(ask(app, "What does E-4012 mean?"))
+    assert "not in your documents" in answer(ask(app, "Who won the world cup in 1998?"))
