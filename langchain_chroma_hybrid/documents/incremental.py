@@ -15,6 +15,7 @@ from langchain_chroma_hybrid.documents.reading import in_words
 from langchain_chroma_hybrid.documents.record_manager import SqliteRecordManager
 from langchain_chroma_hybrid.documents.records import read_records
 from langchain_chroma_hybrid.documents.writing import write_records
+from langchain_chroma_hybrid.engine.registry import files_note
 from langchain_chroma_hybrid.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Change:
 class FileIndex:
     """The files of a collection, and which of its records came out of each.
 
-    What is known of them lies beside the lexical index, in `files/<id of the collection>.sqlite3`.
+    What is known of them lies beside the lexical index, in `files/<id of the collection>.sqlite3`,
+    and goes with the collection.
 
     Args:
         store: where they go; it needs embeddings.
@@ -70,8 +72,7 @@ class FileIndex:
     ) -> None:
         self._store, self._embeds, self._encoding = store, embeds, encoding
         about = bridge.handle_of(store).about()
-        home = None if about.folder is None else about.folder.parent.parent / "files"
-        file = None if home is None else home / f"{about.id}.sqlite3"
+        file = None if about.folder is None else files_note(about.folder)
         self._known = SqliteRecordManager(file, about.id)
 
     def close(self) -> None:

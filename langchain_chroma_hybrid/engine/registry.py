@@ -147,6 +147,9 @@ def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
     folder = index_folder(store, config)
     if folder is not None and folder.exists():
         TantivyIndex.destroy(folder, lock_timeout=config.lock_timeout)
+    if folder is not None:
+        with suppress(OSError):  # Windows: while somebody has it open
+            files_note(folder).unlink(missing_ok=True)
     reach("index removed")
 
 
@@ -209,6 +212,7 @@ def sweep(store: ChromaStore, parent: Path) -> None:
             with suppress(Exception):
                 if not store.exists(path.name):
                     TantivyIndex.destroy(path, lock_timeout=0.0)
+                    files_note(path).unlink(missing_ok=True)
 
 
 def _used(folder: Path) -> float:
@@ -232,6 +236,11 @@ def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
         return None
     place = hashlib.blake2b(store.location.encode(), digest_size=8).hexdigest()
     return _user_cache() / "langchain-chroma-hybrid" / place / store.uuid
+
+
+def files_note(folder: Path) -> Path:
+    """Where it is noted which records came out of which files, by the folder of the index."""
+    return folder.parent.parent / "files" / f"{folder.name}.sqlite3"
 
 
 def last_checkpoint(store: ChromaStore, config: LexicalConfig) -> CheckpointData:

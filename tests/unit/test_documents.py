@@ -13,6 +13,7 @@ import pytest
 
 from langchain_chroma_hybrid.documents import (
     SUFFIXES,
+    FileIndex,
     read_files,
     read_records,
     reading,
@@ -21,6 +22,7 @@ from langchain_chroma_hybrid.documents import (
 )
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from tests.files import BROKEN, docx, encrypted_pdf, paragraph, pdf, write_broken
+from tests.helpers import make_store
 
 TABLE = (
     "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>part</w:t></w:r></w:p></w:tc>"
@@ -323,3 +325,15 @@ def test_a_missing_package_is_a_pip_line_for_the_files_that_need_it(hidden, name
     line = f"{hidden} is not installed: pip install 'langchain-chroma-hybrid[files]'"
     assert {name for name, problem in said.items() if problem == line} == set(named)
     assert said["a.jsonl"] == "None"
+
+
+@pytest.mark.parametrize("way", ["delete_collection", "reset_collection"])
+def test_what_is_known_of_files_goes_with_the_collection(tmp_path, way):
+    (tmp_path / "a.txt").write_text("a pump", "utf-8")
+    store = make_store(tmp_path / "db")
+    with FileIndex(store) as files:
+        (read,) = read_files([tmp_path / "a.txt"])
+        assert files.add(read).became == "added"
+    assert len([*(tmp_path / "db" / "files").iterdir()]) == 1
+    getattr(store, way)()
+    assert [*(tmp_path / "db" / "files").iterdir()] == []
