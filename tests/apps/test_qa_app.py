@@ -67,6 +67,14 @@ def html(app):
     return "\n".join(element.value for element in app.get("html"))
 
 
+def labelled(widgets, label):
+    return next(each for each in widgets if each.label == label)
+
+
+def charts(app):
+    return app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart")
+
+
 def answer(app):
     """The last answer."""
     return app.chat_message[-1].get("html")[0].value
@@ -87,7 +95,8 @@ def test_every_kind_of_file_is_read_asked_and_cited(start):
     assert EXTRACTIVE in shown
     assert '<a href="#source-0-1">[1]</a>' in answer(app)
     assert 'id="source-0-1"' in shown
-    assert app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart")
+    assert charts(app)
+    assert not app.file_uploader[0].value, "what was uploaded is not kept in memory"
 
 
 def test_bad_files_are_named_and_the_rest_goes_on(start):
@@ -107,11 +116,6 @@ def test_two_hundred_megabytes_are_refused_before_they_are_read(start):
     upload(app, {"big.txt": b"a" * 200_000_000, "small.txt": b"Heron 4711"})
     assert ["200 MB" in error for error in errors(app)] == [True]
     assert [each.value for each in app.success] == ["1 file read"]
-
-
-def test_what_was_uploaded_is_not_kept_in_memory(start):
-    app = start()
-    assert not app.file_uploader[0].value
 
 
 def test_a_file_of_the_same_name_takes_the_place_of_the_first(start):
@@ -134,8 +138,7 @@ def test_a_new_version_that_is_broken_leaves_the_old_one(start):
 def test_files_can_be_taken_out(start):
     app = start()
     app.multiselect[0].set_value(["a.txt"]).run()
-    [button] = [each for each in app.button if each.label.startswith("Take out")]
-    healthy(button.click().run())
+    healthy(labelled(app.button, "Take out of the collection").click().run())
     assert app.expander[0].label == "1 files, 1 passages"
 
 
@@ -152,11 +155,9 @@ def test_filters_hold(start):
     lines = b'{"text": "Heron %d", "metadata": {"year": %d, "tag": "%s"}}\n'
     data = b"".join(lines % (n, 1900 + n, b"odd" if n % 2 else b"even") for n in range(60))
     upload(app, {"a.jsonl": data, "b.txt": b"Heron of no year"})
-    labels = [each.label for each in app.multiselect]
     app.slider[1].set_value(0.0)
-    app.multiselect[labels.index("tag")].set_value(["even"])
-    [years] = [each for each in app.slider if each.label == "year"]
-    years.set_value((1950, 1955))
+    labelled(app.multiselect, "tag").set_value(["even"])
+    labelled(app.slider, "year").set_value((1950, 1955))
     shown = answer(ask(app, "Heron"))
     passages = html(app)
     assert "[3]" in shown
@@ -164,25 +165,23 @@ def test_filters_hold(start):
     assert not any(f"<mark>Heron</mark> {n}<" in passages for n in (48, 51, 56))
 
 
-@pytest.mark.parametrize("mode", ["hybrid", "lexical", "vector", "two_step"])
-def test_modes_and_weights(start, mode):
+def test_modes_and_weights(start):
     app = start()
-    app.selectbox[0].set_value(mode).run()
-    if mode == "hybrid":
-        healthy(app.toggle[0].set_value(False).run())
-        [weight] = [each for each in app.slider if each.label == "Weight of words"]
-        weight.set_value(0.0)
-    shown = ask(app, "Heron 4711")
-    assert "[1]" in answer(shown) or "not in your documents" in answer(shown)
-    [chart] = shown.get("vega_lite_chart") or shown.get("arrow_vega_lite_chart")
-    assert ("words" in chart.proto.spec) == (mode in ("lexical", "two_step"))
+    for mode in ("lexical", "vector", "two_step", "hybrid"):
+        app.selectbox[0].set_value(mode).run()
+        if mode == "hybrid":
+            healthy(app.toggle[0].set_value(False).run())
+            labelled(app.slider, "Weight of words").set_value(0.0)
+        shown = answer(ask(app, "Heron 4711"))
+        assert "[1]" in shown or "not in your documents" in shown
+        legs = charts(app)[-1].proto.spec
+        assert ("words" in legs) == (mode in ("lexical", "two_step"))
 
 
 def test_the_conversation_stays_and_can_be_begun_anew(start):
     app = ask(ask(start(), "Heron 4711"), "Who eats fish?")
     assert len(app.chat_message) == 4
-    [button] = [each for each in app.button if each.label == "New conversation"]
-    healthy(button.click().run())
+    healthy(labelled(app.button, "New conversation").click().run())
     assert not app.chat_message
 
 
@@ -217,15 +216,12 @@ def test_a_model_that_fails_in_the_middle(start):
     assert len(ask(app, "Who eats fish?").chat_message) == 4
 
 
-@pytest.mark.parametrize(
-    "error", [ImportError("pip install langchain-some"), ValueError("no api key"), KeyError()]
-)
-def test_a_model_that_cannot_be_had(start, error):
+def test_a_model_that_cannot_be_had(start):
     def model(_):
-        raise error
+        raise ValueError("no API key")
 
     app = ask(start(model), "Heron 4711")
-    assert ["The chat model failed" in each for each in errors(app)] == [True]
+    assert errors(app) == ["The chat model failed: no API key"]
     assert EXTRACTIVE in html(app)
     assert "[1]</a>" in answer(app)
 

@@ -15,8 +15,12 @@ pytest.importorskip("streamlit", reason="needs the extra `apps`")
 import answering
 import chart
 import markup
-from hypothesis import given
+from conversation import Turn
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from library import Facet, Library, Wish, filter_of
 
 from langchain_chroma_hybrid.documents import read_files
@@ -61,6 +65,7 @@ def test_labels_hold_no_markdown(text):
     assert "\n" not in escaped
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=40), st.lists(st.integers(0, 40), max_size=8, unique=True))
 def test_marks_leave_the_text_as_it_is(text, cuts):
     cuts = sorted(cut for cut in cuts if cut <= len(text))
@@ -175,6 +180,49 @@ class Failing(WordEmbeddings):
         if self.left < 0:
             raise self.error
         return super().embed_documents(texts)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ImportError("pip install langchain-some"), "pip install langchain-some"),
+        (ValueError("no key:\n a second line"), "no key: a second line"),
+        (KeyError(), "KeyError"),
+        (ConnectionError("x" * 9_000), "x" * 500),
+    ],
+)
+@pytest.mark.parametrize("when", ["at first", "in the middle"])
+def test_whatever_a_model_fails_with_there_is_an_answer(library, error, said, when):
+    class Model(FakeListChatModel):
+        def _stream(self, *args, **kwargs):
+            if when == "in the middle":
+                yield ChatGenerationChunk(message=AIMessageChunk(content="It is"))
+            raise error
+
+    put(library, "a.txt", "Heron 4711")
+    turn = Turn("Heron")
+    result = turn.search(library, Wish(threshold=0.0))
+    texts = list(turn.answers(result, lambda: Model(responses=[""])))
+    assert turn.problem == f"The chat model failed: {said}"
+    assert texts == (["It is"] if when == "in the middle" else ["Heron 4711 [1]"])
+    assert bool(turn.notice) == (when == "at first")
+
+
+def test_who_leaves_an_answer_in_the_middle_is_told_so(library):
+    put(library, "a.txt", "Heron 4711")
+    turn = Turn("Heron")
+    result = turn.search(library, Wish(threshold=0.0))
+    answers = turn.answers(result, lambda: FakeListChatModel(responses=["It is a bird"]))
+    next(answers)
+    answers.close()
+    assert turn.text == "I"
+    assert "Stopped" in turn.problem
+
+
+def test_a_search_that_fails_is_told(library):
+    turn = Turn("Heron")
+    assert turn.search(library, Wish(mode="no such mode")) is None
+    assert turn.problem.startswith("The search failed: mode: ")
 
 
 LONG = "\n\n".join(f"Heron number {n}. {'It waits by the lake. ' * 20}" for n in range(100))
