@@ -5,15 +5,17 @@ from pathlib import Path
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
+PICTURE = re.compile(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n*")
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)([^)#]*)[^)]*\)")
 
 
 class Readme(MetadataHookInterface):
-    """Links to files become their paths in the source archive, links within the page their text."""
+    """Files become paths in the source archive, links within the page text, pictures nothing."""
 
     def update(self, metadata: dict) -> None:
         """Set the long description."""
         text = (Path(self.root) / "README.md").read_text(encoding="utf-8")
+        text = PICTURE.sub("", text)
         metadata["readme"] = {"content-type": "text/markdown", "text": LINK.sub(plain, text)}
 
 
