@@ -24,6 +24,7 @@ ChromaHybridWarning (UserWarning)              something that was given has no e
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Awaitable
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -132,10 +133,14 @@ class WriteError(ChromaHybridError, RuntimeError):
 
 def kind_of(value: object) -> str:
     """What kind of value it is, for what must not stand in a message, such as document text."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     name = type(value).__name__
     kind = f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
     if isinstance(value, str | bytes):
         return f"{kind} of length {len(value)}"
+    if isinstance(value, Awaitable):
+        return f"{kind} that has to be awaited first"
     return "None" if value is None else kind
 
 
@@ -152,12 +157,11 @@ class _Plain(reprlib.Repr):
     def repr_instance(self, x: object, level: int) -> str:
         """What is in no container, and no plain text or number."""
         del level
-        if isinstance(x, type):
-            return f"the class {x.__name__}"
         if isinstance(x, self._PLAIN) or type(x).__module__ == "numpy":
             return repr(x)
         name = getattr(x, "__name__", None)
-        return kind_of(x) if name is None else f"the function {name}"
+        function = callable(x) and name is not None and not isinstance(x, type)
+        return f"the function {name}" if function else kind_of(x)
 
 
 def shown(value: object, limit: int = 120) -> str:

@@ -354,6 +354,16 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         own = {n: _rebuilt(v) for n, v in values.items() if n not in _FIXED}
         return self.model_copy(update=own)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to change a field; pydantic's own words would show the value."""
+        try:
+            super().__setattr__(name, value)
+        except ValidationError:
+            self._refuse_fixed({name: value})
+            self._refuse_unknown({name: value}, type(self).__name__)
+            expected = f"to stay as it is; model_copy(update={{{name!r}: ...}}) has another"
+            raise InvalidArgumentError.of_kind(name, value, expected) from None
+
     def __reduce_ex__(self, _: Any) -> Any:
         raise bridge.not_picklable(self, self.vectorstore)
 

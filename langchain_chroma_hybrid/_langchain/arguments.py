@@ -7,6 +7,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma import Chroma
+from langchain_core.retrievers import BaseRetriever
+
+from langchain_chroma_hybrid.core.suggest import meant_value
 from langchain_chroma_hybrid.core.validate import reject_unknown
 from langchain_chroma_hybrid.engine.chroma.clients import check_settings, is_at
 from langchain_chroma_hybrid.errors import (
@@ -63,7 +67,11 @@ def check_chroma(given: Mapping[str, Any]) -> None:
 
 def _check_place_of_client(given: Mapping[str, Any]) -> None:
     """A client has its data where it has them, and only a host has a port."""
-    client, host = given.get("client"), given.get("host")
+    client, host, headers = (given.get(name) for name in ("client", "host", "headers"))
+    if host is not None and not (isinstance(host, str) and host):
+        raise InvalidArgumentError.of("host", host, "the name of a server, such as 'localhost'")
+    if headers is not None and not _are_texts(headers):
+        raise InvalidArgumentError.of_kind("headers", headers, "a dict of names to strings")
     if client is None:
         alone = [name for name in ("port", "ssl", "headers") if given.get(name) and host is None]
         if alone:
@@ -75,6 +83,13 @@ def _check_place_of_client(given: Mapping[str, Any]) -> None:
             expected = "to be left out beside client=, which has its data elsewhere"
             place = "a key" if name == "chroma_cloud_api_key" else shown(given[name])
             raise InvalidArgumentError(f"{name}: expected {expected}, got {place}")
+
+
+def _are_texts(headers: object) -> bool:
+    """Whether these are names and values as HTTP has them."""
+    return isinstance(headers, dict) and all(
+        isinstance(part, str) for pair in headers.items() for part in pair
+    )
 
 
 def check_embeddings(embeddings: Any, name: str = "embedding_function") -> None:
@@ -100,6 +115,8 @@ def check_embeddings(embeddings: Any, name: str = "embedding_function") -> None:
     else:
         way = "FunctionEmbeddings(function)" if callable(embeddings) else "None for Chroma's own"
     expected = f"LangChain Embeddings; from langchain_chroma_hybrid.embeddings: {way}"
+    if isinstance(embeddings, Chroma | BaseRetriever):
+        expected = "LangChain Embeddings, such as those that it was made with itself"
     # A list is mostly one of texts.
     nameable = isinstance(embeddings, str | PathLike) or callable(embeddings)
     got = shown(embeddings) if nameable else kind_of(embeddings)
@@ -114,7 +131,9 @@ def check_search_type(search_type: object) -> None:
     """
     if search_type not in _SEARCH_TYPES:
         known = ", ".join(_SEARCH_TYPES)
-        expected = f"one of {known} (each is hybrid by default; mode= has others)"
+        meant = meant_value(search_type, ("lexical", "vector", "two_step"))
+        way = f"mode={meant!r} is another option" if meant else "mode= has others"
+        expected = f"one of {known} (each is hybrid by default; {way})"
         raise InvalidArgumentError.of("search_type", search_type, expected)
 
 

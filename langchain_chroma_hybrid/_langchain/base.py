@@ -174,7 +174,8 @@ class HybridBase(Upkeep, Chroma):
             with opening(persist_directory):
                 super().__init__(collection_name, embedding_function, persist_directory, **chroma)
         except Exception as error:
-            given = {"host": None, "port": None, **chroma, "collection_name": collection_name}
+            place = {"collection_name": collection_name, "persist_directory": persist_directory}
+            given = {"host": None, "port": None, **chroma, **place}
             refused = refusal(error, getattr(self, "_client", None), given)
             if refused is error:
                 raise

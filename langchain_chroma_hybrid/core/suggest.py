@@ -12,11 +12,13 @@ _LONGEST = 40  # characters; to look for what is like a long word takes long
 
 # What other libraries call it; the first of the names that is known is the one that is meant.
 _NAMES = {
-    "k": "top_k topk top_n topn n_results num_results limit size max_results n",
+    "k": "top_k similarity_top_k topk top_n topn n_results num_results limit size max_results n",
     "filter": "where filters metadata_filter where_filter pre_filter expr metadata",
     "where": "filter filters metadata_filter",
     "score_threshold": "threshold min_score similarity_threshold relevance_threshold min_relevance",
-    "mode": "search_mode query_type method strategy retrieval_mode",
+    "mode": (
+        "search_mode vector_store_query_mode query_mode query_type method strategy retrieval_mode"
+    ),
     "weights": "leg_weights hybrid_weights",
     "c": "rrf_k k_rrf rrf_c rank_constant rrf_constant",
     "fusion": "fusion_method fusion_type fusion_algorithm merge",
@@ -24,13 +26,13 @@ _NAMES = {
     "embedding_function": "embedding embeddings embedder embed embedding_model model encoder",
     "embedding": "embedding_function embeddings embedding_model model",
     "persist_directory": "path directory persist_dir persist_path db_path folder persist",
-    "collection_name": "collection name index_name",
+    "collection_name": "collection name index_name namespace",
     "vectorstore": "store vector_store chroma db",
     "reranker": "rerank re_ranker compressor base_compressor cross_encoder",
     "lambda_mult": "lambda_ lambda_param mmr_lambda diversity",
     "dedupe_key": "dedup dedupe dedup_key unique unique_key distinct",
     "group_by": "group groupby group_key group_field",
-    "fetch_k": "prefetch prefetch_k num_candidates depth",
+    "fetch_k": "sparse_top_k prefetch prefetch_k num_candidates depth",
     "lexical_fields": "fields boosts text_fields search_fields field_boosts",
     "lexical": "bm25 bm25_index lexical_index index",
     "lexical_directory": "bm25_directory index_directory index_path",
@@ -40,6 +42,11 @@ _NAMES = {
     "query_syntax": "syntax",
     "deep": "full",
     "base_filter": "fixed_filter tenant_filter",
+    "similarity_top_k": "k top_k topk n_results limit",
+    "filters": "filter where metadata_filter",
+    "embed_model": "embedding_function embedding embeddings embedding_model model",
+    "persist_dir": "persist_directory path directory db_path",
+    "chroma_collection": "collection vectorstore vector_store client",
 }
 _MEANT = {
     other: [name for name, others in _NAMES.items() if other in others.split()]
@@ -67,6 +74,9 @@ _DOORS = {
          "group_limit", "search_kwargs"),
         "in a search, or in as_retriever",
     ),
+    "texts": "in add_texts, or in from_texts",
+    "documents": "in add_documents, or in from_documents",
+    **dict.fromkeys(("ids", "include"), "in get"),
 }  # fmt: skip
 # Where another name is not enough; what has to be known for the words to be of use.
 _WORDS = {
@@ -77,7 +87,7 @@ _WORDS = {
         ("weights", _SHARES),
     ),
     "hybrid": ("mode", "nothing: hybrid is the default, see mode"),
-    "search_type": ("mode", "nothing: hybrid is the default, see mode"),
+    "search_type": ("mode", "nothing: hybrid is the default, see mode; lambda_mult makes mmr"),
     "search_kwargs": ("k", "k=, filter= and the others themselves"),
     **dict.fromkeys(
         ("space", "metric", "distance", "distance_metric"),
@@ -102,6 +112,14 @@ _VALUES = {
     "rrf": "reciprocal reciprocal_rank reciprocal_rank_fusion rank",
     "simple": "lucene advanced boolean query_string",
     "plain": "none raw",
+    "$eq": "== = eq equals is",
+    "$ne": "!= <> ne neq $neq not_equal",
+    "$gt": "> gt greater_than",
+    "$gte": ">= gte ge $ge $min",
+    "$lt": "< lt less_than",
+    "$lte": "<= lte le $le $max",
+    "$in": "in any_of $any",
+    "$nin": "nin not_in $not_in notin $notin",
     "degrade": "ignore skip warn continue pass",
     "raise": "error fail strict",
 }
@@ -120,8 +138,10 @@ def in_place_of(name: str, known: Collection[str]) -> str:
         return f"write {meant[0]}="
     if name in _DOORS:
         return f"it belongs {_DOORS[name]}"
-    close = nearest(name, known)
-    return f"write {close}=" if close else ""
+    if close := nearest(name, known):
+        return f"write {close}="
+    elsewhere = [other for other in _MEANT.get(name, ()) if other in _DOORS]
+    return f"{elsewhere[0]}= belongs {_DOORS[elsewhere[0]]}" if elsewhere else ""
 
 
 def meant_value(value: object, choices: Collection[str]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
-from langchain_chroma_hybrid.core.validate import number
+from langchain_chroma_hybrid.core.validate import number, reject_unknown
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -17,11 +18,14 @@ from langchain_chroma_hybrid.lexical.texts import checked_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
 
 DEFAULT_LANGUAGE = "english"
+# Parameters that are no names of arguments.
+_UNSAID = ("self", "settings")
 
 
 class LexicalSettings(TypedDict, total=False):
@@ -38,6 +42,18 @@ class LexicalSettings(TypedDict, total=False):
     progress: Progress | None
     writers: Writers
     check_rate: float
+
+
+def settings_of(face: type, given: Mapping[str, Any]) -> LexicalConfig:
+    """The lexical half as those keywords say that the constructor of a `face` hands on.
+
+    Raises:
+        UnknownArgumentError: one that is no such setting.
+        InvalidArgumentError: a value that cannot be used.
+    """
+    own = [name for name in signature(face.__init__).parameters if name not in _UNSAID]  # type: ignore[misc]  # of this very class
+    reject_unknown(face.__name__, given, [*own, *LexicalSettings.__annotations__])
+    return lexical_config(**given)
 
 
 def lexical_config(

@@ -53,10 +53,16 @@ _NEEDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 }
 
 
-def read(filters: Filters, name: str = "filters") -> Filter | None:
+def read(filters: Filters, name: str = "filters", *, base: bool = False) -> Filter | None:
     """The filter as a tree; None for no restriction.
 
     A group without conditions restricts nothing. A `dict` is a `where` of Chroma's.
+
+    Args:
+        filters: what was given.
+        name: of the argument.
+        base: it restricts what others may see: an empty one is an error, and no message shows what
+            stands in it.
 
     Raises:
         FilterError: not such filters, or a value that its operator can be asked of no record.
@@ -64,11 +70,22 @@ def read(filters: Filters, name: str = "filters") -> Filter | None:
     if filters is None:
         return None
     if isinstance(filters, Mapping):
-        return parse(filters, names=(name, "where_document"))
+        return parse(filters, names=(name, "where_document"), base=base)
     if not isinstance(filters, MetadataFilters):
-        raise FilterError.of(name, filters, "MetadataFilters, or a dict in Chroma's language")
-    tree = _group(filters, name, 0, negated=False)
-    return None if tree == EVERYTHING else tree
+        refuse = FilterError.of_kind if base else FilterError.of
+        raise refuse(name, filters, "MetadataFilters, or a dict in Chroma's language")
+    try:
+        tree = _group(filters, name, 0, negated=False)
+    except FilterError:
+        if not base:
+            raise
+        message = f"{name}: expected MetadataFilters whose values suit their operators"
+        raise FilterError(message) from None
+    if tree != EVERYTHING:
+        return tree
+    if base:
+        raise FilterError(f"{name}: expected conditions, got MetadataFilters without any")
+    return None
 
 
 def _group(group: MetadataFilters, path: str, depth: int, *, negated: bool) -> Filter:

@@ -56,7 +56,7 @@ def checked(nodes: Iterable[BaseNode]) -> list[BaseNode]:
     several = listed("nodes", nodes, "several nodes")
     for i, node in enumerate(several):
         if not isinstance(node, BaseNode):
-            raise InvalidArgumentError.of(f"nodes[{i}]", node, "a LlamaIndex node")
+            raise InvalidArgumentError.of_kind(f"nodes[{i}]", node, "a LlamaIndex node")
     return several
 
 

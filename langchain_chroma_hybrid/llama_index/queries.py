@@ -15,7 +15,7 @@ from llama_index.core.vector_stores.types import (
 )
 
 from langchain_chroma_hybrid.core.checks import positive
-from langchain_chroma_hybrid.core.filters import NOTHING, Filter, Ids, all_of, condition
+from langchain_chroma_hybrid.core.filters import NOTHING, Filter, Ids, all_of, condition, parse
 from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, number, reject_unknown
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.chroma.rows import listed
@@ -82,12 +82,16 @@ def asked(query: VectorStoreQuery, defaults: SearchRequest, options: Mapping[str
         InvalidArgumentError: a value, or a mode, that cannot be used.
         UnknownArgumentError: a keyword that nothing would read.
     """
+    if not isinstance(query, VectorStoreQuery):
+        expected = "a VectorStoreQuery (the `retrieve` of a retriever takes a text)"
+        raise InvalidArgumentError.of_kind("query", query, expected)
     mode = _mode(query.mode)
     mmr = mode is VectorStoreQueryMode.MMR
     reject_unknown("query", options, (*OPTIONS, *_MMR_OPTIONS) if mmr else OPTIONS)
     if query.filters is not None and "where" in options:
         raise InvalidArgumentError.of("where", options["where"], "filters or `where`, not both")
     given = {name: value for name, value in options.items() if name in OPTIONS}
+    parse(given.get("where"), given.get("where_document"))
     positive("similarity_top_k", query.similarity_top_k)
     base = all_of(defaults.base, _restriction(query))
     request = replace(

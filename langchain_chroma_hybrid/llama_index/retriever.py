@@ -15,7 +15,7 @@ from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.search import SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, reject_unknown
 from langchain_chroma_hybrid.engine.chroma.clients import check_collection
-from langchain_chroma_hybrid.engine.config import lexical_config
+from langchain_chroma_hybrid.engine.config import settings_of
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
 from langchain_chroma_hybrid.llama_index.embeddings import model_of
 from langchain_chroma_hybrid.llama_index.filters import Filters, read
@@ -120,7 +120,8 @@ class ChromaHybridRetriever(BaseRetriever):
         """
         found = check_collection(getattr(collection, "client", collection), "collection")
         self._base = all_of(
-            read(base_filter, "base_filter"), parse(None, base_where_document)
+            read(base_filter, "base_filter", base=True),
+            parse(None, base_where_document, names=("", "base_where_document"), base=True),
         )
         self._filters, self._explain = read(filters), explain
         self._request = SearchRequest(
@@ -147,7 +148,7 @@ class ChromaHybridRetriever(BaseRetriever):
         parse(None, where_document)
         own = collection._handle if isinstance(collection, StoreOperations) else None  # noqa: SLF001
         model = model_of(embed_model, lambda: found.configuration_json)
-        config = lexical_config(**settings)
+        config = settings_of(type(self), settings)
         if own is not None:
             model = own.embeddings if embed_model is None else model
             config = config if settings else own.config

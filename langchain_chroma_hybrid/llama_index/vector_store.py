@@ -11,7 +11,7 @@ from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.core.validate import check
 from langchain_chroma_hybrid.engine.chroma.clients import check_collection, make_collection
-from langchain_chroma_hybrid.engine.config import lexical_config
+from langchain_chroma_hybrid.engine.config import settings_of
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
 from langchain_chroma_hybrid.llama_index.embeddings import model_of
 from langchain_chroma_hybrid.llama_index.nodes import NodeReader
@@ -127,7 +127,7 @@ class ChromaHybridVectorStore(StoreOperations):
             on_leg_error=on_leg_error,
         )
         check(self._defaults)
-        config, model = lexical_config(**settings), model_of(embed_model)
+        config, model = settings_of(type(self), settings), model_of(embed_model)
         if chroma_collection is None:
             chroma_collection = make_collection(collection_name, options=options, **place)
         self._collection = check_collection(chroma_collection, "chroma_collection")

@@ -34,6 +34,13 @@ def made(**options: Any) -> HybridChroma:
                            **options})  # fmt: skip
 
 
+class Promised:
+    """What a call that was not awaited gives, without a warning."""
+
+    def __await__(self) -> Any:
+        yield
+
+
 def over(store: HybridChroma, **options: Any) -> ChromaHybridRetriever:
     return ChromaHybridRetriever.from_vectorstore(store, **options)
 
@@ -396,4 +403,132 @@ MISTAKES: dict[str, tuple[Callable[[HybridChroma], Any], list[str]]] = {
     "pickle": (pickle.dumps, ["HybridChroma(", "persist_directory", "process"]),
     "pickle a retriever": (lambda s: pickle.dumps(over(s)), ["from_vectorstore(HybridChroma("]),
     "pickle LangChain's": (lambda s: pickle.dumps(s.as_retriever()), [").as_retriever("]),
+    # Names of LlamaIndex, and what belongs elsewhere under another name
+    **{
+        f"similarity_top_k, {way}": (call, ["similarity_top_k (write k=)"])
+        for way, call in {
+            "search": lambda s: s.similarity_search(QUERY, similarity_top_k=3),
+            "retriever": lambda s: over(s, similarity_top_k=3),
+            "invoke": lambda s: over(s).invoke(QUERY, similarity_top_k=3),
+            "kept": lambda s: s.as_retriever(search_kwargs={"similarity_top_k": 3}),
+        }.items()
+    },
+    "query_mode": (lambda s: over(s, vector_store_query_mode="hybrid"), ["(write mode=)"]),
+    "namespace": (lambda s: made(namespace="a"), ["namespace (write collection_name=)"]),
+    **{
+        f"{name}, made": (partial(lambda s, name: made(**{name: 5}), name=name), [words])
+        for name, words in {
+            "top_k": "top_k (k= belongs in a search, or in as_retriever)",
+            "similarity_top_k": "similarity_top_k (k= belongs in a search",
+            "where": "where (filter= belongs in a search",
+            "rerank": "rerank (reranker= belongs in as_retriever",
+            "texts": "texts (it belongs in add_texts, or in from_texts)",
+            "documents": "documents (it belongs in add_documents, or in from_documents)",
+        }.items()
+    },
+    "ids, search": (lambda s: s.similarity_search(QUERY, ids=["a"]), ["ids (it belongs in get)"]),
+    "mmr, over": (lambda s: over(s, search_type="mmr"), ["search_type", "lambda_mult makes mmr"]),
+    **{
+        f"search_type {kind}": (
+            partial(lambda s, kind: s.as_retriever(search_type=kind), kind=kind),
+            ["search_type", f"mode={mode!r}", repr(kind)],
+        )
+        for kind, mode in {"bm25": "lexical", "keyword": "lexical", "dense": "vector"}.items()
+    },
+    **{
+        f"operator {op}": (
+            partial(lambda s, op: s.get(where={"year": {op: 1}}), op=op),
+            ["where['year']", f"did you mean {meant}?"],
+        )
+        for op, meant in {"==": "$eq", "!=": "$ne", ">": "$gt", "<=": "$lte", "not_in": "$nin",
+                          "$ge": "$gte", "in": "$in"}.items()
+    },
+    # Objects in place of others
+    **{
+        f"{kind} as vectorstore, {way}": (call, ["vectorstore:", "a Chroma or a Hybrid", got])
+        for kind, (thing, got) in {
+            "a class": (lambda s: HybridChroma, "got the class HybridChroma"),
+            "Chroma's class": (lambda s: HybridChroma.__mro__[3], "got the class "),
+            "a retriever": (over, "got a ChromaHybridRetriever"),
+            "a promise": (lambda s: Promised(), "got a Promised that has to be awaited first"),
+        }.items()
+        for way, call in {
+            "from": partial(lambda s, of: over(of(s)), of=thing),
+            "made": partial(lambda s, of: ChromaHybridRetriever(vectorstore=of(s)), of=thing),
+        }.items()
+    },
+    **{
+        f"{kind} as embeddings": (
+            partial(lambda s, of: made(embedding_function=of(s)), of=thing),
+            ["embedding_function:", "LangChain Embeddings", words],
+        )
+        for kind, (thing, words) in {
+            "a store": (lambda s: s, "those that it was made with itself, got a HybridChroma"),
+            "a retriever": (over, "those that it was made with itself, got a ChromaHybrid"),
+            "a promise": (lambda s: Promised(), "a Promised that has to be awaited first"),
+        }.items()
+    },
+    "a promise as query": (lambda s: s.similarity_search(Promised()), ["query:", "awaited first"]),  # type: ignore[arg-type]
+    # Texts where none is expected, which no message shows
+    **{
+        f"{kind} as metadata": (
+            partial(lambda s, given: s.add_texts(["a"], [given]), given=given),
+            ["metadatas[0]", got],
+        )
+        for kind, given, got in [
+            ("a text", SECRET, "a mapping, got a str of length"),
+            ("a list", [SECRET], "a mapping, got a list"),
+            ("a mixture", {"a": [SECRET, 1]}, "got a list"),
+            ("a dict of texts", {"a": {"b": SECRET}}, "got a dict"),
+            ("a set", {"a": {SECRET}}, "got a set"),
+            ("a tuple", {"a": (SECRET,)}, "got a tuple"),
+        ]
+    },
+    **{
+        f"{name} changed": (
+            partial(
+                lambda s, name, value: setattr(over(s, base_filter={"a": SECRET}), name, value),
+                name=name, value=value,
+            ),
+            words,
+        )
+        for name, value, words in [
+            ("base_filter", {"a": SECRET}, ["base_filter:", "nothing changes later", "got a dict"]),
+            ("base_where_document", {"$contains": SECRET}, ["base_where_document:"]),
+            ("filter", {"a": SECRET}, ["filter:", "model_copy(update={'filter': ...})"]),
+            ("k", 3, ["k:", "model_copy"]),
+            ("top_k", 3, ["top_k (write k=)"]),
+        ]
+    },
+    # Places that are none
+    **{
+        f"folder {folder!r}": (
+            partial(lambda s, folder: made(persist_directory=folder), folder=folder),
+            ["persist_directory:", "a folder that Chroma can open or make", repr(folder)],
+        )
+        for folder in (f"{__file__}/db", "/dev/null/db", "a\0b")
+    },
+    **{
+        f"host {host!r}": (
+            partial(lambda s, host: made(host=host), host=host),
+            ["host:", "'localhost'", repr(host)],
+        )
+        for host in (5, "", ["db"])
+    },
+    **{
+        f"headers, {kind}": (
+            partial(lambda s, given: made(host="localhost", port=9, headers=given), given=given),
+            ["headers:", "names to strings"],
+        )
+        for kind, given in {"a text": SECRET, "a number": {SECRET: 5}, "a list": [SECRET]}.items()
+    },
+    "a space in metadata": (
+        lambda s: made(collection_metadata={"hnsw:space": "cos"}),
+        ["collection_metadata:", "'cosine'", "'cos'"],
+    ),
+    "a number as hnsw": (
+        lambda s: made(collection_configuration={"hnsw": 5}), ["collection_configuration:", "5"]
+    ),
+    "an id that is none": (lambda s: s.get(5), ["ids:", "str", "5"]),  # type: ignore[arg-type]
+    "include as text": (lambda s: s.get(include="documents"), ["include:", "a list"]),  # type: ignore[arg-type]
 }  # fmt: skip

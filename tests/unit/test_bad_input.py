@@ -311,7 +311,7 @@ TEXT_ERRORS = [
     ({"ids": ["x"]}, "ids.*2"),
     ({"ids": "xy"}, "ids.*a str of length 2"),
     ({"metadatas": [{}, {}, {}]}, "metadatas.*3"),
-    ({"metadatas": [{"a": 1}, "b"]}, r"metadatas\[1\].*'b'"),
+    ({"metadatas": [{"a": 1}, "b"]}, r"metadatas\[1\].*a str of length 1"),
     ({"metadatas": [{}, {"a": ["b", None]}]}, r"metadatas\[1\]\['a'\].*None"),
     ({"metadatas": [{}, {"a": {"b": 1}}]}, r"metadatas\[1\]\['a'\].*filter_complex_metadata"),
     ({"metadatas": [{}, {"a": math.nan}]}, r"metadatas\[1\]\['a'\].*nan"),

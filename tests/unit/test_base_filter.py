@@ -127,7 +127,7 @@ async def test_the_base_filters_are_no_arguments_of_a_call(guarded, options):
 @pytest.mark.parametrize("options", FIXED)
 def test_attributes_cannot_be_assigned_or_deleted(guarded, options):
     ((name, value),) = options.items()
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidArgumentError, match=name):
         setattr(guarded, name, value)
     with pytest.raises((ValidationError, AttributeError)):
         delattr(guarded, name)

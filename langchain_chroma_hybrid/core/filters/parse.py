@@ -21,7 +21,7 @@ from langchain_chroma_hybrid.core.filters.tree import (
     gathered,
     join,
 )
-from langchain_chroma_hybrid.core.suggest import nearest
+from langchain_chroma_hybrid.core.suggest import meant_value
 from langchain_chroma_hybrid.errors import FilterError, kind_of, shown
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def _check_like(text: str, path: _Path) -> None:
 
 def _unknown(path: _Path, name: str, expected: str, known: Iterable[str]) -> FilterError:
     """The error for an operator that is none here, which is no value and may be shown."""
-    close = nearest(name, list(known))
+    close = meant_value(name, list(known))
     hint = f" (did you mean {close}?)" if close else ""
     if name in _TEXT:
         hint = " (which is for texts: write it in where_document)"

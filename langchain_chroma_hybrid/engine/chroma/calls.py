@@ -64,7 +64,9 @@ def reworded(call: str) -> Iterator[None]:
     except (ValueError, TypeError, OverflowError, DuplicateIDError) as error:
         if isinstance(error, ChromaHybridError):
             raise
-        raise InvalidArgumentError(f"{call}: {error}") from error
+        said = str(error)
+        named = "include: " if "include" in said else "ids: " if "ID" in said else ""
+        raise InvalidArgumentError(f"{call}: {named}{said}") from error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import weakref
 from collections.abc import Iterable
 from functools import wraps
@@ -13,8 +14,8 @@ from urllib.parse import urlsplit
 import chromadb
 from chromadb.api.client import Client
 from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
+from chromadb.errors import InternalError, NotFoundError
 from chromadb.errors import InvalidArgumentError as ChromaRefusesError
-from chromadb.errors import NotFoundError
 from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
 
 from langchain_chroma_hybrid.engine.chroma.rows import is_id
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 _MUTATORS = ("add", "upsert", "update", "delete")
 _OBSERVERS = "_hybrid_observers"
+
+# What Chroma says of a folder, and what arguments call it.
+_FOLDERS = ("persist_directory", "persist_dir")
+_OF_FOLDER = re.compile(r"os error|error returned from database|null byte|\[Errno")
 
 # Embedding functions that never need a network, and those that fetch their model once.
 _LOCAL = ("langchain_chroma_hybrid", "sentence_transformer")
@@ -75,15 +80,22 @@ def make_collection(
     """
     if not isinstance(name, str):
         raise InvalidArgumentError.of("collection_name", name, "a string")
-    client: ClientAPI
-    if persist_dir:
-        client = chromadb.PersistentClient(persist_dir)
-    elif host:
-        client = chromadb.HttpClient(host, int(port or 8000), ssl=ssl, headers=headers)
-    else:
+    if not persist_dir and not host:
         expected = "`chroma_collection`, `persist_dir`, or `host` and `port`"
         raise InvalidArgumentError.of("persist_dir", persist_dir, expected)
-    return client.get_or_create_collection(name, **options)
+    client: ClientAPI
+    try:
+        if persist_dir:
+            client = chromadb.PersistentClient(persist_dir)
+        else:
+            client = chromadb.HttpClient(host or "", int(port or 8000), ssl=ssl, headers=headers)
+        return client.get_or_create_collection(name, **options)
+    except Exception as error:
+        given = {"collection_name": name, "host": host, "port": port, "persist_dir": persist_dir}
+        refused = refusal(error, None, given)
+        if refused is error:
+            raise
+        raise refused from error
 
 
 def check_collection(collection: Any, name: str) -> chromadb.Collection:
@@ -177,12 +189,13 @@ def refusal(error: Exception, client: ClientAPI | None, given: Mapping[str, Any]
         return MissingCollectionError(
             f"collection_name: {text}; {there} (create_collection_if_not_exists=True makes one)"
         )
-    kinds = (ValueError, TypeError, ChromaRefusesError)
+    kinds = (ValueError, TypeError, ChromaRefusesError, InternalError, OSError)
     if not isinstance(error, kinds) or isinstance(error, ChromaHybridError):
         return error
-    return _refused(text, given) or (
-        error if isinstance(error, TypeError) else InvalidArgumentError(f"HybridChroma: {text}")
-    )
+    if (refused := _refused(text, given)) is not None:
+        return refused
+    own = isinstance(error, ValueError | ChromaRefusesError)
+    return InvalidArgumentError(f"Chroma: {text}") if own else error
 
 
 def _refused(text: str, given: Mapping[str, Any]) -> InvalidArgumentError | None:
@@ -190,15 +203,26 @@ def _refused(text: str, given: Mapping[str, Any]) -> InvalidArgumentError | None
     name, metadata = given["collection_name"], given.get("collection_metadata")
     if "metadata" in text and metadata is not None:
         expected = "a dict of names to str, int, float or bool"
+        if "hnsw" in text:
+            expected = "values that Chroma knows, such as hnsw:space of 'l2', 'cosine' or 'ip'"
         return InvalidArgumentError.of("collection_metadata", metadata, expected)
-    if "invalid literal for int()" in text:
-        return InvalidArgumentError.of("port", given["port"], "a number such as 8000")
     if "name: Expected" in text:
         expected = "3-512 of a-z, A-Z, 0-9, `.`, `_`, `-`, with a letter or digit at both ends"
         return InvalidArgumentError.of("collection_name", name, expected)
-    if "unknown variant" in text or "unknown field" in text:
+    if any(said in text for said in ("unknown variant", "unknown field", "invalid type")):
         said = text.partition(" at line")[0].replace("`", "'")
         return InvalidArgumentError(f"collection_configuration: {said}")
+    return _misplaced(text, given)
+
+
+def _misplaced(text: str, given: Mapping[str, Any]) -> InvalidArgumentError | None:
+    """The same, where there is no Chroma at the place that was given."""
+    folders = (name for name in _FOLDERS if given.get(name) is not None)
+    if _OF_FOLDER.search(text) and (name := next(folders, "")):
+        expected = f"a folder that Chroma can open or make ({text})"
+        return InvalidArgumentError.of(name, str(given[name]), expected)
+    if "invalid literal for int()" in text:
+        return InvalidArgumentError.of("port", given["port"], "a number such as 8000")
     if "Could not connect to a Chroma server" in text:
         expected = "a Chroma server that answers, such as `chroma run --path ./db` starts"
         # An address may hold a password.

@@ -184,7 +184,7 @@ def _metadata(name: str, metadata: Metadata | None) -> Metadata | None:
     if metadata is None:
         return None
     if not isinstance(metadata, Mapping):
-        raise InvalidArgumentError.of(name, metadata, "a mapping")
+        raise InvalidArgumentError.of_kind(name, metadata, "a mapping")
     # Chroma tells no metadata from empty metadata only by None.
     return dict(_entry(name, key, value) for key, value in metadata.items()) or None
 
@@ -206,7 +206,10 @@ def _entry(name: str, given: object, value: object) -> tuple[str, Any]:
     elements = [plain(element) for element in (value if isinstance(value, list) else [value])]
     kinds = {type(element) for element in elements}
     if not kinds <= {str, int, float, bool} or len(kinds) != 1:
-        raise InvalidArgumentError.of(place, value, _METADATA_VALUE)
+        # What holds others may hold a text.
+        several = isinstance(value, Iterable)
+        refuse = InvalidArgumentError.of_kind if several else InvalidArgumentError.of
+        raise refuse(place, value, _METADATA_VALUE)
     for element in elements:
         _storable(place, value, element)
     return key, elements if isinstance(value, list) else elements[0]
