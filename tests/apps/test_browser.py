@@ -24,6 +24,7 @@ pytest.importorskip("selenium", reason="needs the group `dev-long`")
 
 from PIL import Image
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -52,7 +53,9 @@ class Page:
         self.driver, self.server, self.home = driver, server, home
 
     def until(self, condition, seconds=90):
-        return WebDriverWait(self.driver, seconds, 0.2).until(lambda _: condition())
+        # Streamlit draws anew what was found a moment ago.
+        wait = WebDriverWait(self.driver, seconds, 0.2, [StaleElementReferenceException])
+        return wait.until(lambda _: condition())
 
     def all(self, selector, text=""):
         found = self.driver.find_elements(By.CSS_SELECTOR, selector)
@@ -69,11 +72,14 @@ class Page:
         return self.driver.execute_script("return document.body.innerText")
 
     def click(self, selector, text=""):
-        self.driver.execute_script("arguments[0].click()", self.one(selector, text))
+        self.until(self.settled)
+        script = "arguments[0].click(); return true"
+        self.until(lambda: self.driver.execute_script(script, self.one(selector, text)))
 
     def upload(self, *paths):
-        self.until(lambda: self.all("input[type=file]"))
-        self.all("input[type=file]")[0].send_keys("\n".join(map(str, paths)))
+        self.until(self.settled)
+        chosen = "\n".join(map(str, paths))
+        self.until(lambda: self.all("input[type=file]")[0].send_keys(chosen) or True)
 
     def ask(self, question):
         before = len(self.all("[data-testid=stChatMessage]"))
@@ -204,8 +210,8 @@ def test_hostile_and_broken_files_in_the_browser(opened, tmp_path):
         assert len(page.all("[data-testid=stAlert]")) == len(BAD) + 2
         page.ask(f"Heron 4711 {evil}")
         page.see("The chat model failed: the line is dead")
-        for summary in page.all("summary"):
-            page.driver.execute_script("arguments[0].click()", summary)
+        page.until(page.settled)
+        page.driver.execute_script("document.querySelectorAll('summary').forEach(s => s.click())")
         time.sleep(2)
         assert not page.all("img[src='x'], img[src*=evil]")
         assert XSS in page.text
@@ -250,7 +256,8 @@ def test_pictures_are_found(opened, tmp_path):
         page.see("287 new")
         page.one("input[aria-label=Words]").send_keys("a cat", Keys.ENTER)
         page.see("words #1")
-        assert page.all(".said")[0].text.startswith("cat.png")
+        page.until(page.settled)
+        assert page.one(".said").text.startswith("cat.png")
         page.shot("image_search.png")
         page.upload(PICTURES / "train.png")
         page.see("Weight of the picture")
