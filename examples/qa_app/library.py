@@ -164,7 +164,7 @@ def _read(name: str, content: BinaryIO) -> tuple[list[Document], str | None]:
             shutil.copyfileobj(content, copy)
         digest = hashlib.sha256(name.encode("utf-8", "replace"))
         digest.update(path.read_bytes())
-        [read] = read_files([path])
+        [read] = read_files([path], chunk_size=500, chunk_overlap=50)
         passages = [
             Document(
                 document.page_content,

@@ -12,6 +12,7 @@ from langchain_core.retrievers import BaseRetriever
 
 from langchain_chroma_hybrid.core.suggest import meant_value
 from langchain_chroma_hybrid.core.validate import reject_unknown
+from langchain_chroma_hybrid.embeddings.text.packaged import minilm
 from langchain_chroma_hybrid.engine.chroma.clients import check_settings, is_at
 from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
@@ -108,6 +109,8 @@ def check_embeddings(embeddings: Any, name: str = "embedding_function") -> None:
         return
     if able:
         way = f"an object, {embeddings.__name__}(...)"
+    elif embeddings is minilm:
+        way = "minilm(), which has to be called"
     elif isinstance(embeddings, str | PathLike):
         way = f"SentenceTransformerEmbeddings({str(embeddings)!r})"
     elif callable(getattr(embeddings, "embed_query", None)):

@@ -17,6 +17,7 @@ from langchain_chroma_hybrid import (
     HybridChroma,
     RankBM25Index,
     TantivyIndex,
+    minilm,
 )
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import fresh_name
@@ -314,6 +315,10 @@ MISTAKES: dict[str, tuple[Callable[[HybridChroma], Any], list[str]]] = {
     "a model's name": (
         lambda s: made(embedding_function="all-MiniLM-L6-v2"),
         ["embedding_function:", "SentenceTransformerEmbeddings('all-MiniLM-L6-v2')"],
+    ),
+    "a helper that was not called": (
+        lambda s: made(embedding_function=minilm),
+        ["embedding_function:", "minilm(), which has to be called"],
     ),
     "a class of embeddings": (
         lambda s: made(embedding_function=WordEmbeddings),

@@ -166,7 +166,7 @@ def test_bad_sources(tmp_path, folder, monkeypatch):
         embeddings_of(tmp_path / "file")
     with pytest.raises(InvalidArgumentError, match=r"modules\.json"):
         embeddings_of(tmp_path)
-    with pytest.raises(InvalidArgumentError, match="nobody/nothing"):
+    with pytest.raises(InvalidArgumentError, match=r"folder, or minilm\(\), got 'nobody/nothing'"):
         embeddings_of("nobody/nothing", local_files_only=True).embed_query("a")
     for wrong in (None, 3, ""):
         with pytest.raises(InvalidArgumentError, match="a Hub name, a folder"):

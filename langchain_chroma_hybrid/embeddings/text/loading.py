@@ -92,9 +92,10 @@ def load(source: Source) -> SentenceTransformer:
     except ChromaHybridError:
         raise
     except Exception as error:  # three libraries raise whatever they like at a damaged file
-        raise InvalidArgumentError.of(
-            "model", source.name, f"a model that loads ({_first_line(error)})"
-        ) from error
+        why = f"a model that loads ({_first_line(error)})"
+        if not Path(source.name).exists():
+            why += "; offline: the path of a folder, or minilm()"
+        raise InvalidArgumentError.of("model", source.name, why) from error
     if "text" not in model.modalities:
         raise InvalidArgumentError.of(
             "model", source.name, f"one that embeds text, not {model.modalities}"
