@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import socket
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.apps import guard
+
+# What cannot run here is not collected, so that a skip stays something to look at.
+collect_ignore_glob = ["test_browser.py"] if find_spec("selenium") is None else []
+if find_spec("streamlit") is None:
+    collect_ignore_glob = ["test_*.py"]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # Streamlit finds an app's modules beside its script; so do the tests.

@@ -18,10 +18,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra `apps`")
-pytest.importorskip("selenium", reason="needs the group `dev-long`")
-
 from PIL import Image
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 
-import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra `apps`")
-
 import gallery
+import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 

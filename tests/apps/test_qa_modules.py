@@ -8,13 +8,10 @@ import json
 import os
 import re
 
-import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra `apps`")
-
 import answering
 import chart
 import markup
+import pytest
 from conversation import Turn
 from hypothesis import given, settings
 from hypothesis import strategies as st
