@@ -25,20 +25,19 @@ from langchain_chroma_hybrid._langchain import bridge, tracing
 from langchain_chroma_hybrid._langchain.rerank import Choice
 from langchain_chroma_hybrid._langchain.upkeep import Upkeep
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.checks import refused_value
 from langchain_chroma_hybrid.core.context import Expand
 from langchain_chroma_hybrid.core.explanation import EXPLAIN_KEY, explanation_of
 from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
+from langchain_chroma_hybrid.core.keywords import reject_unknown
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
-from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, own_key, reject_unknown
+from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, own_key
 from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
 from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import (
-    ChromaHybridError,
     InvalidArgumentError,
     UnknownArgumentError,
-    kind_of,
-    shown,
 )
 from langchain_chroma_hybrid.request_retriever import RequestRetriever
 
@@ -174,7 +173,7 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         try:
             super().__init__(**{**getattr(store, "search_settings", {}), **fields})
         except ValidationError as error:
-            raise _ours(error) from error
+            raise refused_value(error, type(self).__name__, _FIXED, _OPTIONS) from error
 
     @field_validator("base_filter", "base_where_document")
     @classmethod
@@ -470,19 +469,6 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
 def _read_base(base_filter: Any = None, base_where_document: Any = None) -> Filter | None:
     names = ("base_filter", "base_where_document")
     return parse(base_filter, base_where_document, names=names, base=True)
-
-
-def _ours(error: ValidationError) -> ChromaHybridError:
-    """The first thing that pydantic found, in the form of all our errors."""
-    first = error.errors(include_url=False)[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, ChromaHybridError):
-        return cause
-    name = str(first["loc"][0]) if first["loc"] else "ChromaHybridRetriever"
-    expected = first["msg"].replace("Input should be", "expected")
-    secret = name in _FIXED or not first["loc"]
-    got = kind_of(first["input"]) if secret else shown(first["input"])
-    return InvalidArgumentError(f"{_OPTIONS.get(name, name)}: {expected}, got {got}")
 
 
 def _rebuilt(value: Any) -> Any:

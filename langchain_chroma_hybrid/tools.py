@@ -13,6 +13,7 @@ from langchain_chroma_hybrid._langchain.tool_calls import Calls, SafeTool
 from langchain_chroma_hybrid.core.checks import metadata_keys, positive
 from langchain_chroma_hybrid.core.citations import SOURCE_KEYS
 from langchain_chroma_hybrid.core.filter_schema import Filterable, FilterSchema
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.search_tool import DESCRIPTION, SearchArguments, Shown
 from langchain_chroma_hybrid.core.values import OWN_KEYS
 from langchain_chroma_hybrid.engine.threads import in_thread
@@ -34,6 +35,7 @@ SCORE_KEY = f"{OWN_KEYS}score"
 """Where the artifact's documents have their relevance, in copies of their metadata."""
 
 
+@known_keywords
 def create_search_tool(
     retriever: ChromaHybridRetriever,
     *,

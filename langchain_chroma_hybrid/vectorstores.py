@@ -14,7 +14,7 @@ from langchain_chroma_hybrid._langchain.base import constructor_options
 from langchain_chroma_hybrid._langchain.searches import HybridSearch
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.filters import parse, to_chroma
-from langchain_chroma_hybrid.core.validate import reject_unknown
+from langchain_chroma_hybrid.core.keywords import reject_unknown
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids, listed, rows_of, with_vectors
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from langchain_chroma import Chroma
 from langchain_core.retrievers import BaseRetriever
 
+from langchain_chroma_hybrid.core.keywords import reject_unknown
 from langchain_chroma_hybrid.core.suggest import meant_value
-from langchain_chroma_hybrid.core.validate import reject_unknown
 from langchain_chroma_hybrid.embeddings.text.packaged import minilm
 from langchain_chroma_hybrid.engine.chroma.clients import check_settings, is_at
 from langchain_chroma_hybrid.errors import (

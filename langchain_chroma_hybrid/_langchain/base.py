@@ -18,11 +18,9 @@ from langchain_chroma_hybrid._langchain.arguments import (
 )
 from langchain_chroma_hybrid._langchain.upkeep import Upkeep
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
+from langchain_chroma_hybrid.core.keywords import reject_unknown
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
-from langchain_chroma_hybrid.core.validate import (
-    check,
-    reject_unknown,
-)
+from langchain_chroma_hybrid.core.validate import check
 from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
 from langchain_chroma_hybrid.engine.chroma.change_token import opening
 from langchain_chroma_hybrid.engine.chroma.clients import close_client, refusal

@@ -12,7 +12,8 @@ from langchain_chroma_hybrid._langchain.arguments import check_search_type
 from langchain_chroma_hybrid._langchain.base import HybridBase
 from langchain_chroma_hybrid._langchain.rerank import Choice
 from langchain_chroma_hybrid.core.checks import positive
-from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, number, reject_unknown
+from langchain_chroma_hybrid.core.keywords import reject_unknown
+from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, number
 from langchain_chroma_hybrid.errors import ChromaHybridWarning, InvalidArgumentError
 
 if TYPE_CHECKING:

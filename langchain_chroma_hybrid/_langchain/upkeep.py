@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.documents import Document
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.engine.sync.policy import check_progress
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
@@ -28,6 +29,7 @@ class Upkeep:
         """What a record has to pass to be told of at all."""
         return None
 
+    @known_keywords
     def sync(self, *, deep: bool = False, progress: Progress | None = None) -> SyncReport:
         """Bring in what others wrote straight to Chroma.
 
@@ -38,15 +40,18 @@ class Upkeep:
         check_progress(progress)
         return self._handle.run(lambda index: index.sync(deep=deep, progress=progress))
 
+    @known_keywords
     def verify(self, *, fix: bool = False) -> VerifyReport:
         """Compare both halves record by record: missing, extra, stale; `fix` mends them."""
         return self._handle.run(lambda index: index.verify(fix=fix))
 
+    @known_keywords
     def rebuild(self, progress: Progress | None = None) -> SyncReport:
         """Throw the lexical index away, whatever its state, and build it from the collection."""
         check_progress(progress)
         return self._handle.rebuild(progress)
 
+    @known_keywords
     def highlight(self, query: str, document: Document) -> list[tuple[int, int]]:
         """Spans `(start, end)` of the page content, in characters, that words of `query` match."""
         if not isinstance(query, str):
@@ -55,6 +60,7 @@ class Upkeep:
             raise InvalidArgumentError.of_kind("document", document, "a Document")
         return self._handle.highlight(query, document.page_content)
 
+    @known_keywords
     def describe(self, records: int = 1000) -> Description:
         """Metadata keys, types, ranges and common values of what passes the base filters.
 

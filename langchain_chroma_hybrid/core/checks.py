@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.errors import (
+    ChromaHybridError,
+    InvalidArgumentError,
+    kind_of,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pydantic import ValidationError
 
 
 def positive(name: str, value: object) -> None:
@@ -28,3 +39,28 @@ def metadata_keys(name: str, value: object) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(key, str) and key for key in value):
         return tuple(value)
     raise InvalidArgumentError.of(name, value, f'metadata keys, such as {name}=["source"]')
+
+
+def refused_value(
+    error: ValidationError,
+    owner: str,
+    secret: Collection[str] = (),
+    names: Mapping[str, str] | None = None,
+) -> ChromaHybridError:
+    """The first thing that pydantic found, in the form of all our errors.
+
+    Args:
+        error: pydantic's.
+        owner: what was made, for an error of the whole.
+        secret: fields whose values are not shown.
+        names: what callers call a field where its name is another.
+    """
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ChromaHybridError):
+        return cause
+    name = str(first["loc"][0]) if first["loc"] else owner
+    expected = first["msg"].replace("Input should be", "expected")
+    hidden = name in secret or not first["loc"]
+    got = kind_of(first["input"]) if hidden else shown(first["input"])
+    return InvalidArgumentError(f"{(names or {}).get(name, name)}: {expected}, got {got}")

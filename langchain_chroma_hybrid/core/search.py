@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from langchain_chroma_hybrid.core.citations import SOURCE_KEYS, Citations, citations
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.hit import Hit, LegHit
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.markup import result_html
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class SearchResult:
     unmatched: tuple[str, ...] = ()
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @known_keywords
     def as_citations(
         self,
         *,

@@ -12,9 +12,9 @@ from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.context import expansion
 from langchain_chroma_hybrid.core.fusion import FUSIONS
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest
-from langchain_chroma_hybrid.core.suggest import in_place_of, meant_value
+from langchain_chroma_hybrid.core.suggest import meant_value
 from langchain_chroma_hybrid.core.values import LEXICAL, OWN_KEYS, VECTOR
-from langchain_chroma_hybrid.errors import InvalidArgumentError, UnknownArgumentError
+from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 LEGS = (LEXICAL, VECTOR)
 _MODES, _ON_LEG_ERROR = get_args(Mode), get_args(OnLegError)
@@ -112,20 +112,6 @@ def shares(
     if total <= 0.0 or math.isinf(total):
         raise InvalidArgumentError.of("weights", weights, "at least one weight above 0")
     return {name: float(weight) / total for name, weight in zip(names, given, strict=True)}
-
-
-def reject_unknown(where: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Raise for keyword arguments that nothing would read.
-
-    Raises:
-        UnknownArgumentError: a name is not `known`; the message lists what `where` knows, and what
-            may have been meant.
-    """
-    if unknown := given.keys() - set(known):
-        hints = {name: in_place_of(name, known) for name in sorted(unknown)}
-        names = ", ".join(f"{n} ({hint})" if hint else n for n, hint in hints.items())
-        all_known = ", ".join(sorted({*known}))
-        raise UnknownArgumentError(f"{where} got unknown arguments: {names}; it knows: {all_known}")
 
 
 def _text(request: SearchRequest) -> None:

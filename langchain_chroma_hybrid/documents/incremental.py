@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 from langchain_core.indexing import index
 
 from langchain_chroma_hybrid._langchain import bridge
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.documents.reading import in_words
 from langchain_chroma_hybrid.documents.record_manager import SqliteRecordManager
 from langchain_chroma_hybrid.documents.records import read_records
@@ -63,6 +64,7 @@ class FileIndex:
         encoding: of JSON lines, as for `read_files`.
     """
 
+    @known_keywords
     def __init__(
         self,
         store: HybridChroma,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.documents.html import read_html
 from langchain_chroma_hybrid.documents.pdf import read_pdf
 from langchain_chroma_hybrid.documents.records import read_records
@@ -56,6 +57,7 @@ class ReadFile:
     named: bool = True
 
 
+@known_keywords
 def read_files(
     paths: Iterable[str | os.PathLike[str]],
     *,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.indexing import RecordManager
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class SqliteRecordManager(RecordManager):
     Thread safety: for one thread at a time; several processes may use one file.
     """
 
+    @known_keywords
     def __init__(self, file: Path | None, namespace: str) -> None:
         super().__init__(namespace)
         if file is not None:

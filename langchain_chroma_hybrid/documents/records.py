@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.documents.text import check_text, opened
 from langchain_chroma_hybrid.engine.chroma.rows import rows_of, with_vectors
 from langchain_chroma_hybrid.errors import DocumentError, InvalidArgumentError
@@ -41,6 +42,7 @@ class GivenRecord:
     embedding: list[float] | None = None
 
 
+@known_keywords
 def read_records(path: Path, *, encoding: str = "utf-8") -> Iterator[GivenRecord]:
     """The records of a file of JSON lines, one after the other.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.base import Vectors, check_vectors
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
@@ -38,6 +39,7 @@ class VectorCache:
         path: the file, made with its folder at first use, readable by its owner only.
     """
 
+    @known_keywords
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).expanduser()
         if self.path.is_dir():

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.base import (
     CheckedEmbeddings,
     check_text,
@@ -44,6 +45,7 @@ class FunctionEmbeddings(CheckedEmbeddings):
         InvalidArgumentError: `fn` is not callable, or a number is below 1.
     """
 
+    @known_keywords
     def __init__(
         self,
         fn: EmbedTexts,

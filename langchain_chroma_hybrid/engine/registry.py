@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid._files import NOTES
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, settings_of
+from langchain_chroma_hybrid.core.keywords import known_fields
 from langchain_chroma_hybrid.engine.chroma.collection import Remembered
 from langchain_chroma_hybrid.engine.half import LexicalHalf
 from langchain_chroma_hybrid.engine.query.background import CollectionBackground
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+@known_fields
 @dataclass(frozen=True, slots=True)
 class LexicalConfig:
     """How the lexical half of a collection is built.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
@@ -35,6 +36,7 @@ class Dataset:
     corpus: tuple[Record, ...] = ()
 
 
+@known_keywords
 def load_beir(path: str | Path) -> Dataset:
     """A BEIR folder: `corpus.jsonl`, `queries.jsonl` and `qrels.tsv` or `qrels/test.tsv`.
 
@@ -54,6 +56,7 @@ def load_beir(path: str | Path) -> Dataset:
     return Dataset({q: texts[q] for q in qrels if q in texts}, qrels, corpus)
 
 
+@known_keywords
 def load_csv(path: str | Path) -> Dataset:
     """A CSV file with the columns `query`, `id` and, if it likes, `grade` (1 if left out).
 
@@ -75,6 +78,7 @@ def load_csv(path: str | Path) -> Dataset:
     return Dataset({text: text for text in qrels}, qrels)
 
 
+@known_keywords
 def load_clicks(clicks: Iterable[tuple[str, str]]) -> Dataset:
     """Pairs of query text and the id that was clicked; the grade is the number of clicks."""
     qrels: dict[str, dict[str, int]] = {}

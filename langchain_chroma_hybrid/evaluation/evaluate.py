@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.evaluation.metrics import Qrels, measure_names, per_query
 from langchain_chroma_hybrid.evaluation.runs import Runner, judged
 from langchain_chroma_hybrid.evaluation.statistics import Difference, Estimate, compare, estimate
@@ -61,6 +62,7 @@ class Evaluation:
         Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+@known_keywords
 def evaluate(
     target: ChromaHybridRetriever | Chroma,
     queries: Mapping[str, str],

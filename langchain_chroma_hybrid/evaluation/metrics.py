@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_chroma_hybrid._optional import require
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def measure_names(ks: Sequence[int]) -> tuple[str, ...]:
     return ("nDCG@10", "MRR@10", *(f"recall@{k}" for k in ks))
 
 
+@known_keywords
 def per_query(
     qrels: Qrels, runs: Mapping[str, Sequence[str]], names: Sequence[str]
 ) -> dict[str, dict[str, float]]:

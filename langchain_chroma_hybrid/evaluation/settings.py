@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from langchain_chroma_hybrid.core.keywords import known_fields
 from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.core.validate import LEGS, check, shares
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -18,6 +19,7 @@ VERSION = 1
 KNOWN = ("c", "fetch_k", "fusion", "weights")
 
 
+@known_fields
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Options for `ChromaHybridRetriever` or `search_kwargs`; empty means the defaults.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.metrics import Qrels, depth_of, per_query
 from langchain_chroma_hybrid.evaluation.runs import Runner, judged
@@ -27,6 +28,7 @@ DEPTHS = (20, 200)
 LEAST_QUERIES = 20
 
 
+@known_keywords
 def candidates() -> list[dict[str, Any]]:
     """What `tune` tries by default: weights under three fusions, and other depths."""
     weighted = [
@@ -96,6 +98,7 @@ class Tuned:
         return curves
 
 
+@known_keywords
 def tune(
     target: ChromaHybridRetriever | Chroma,
     queries: Mapping[str, str],

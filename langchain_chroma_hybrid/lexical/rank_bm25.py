@@ -14,6 +14,7 @@ import rank_bm25
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, QueryTerm
 from langchain_chroma_hybrid.core.filters import evaluable, leaves, matches
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.core.values import Record, Scored
 from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
@@ -73,6 +74,7 @@ class RankBM25Index:
             of a value that means nothing.
     """
 
+    @known_keywords
     def __init__(
         self,
         variant: Variant = "okapi",

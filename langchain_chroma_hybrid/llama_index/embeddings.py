@@ -9,6 +9,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.settings import Settings
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.search import is_model
 from langchain_chroma_hybrid.embeddings.chroma.stored import StoredEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -70,6 +71,7 @@ class _ForLlamaIndex(BaseEmbedding):
         return [list(vector) for vector in await self._embeddings.aembed_documents(texts)]
 
 
+@known_keywords
 def to_llama(
     embeddings: Embeddings, *, embed_batch_size: int = 256, model_name: str | None = None
 ) -> BaseEmbedding:
@@ -91,6 +93,7 @@ def to_llama(
     return _ForLlamaIndex(embeddings, embed_batch_size=embed_batch_size, model_name=name)
 
 
+@known_keywords
 def from_llama(embedding: BaseEmbedding) -> Embeddings:
     """Use a LlamaIndex embedding as LangChain `Embeddings`; inverse of `to_llama`.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
-from langchain_chroma_hybrid.core.validate import reject_unknown
+from langchain_chroma_hybrid.core.keywords import known_keywords, reject_unknown
 from langchain_chroma_hybrid.engine.chroma.rows import checked_ids
 from langchain_chroma_hybrid.engine.sync.policy import check_progress
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -93,10 +93,12 @@ class StoreOperations(BasePydanticVectorStore):
         """`get_nodes` without blocking the event loop."""
         return await asyncio.to_thread(self.get_nodes, node_ids, filters, **kwargs)
 
+    @known_keywords
     def highlight(self, query: str, node: BaseNode | NodeWithScore) -> list[tuple[int, int]]:
         """Spans `(start, end)` of the node's text, in characters, that words of `query` match."""
         return highlighted(self._handle, query, node)
 
+    @known_keywords
     def describe(self, records: int = 1000) -> Description:
         """Metadata keys, types, ranges and common values, as `HybridChroma.describe`.
 
@@ -174,11 +176,13 @@ class StoreOperations(BasePydanticVectorStore):
 
     # Keeping both halves in step
 
+    @known_keywords
     def sync(self, *, deep: bool = False, progress: Progress | None = None) -> SyncReport:
         """Bring in what others wrote straight to Chroma, as `HybridChroma.sync`."""
         check_progress(progress)
         return self._handle.run(lambda index: index.sync(deep=deep, progress=progress))  # type: ignore[no-any-return]
 
+    @known_keywords
     def verify(self, *, fix: bool = False) -> VerifyReport:
         """Compare both halves record by record; `fix` mends them."""
         return self._handle.run(lambda index: index.verify(fix=fix))  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.base.base_retriever import BaseRetriever
 
 from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.llama_index.nodes import NodeReader, relevance
 
@@ -25,6 +26,7 @@ class MultimodalNodeRetriever(BaseRetriever):
     opened but the query's own picture, as the retriever's `PicturePolicy` allows.
     """
 
+    @known_keywords
     def __init__(
         self,
         retriever: MultimodalRetriever,

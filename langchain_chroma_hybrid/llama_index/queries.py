@@ -16,7 +16,8 @@ from llama_index.core.vector_stores.types import (
 
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.filters import NOTHING, Filter, Ids, all_of, condition, parse
-from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, number, reject_unknown
+from langchain_chroma_hybrid.core.keywords import reject_unknown
+from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, number
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.chroma.rows import listed
 from langchain_chroma_hybrid.errors import InvalidArgumentError

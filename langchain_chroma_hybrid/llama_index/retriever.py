@@ -12,8 +12,9 @@ from llama_index.core.constants import DEFAULT_SIMILARITY_TOP_K
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.filters import Filter, all_of, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
+from langchain_chroma_hybrid.core.keywords import known_keywords, reject_unknown
 from langchain_chroma_hybrid.core.search import SearchRequest, SearchResult
-from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, reject_unknown
+from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check
 from langchain_chroma_hybrid.engine.chroma.clients import check_collection
 from langchain_chroma_hybrid.engine.config import settings_of
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
@@ -182,10 +183,12 @@ class ChromaHybridRetriever(BaseRetriever):
         request = self._asked(query, None, {"explain": True, **options})
         return await self._handle.arun(lambda index: index.asearch(request))
 
+    @known_keywords
     def highlight(self, query: str, node: BaseNode | NodeWithScore) -> list[tuple[int, int]]:
         """Spans `(start, end)` of the node's text, in characters, that words of `query` match."""
         return highlighted(self._handle, query, node)
 
+    @known_keywords
     def describe(self, records: int = 1000) -> Description:
         """Metadata keys, types, ranges and common values of what passes `base_filter`.
 

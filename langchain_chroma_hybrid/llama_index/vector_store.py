@@ -5,8 +5,9 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
-from llama_index.core.bridge.pydantic import Field
+from llama_index.core.bridge.pydantic import Field, ValidationError
 
+from langchain_chroma_hybrid.core.checks import refused_value
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.core.validate import check
@@ -116,7 +117,10 @@ class ChromaHybridVectorStore(StoreOperations):
             "persist_dir": persist_dir,
         }
         named: dict[str, Any] = {"collection_name": collection_name, "collection_kwargs": options}
-        super().__init__(**named, **place, flat_metadata=flat_metadata)
+        try:
+            super().__init__(**named, **place, flat_metadata=flat_metadata)
+        except ValidationError as error:
+            raise refused_value(error, type(self).__name__, ("headers",)) from error
         self._defaults = SearchRequest(
             "",
             weights=weights,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy, load
 from langchain_chroma_hybrid.embeddings.images.uris import path_of
 from langchain_chroma_hybrid.errors import ChromaHybridError
@@ -24,6 +25,7 @@ _SMALLEST = 64
 _LONGEST = 65_500  # pixels of an edge that JPEG has
 
 
+@known_keywords
 def as_content_blocks(
     documents: Sequence[Document],
     *,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.core.filters import parse
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal import blocks, items
@@ -65,6 +66,7 @@ class ImageCollection:
     Thread safety: searches run side by side, with writes as well; one `add` or `sync` at a time.
     """
 
+    @known_keywords
     def __init__(
         self,
         store: HybridChroma,
@@ -112,6 +114,7 @@ class ImageCollection:
 
     # Writing
 
+    @known_keywords
     def sync(
         self,
         folder: str | os.PathLike[str],
@@ -148,6 +151,7 @@ class ImageCollection:
             folder, patterns, recursive, (captions, tags, metadata), force, progress, prune=True
         )
 
+    @known_keywords
     def add_folder(
         self,
         folder: str | os.PathLike[str],
@@ -165,6 +169,7 @@ class ImageCollection:
             folder, patterns, recursive, (captions, tags, metadata), force, progress, prune=False
         )
 
+    @known_keywords
     def add(
         self,
         pictures: Iterable[Picture],
@@ -233,6 +238,7 @@ class ImageCollection:
         """A retriever over this collection, with any of its fields."""
         return MultimodalRetriever(vectorstore=self.store, **options)
 
+    @known_keywords
     def as_content_blocks(
         self,
         documents: Sequence[Document],

@@ -14,7 +14,8 @@ from pydantic import ConfigDict
 
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, RankedList, fuse
-from langchain_chroma_hybrid.core.validate import own_key, reject_unknown, shares
+from langchain_chroma_hybrid.core.keywords import reject_unknown
+from langchain_chroma_hybrid.core.validate import own_key, shares
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (

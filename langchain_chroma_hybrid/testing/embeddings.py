@@ -9,6 +9,8 @@ from collections import Counter
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
+
 _WORD = re.compile(r"\w+")
 
 
@@ -22,6 +24,7 @@ class WordEmbeddings(Embeddings):
     Thread safety: has no state.
     """
 
+    @known_keywords
     def __init__(self, size: int = 64) -> None:
         """`size`: length of the vectors."""
         self.size = size

@@ -29,6 +29,7 @@ from langchain_chroma_hybrid.core.analysis.subwords import (
     Splitter,
     bounded,
 )
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 __all__ = ["MAX_TERM", "RULES", "Analyzer", "QueryTerm", "Token", "contains",
@@ -104,6 +105,7 @@ class Analyzer:
             tokenizer that has no name or (while analysing) does not return a list of str.
     """
 
+    @known_keywords
     def __init__(
         self,
         language: str | None = "english",

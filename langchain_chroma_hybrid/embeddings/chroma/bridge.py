@@ -9,6 +9,7 @@ from chromadb.api.types import Documents, EmbeddingFunction, Space
 from chromadb.utils.embedding_functions import register_embedding_function
 from langchain_core.embeddings import Embeddings
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.base import (
     CheckedEmbeddings,
     check_text,
@@ -54,6 +55,7 @@ class ChromaHybridEmbeddingFunction(EmbeddingFunction[Documents]):
         trusted: models that `config` may name, beside those that `trust_stored_models` was told.
     """
 
+    @known_keywords
     def __init__(
         self,
         config: Config,
@@ -130,6 +132,7 @@ class ChromaHybridEmbeddingFunction(EmbeddingFunction[Documents]):
         checked(config)
 
 
+@known_keywords
 def to_chroma(
     embeddings: Embeddings,
     *,
@@ -172,6 +175,7 @@ def to_chroma(
     return ChromaHybridEmbeddingFunction(describe(embeddings, name, space, on_change), embeddings)
 
 
+@known_keywords
 def from_chroma(function: EmbeddingFunction[Any]) -> Embeddings:
     """Use a chromadb `EmbeddingFunction` as LangChain embeddings, its `embed_query` for queries.
 

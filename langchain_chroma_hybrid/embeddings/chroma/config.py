@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from langchain_core.embeddings import Embeddings
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.chroma.stored_config import FORMAT, Config, checked
 from langchain_chroma_hybrid.embeddings.chroma.trust import (
     NOBODY,
@@ -50,6 +51,7 @@ _provided: dict[str, Embeddings] = {}
 _rebuilt: OrderedDict[str, _Rebuildable] = OrderedDict()
 
 
+@known_keywords
 def provide(name: str, embeddings: Embeddings) -> None:
     """Say what collections mean, in this process, that remember their embeddings as `name`.
 

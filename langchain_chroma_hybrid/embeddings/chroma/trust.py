@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.text.loading import looks_like_path
 from langchain_chroma_hybrid.errors import EmbeddingError, InvalidArgumentError
 
@@ -89,6 +90,7 @@ NOBODY = TrustedModels()
 """Nothing is trusted."""
 
 
+@known_keywords
 def trust_stored_models(*models: str | os.PathLike[str] | bool) -> None:
     """Say, for this process, which models may be loaded because a collection names them.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from langchain_chroma_hybrid._optional import require
+from langchain_chroma_hybrid.core.keywords import known_fields
 from langchain_chroma_hybrid.embeddings.images import declared, pixels
 from langchain_chroma_hybrid.embeddings.images.dicom import from_dicom
 from langchain_chroma_hybrid.embeddings.images.uris import data_of, path_of, scheme_of
@@ -33,6 +34,7 @@ FORMATS = (
 _EXPECTED = "a path, URI, bytes, PIL image or array"
 
 
+@known_fields
 @dataclass(frozen=True, slots=True)
 class PicturePolicy:
     """What may be opened, and how much of it.

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.base import CheckedEmbeddings
 from langchain_chroma_hybrid.embeddings.cache import VectorCache
 from langchain_chroma_hybrid.embeddings.text.encoder import EncodeOptions, Encoder
@@ -68,6 +69,7 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
         MissingDependencyError: at first use, without the extra `local` (or `onnx`).
     """
 
+    @known_keywords
     def __init__(
         self,
         model: str | os.PathLike[str] | SentenceTransformer,

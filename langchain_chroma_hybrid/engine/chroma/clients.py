@@ -80,15 +80,15 @@ def make_collection(
     """
     if not isinstance(name, str):
         raise InvalidArgumentError.of("collection_name", name, "a string")
-    if not persist_dir and not host:
-        expected = "`chroma_collection`, `persist_dir`, or `host` and `port`"
-        raise InvalidArgumentError.of("persist_dir", persist_dir, expected)
     client: ClientAPI
     try:
         if persist_dir:
             client = chromadb.PersistentClient(persist_dir)
+        elif host:
+            client = chromadb.HttpClient(host, int(port or 8000), ssl=ssl, headers=headers)
         else:
-            client = chromadb.HttpClient(host or "", int(port or 8000), ssl=ssl, headers=headers)
+            expected = "`chroma_collection`, `persist_dir`, or `host` and `port`"
+            raise InvalidArgumentError.of("persist_dir", persist_dir, expected)
         return client.get_or_create_collection(name, **options)
     except Exception as error:
         given = {"collection_name": name, "host": host, "port": port, "persist_dir": persist_dir}

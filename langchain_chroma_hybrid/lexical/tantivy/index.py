@@ -13,6 +13,7 @@ from tantivy import FieldType, Index, Occur, Query
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.filters import Ids, QueryMatch
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
     IndexFormatError,
@@ -73,6 +74,7 @@ class TantivyIndex:
         LexicalIndexError: it cannot be made, read or written.
     """
 
+    @known_keywords
     def __init__(
         self,
         path: Path | None = None,
