@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         to_chroma,
         trust_stored_models,
     )
-    from langchain_chroma_hybrid.engine.registry import LexicalConfig
+    from langchain_chroma_hybrid.engine.config import LexicalConfig
     from langchain_chroma_hybrid.errors import ChromaHybridError, ChromaHybridWarning
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
     from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
@@ -46,7 +46,7 @@ _HOME = {
     "Hit": "core.search",
     "HybridChroma": "vectorstores",
     "ImageCollection": "multimodal",
-    "LexicalConfig": "engine.registry",
+    "LexicalConfig": "engine.config",
     "LexicalIndex": "lexical.protocol",
     "MultimodalEmbeddings": "embeddings",
     "MultimodalRetriever": "multimodal",

@@ -4,6 +4,7 @@ ChromaHybridError
 ├── InvalidArgumentError (ValueError)          a value that cannot be used: names it, got, expected
 │   ├── FilterError                            a malformed `where` / `where_document`
 │   ├── EmbeddingError                         vectors of the wrong count, shape or content
+│   ├── ModelChangedError                      another model has filled the collection
 │   ├── PictureError                           a picture that cannot be read or may not be opened
 │   ├── DocumentError                          a file that cannot be read into documents
 │   └── ToolArgumentError                      what a model gave a tool; says how to mend it
@@ -66,6 +67,10 @@ class FilterError(InvalidArgumentError):
 
 class EmbeddingError(InvalidArgumentError):
     """An embedding function returned something that is not one finite vector per text."""
+
+
+class ModelChangedError(InvalidArgumentError):
+    """The embeddings are not of the model that has filled the collection."""
 
 
 class PictureError(InvalidArgumentError):

@@ -33,8 +33,12 @@ from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.keywords import reject_unknown
 from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
 from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, own_key
-from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
-from langchain_chroma_hybrid.engine.registry import LexicalConfig
+from langchain_chroma_hybrid.engine.config import (
+    DEFAULT_LANGUAGE,
+    LexicalConfig,
+    OnModelChange,
+    lexical_config,
+)
 from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
     UnknownArgumentError,
@@ -214,6 +218,7 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         progress: Progress | None = None,
         writers: Writers = "any",
         check_rate: float = 500.0,
+        on_model_change: OnModelChange | None = None,
         **options: Any,
     ) -> Self:
         """A retriever over a collection that exists; nothing is read until the first query.
@@ -232,6 +237,7 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
             progress: called with (records done, records to do) while it is built.
             writers: who writes to a collection on a server, as for `HybridChroma`.
             check_rate: records a second whose contents are compared, as for `HybridChroma`.
+            on_model_change: what becomes of queries by another model, as for `HybridChroma`.
             **options: any other field of the retriever.
         """
         config = lexical_config(
@@ -246,6 +252,7 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
             progress=progress,
             writers=writers,
             check_rate=check_rate,
+            on_model_change=on_model_change,
         )
         known = [*inspect.signature(cls.from_vectorstore).parameters, *cls.model_fields, *_FIELDS]
         reject_unknown("from_vectorstore", options, [n for n in known if n not in _UNSAID])

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+    from langchain_chroma_hybrid.engine.config import OnModelChange
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
     from langchain_chroma_hybrid.engine.index import HybridIndex
     from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
@@ -74,6 +75,7 @@ class HybridBase(Upkeep, Chroma):
         progress: Progress | None = None,
         writers: Writers = "any",
         check_rate: float = 500.0,
+        on_model_change: OnModelChange | None = None,
         trust_stored_models: Trusted = None,
         **chroma: Any,
     ) -> None:
@@ -118,6 +120,10 @@ class HybridBase(Upkeep, Chroma):
                 they write, in a small collection beside this one. See docs/durability.md.
             check_rate: records a second whose contents are compared with `writers="any"`; 0 turns
                 that off, as `sync="manual"` does.
+            on_model_change: what becomes of the first query or write by another model than the one
+                that has filled the collection: `raise`, `warn` or `ignore`. None raises where the
+                collection was filled here, warns where a few of its records, embedded again, look
+                otherwise, and ignores callables without a name. See docs/models.md.
             trust_stored_models: without an `embedding_function`, what the collection may name to be
                 loaded: names, folders, or True for everything; beside what the function of this
                 name was told.
@@ -158,6 +164,7 @@ class HybridBase(Upkeep, Chroma):
             progress=progress,
             writers=writers,
             check_rate=check_rate,
+            on_model_change=on_model_change,
         )
         check_place(collection_name, persist_directory)
         check_embeddings(embedding_function)

@@ -12,8 +12,8 @@ from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY
 from langchain_chroma_hybrid.embeddings.chroma.stored import StoredEmbeddings
 from langchain_chroma_hybrid.embeddings.chroma.trust import NOBODY
 from langchain_chroma_hybrid.engine.chroma.clients import how_to_open
+from langchain_chroma_hybrid.engine.config import LexicalConfig
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
-from langchain_chroma_hybrid.engine.registry import LexicalConfig
 from langchain_chroma_hybrid.errors import (
     CollectionError,
     InvalidArgumentError,

@@ -51,6 +51,14 @@ class Upkeep:
         check_progress(progress)
         return self._handle.rebuild(progress)
 
+    def adopt(self) -> None:
+        """Say that the model at hand has filled this collection, whoever has done it.
+
+        Its fingerprint is noted beside the data, or on a server where every host reads it; from
+        then on another model, or the same one retrained, raises `ModelChangedError`.
+        """
+        self._handle.adopt()
+
     @known_keywords
     def highlight(self, query: str, document: Document) -> list[tuple[int, int]]:
         """Spans `(start, end)` of the page content, in characters, that words of `query` match."""

@@ -163,7 +163,7 @@ def _collection(store: HybridChroma) -> dict[str, Any]:
     return {
         "collection": about.collection,
         "records": about.records,
-        "embeddings": handle.embedding_function or "-",
+        "embeddings": str(about.model or handle.embedding_function or "-"),
         "index": problem or "in step",
     }
 

@@ -83,6 +83,7 @@ def _about(store: HybridChroma) -> dict[str, Any]:
         "records": found.records,
         "space": found.space,
         "embedding_function": handle.embedding_function,
+        "model": None if found.model is None else str(found.model),
         "lexical_index": None if found.folder is None else str(found.folder),
         "size_bytes": found.size_bytes,
         "indexed": found.indexed,

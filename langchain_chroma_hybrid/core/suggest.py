@@ -58,9 +58,10 @@ _SHARES = "weights=(lexical, vector)"
 _DOORS = {
     **dict.fromkeys(
         ("analyzer", "lexical_fields", "lexical", "lexical_directory", "lock_timeout", "sync",
-         "max_age", "backfill", "progress", "writers", "check_rate", "embedding_function",
-         "persist_directory", "collection_name", "collection_metadata", "client", "host", "port",
-         "collection_configuration", "relevance_score_fn", "trust_stored_models"),
+         "max_age", "backfill", "progress", "writers", "check_rate", "on_model_change",
+         "embedding_function", "persist_directory", "collection_name", "collection_metadata",
+         "client", "host", "port", "collection_configuration", "relevance_score_fn",
+         "trust_stored_models"),
         "where the store is made, or from_vectorstore is called",
     ),
     **dict.fromkeys(

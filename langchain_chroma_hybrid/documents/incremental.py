@@ -16,7 +16,7 @@ from langchain_chroma_hybrid.documents.reading import in_words
 from langchain_chroma_hybrid.documents.record_manager import SqliteRecordManager
 from langchain_chroma_hybrid.documents.records import read_records
 from langchain_chroma_hybrid.documents.writing import write_records
-from langchain_chroma_hybrid.engine.registry import files_note
+from langchain_chroma_hybrid.engine.places import files_note
 from langchain_chroma_hybrid.errors import DocumentError
 
 if TYPE_CHECKING:

@@ -38,6 +38,16 @@ class CheckedEmbeddings(Embeddings):
         return self.fingerprint
 
     @property
+    def weights_fingerprint(self) -> str | None:
+        """The same for the weights alone, whatever prompts, length and scale are."""
+        return None
+
+    @property
+    def computed_by(self) -> str:
+        """Backend and precision, such as `onnx-int8`; empty where nobody knows."""
+        return ""
+
+    @property
     def dimension(self) -> int | None:
         """Length of the vectors; None before it is known."""
         return None

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.engine.registry import index_folder, last_checkpoint
+from langchain_chroma_hybrid.engine.model_notes import ModelNotes
+from langchain_chroma_hybrid.engine.places import index_folder, last_checkpoint
 from langchain_chroma_hybrid.errors import LexicalIndexError
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from langchain_chroma_hybrid.core.embedding_model import EmbeddingModel
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-    from langchain_chroma_hybrid.engine.registry import LexicalConfig
+    from langchain_chroma_hybrid.engine.config import LexicalConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class About:
         size_bytes: of that folder.
         indexed: records in the index.
         problem: why the index is not complete, in words; None if it is.
+        model: which has filled the collection; None if nobody knows.
     """
 
     collection: str
@@ -38,6 +41,7 @@ class About:
     size_bytes: int
     indexed: int
     problem: str | None
+    model: EmbeddingModel | None
 
 
 def about(store: ChromaStore, config: LexicalConfig) -> About:
@@ -58,6 +62,7 @@ def about(store: ChromaStore, config: LexicalConfig) -> About:
         _size(folder),
         indexed,
         problem,
+        _model(store),
     )
 
 
@@ -80,6 +85,11 @@ def _state(
     if state.ready and outdated:
         return indexed, "of an older version: the next search has it built anew, and answers"
     return indexed, None if state.ready else "not complete: `sync` completes it"
+
+
+def _model(store: ChromaStore) -> EmbeddingModel | None:
+    filled = ModelNotes(store).read().models.get(store.uuid)
+    return filled.model if filled is not None and filled.model.key else None
 
 
 def _size(folder: Path | None) -> int:

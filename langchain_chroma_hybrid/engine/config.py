@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from inspect import signature
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, get_args
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
-from langchain_chroma_hybrid.core.keywords import reject_unknown
-from langchain_chroma_hybrid.core.validate import number
-from langchain_chroma_hybrid.engine.registry import LexicalConfig
+from langchain_chroma_hybrid.core.analysis.analyzer import settings_of as described
+from langchain_chroma_hybrid.core.keywords import known_fields, reject_unknown
+from langchain_chroma_hybrid.core.validate import number, one_of
 from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
@@ -23,6 +24,50 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
+
+OnModelChange: TypeAlias = Literal["raise", "warn", "ignore"]
+
+
+@known_fields
+@dataclass(frozen=True, slots=True)
+class LexicalConfig:
+    """How the lexical half of a collection is built.
+
+    Attributes:
+        lexical_fields: boost by field; `page_content` is the text, other names are metadata keys.
+        directory: parent of the index folders; None means beside the data.
+        index: an index of the caller's own, which then decides about everything above.
+        lock_timeout: seconds to wait for another writer of the index.
+        policy: how the index follows the collection; the first to open it in a process decides.
+        on_model_change: what becomes of a query or write by another model than the one that has
+            filled the collection, see `HybridChroma`.
+    """
+
+    analyzer: Analyzer = field(default_factory=Analyzer)
+    lexical_fields: Mapping[str, float] | None = None
+    directory: Path | None = None
+    index: LexicalIndex | None = None
+    lock_timeout: float = 30.0
+    policy: SyncPolicy = field(default_factory=SyncPolicy)
+    on_model_change: OnModelChange | None = None
+
+    @property
+    def signature(self) -> str:
+        """Equal for configurations that build the same index."""
+        if self.index is not None:
+            return f"index {id(self.index)}"
+        fields = sorted((self.lexical_fields or {"page_content": 1.0}).items())
+        return f"analyzer {self.analyzer.fingerprint}, lexical_fields {fields}"
+
+    @property
+    def description(self) -> str:
+        """The same for people."""
+        if self.index is not None:
+            return f"an index of its own, {type(self.index).__name__}"
+        boosts = (self.lexical_fields or {"page_content": 1.0}).items()
+        fields = ", ".join(f"{name} x{boost:g}" for name, boost in boosts)
+        return f"{described(self.analyzer.fingerprint)}, lexical_fields {fields}"
+
 
 DEFAULT_LANGUAGE = "english"
 # Parameters that are no names of arguments.
@@ -43,6 +88,7 @@ class LexicalSettings(TypedDict, total=False):
     progress: Progress | None
     writers: Writers
     check_rate: float
+    on_model_change: OnModelChange | None
 
 
 def settings_of(face: type, given: Mapping[str, Any]) -> LexicalConfig:
@@ -70,6 +116,7 @@ def lexical_config(
     progress: Progress | None = None,
     writers: Writers = "any",
     check_rate: float = 500.0,
+    on_model_change: OnModelChange | None = None,
 ) -> LexicalConfig:
     """The lexical half as the arguments of a face describe it.
 
@@ -90,6 +137,8 @@ def lexical_config(
     if not isinstance(lexical_directory, str | PathLike | None):
         raise InvalidArgumentError.of("lexical_directory", lexical_directory, "a path, or None")
     number("lock_timeout", lock_timeout, 0.0, math.inf)
+    if on_model_change is not None:
+        one_of("on_model_change", on_model_change, get_args(OnModelChange))
     if lexical_fields is not None:
         checked_fields(lexical_fields)
     if lexical is not None and beside:
@@ -102,6 +151,7 @@ def lexical_config(
         lexical,
         lock_timeout,
         SyncPolicy(sync, max_age, backfill, progress, writers, check_rate),
+        on_model_change,
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.description import Description
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.core.search import Embedder
-    from langchain_chroma_hybrid.engine.registry import LexicalConfig
+    from langchain_chroma_hybrid.engine.config import LexicalConfig
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport
 
 T = TypeVar("T")
@@ -93,6 +93,8 @@ class CollectionHandle:
             AnalyzerMismatchError, InvalidArgumentError: it is open with another configuration.
         """
         if client is not self._client:
+            return False
+        if config is not None and config.on_model_change != self._config.on_model_change:
             return False
         if config is None or config is self._config:
             return True
@@ -169,6 +171,10 @@ class CollectionHandle:
     def describe(self, base: Filter | None, records: int) -> Description:
         """Keys and values of the metadata of what passes `base`, see `describe.described`."""
         return self.run(lambda index: described(index, base, records))
+
+    def adopt(self) -> None:
+        """Take the collection for one that the model at hand has filled, see `ModelGuard`."""
+        self.run(lambda index: index.guard.adopt())
 
     def rebuild(self, progress: Progress | None = None) -> SyncReport:
         """Throw the lexical index away, whatever its state, and build it from the collection."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.search import SearchResult, is_model
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
+from langchain_chroma_hybrid.engine.guard import ModelGuard
 from langchain_chroma_hybrid.engine.query.execute import Query
 from langchain_chroma_hybrid.engine.query.plan import make_plan, needs_lexical
 from langchain_chroma_hybrid.engine.query.query_vectors import QueryVectors
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
+    from langchain_chroma_hybrid.engine.config import LexicalConfig
     from langchain_chroma_hybrid.engine.half import LexicalHalf
     from langchain_chroma_hybrid.engine.query.values import Outcome, Plan, Route, Trace
-    from langchain_chroma_hybrid.engine.registry import LexicalConfig
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport, VerifyReport
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
@@ -54,14 +55,15 @@ class HybridIndex:
     def __init__(self, store: ChromaStore, config: LexicalConfig, embeddings: Embedder) -> None:
         """Opens nothing: the lexical half is opened at the first use."""
         self.store = store
-        self.embed_by(embeddings)
         self._config = config
+        self.embed_by(embeddings)
         self._half: LexicalHalf | None = None
 
     def embed_by(self, embeddings: Embedder) -> None:
         """From now on these make the vectors; what others made is forgotten."""
         self.embeddings = embeddings
-        self.queries = QueryVectors(embeddings)
+        self.guard = ModelGuard(self.store, embeddings, self._config)
+        self.queries = QueryVectors(embeddings, self.guard)
 
     @property
     def half(self) -> LexicalHalf:
@@ -168,9 +170,17 @@ class HybridIndex:
         if not plan.request.judged:
             return None
         by_vector = VECTOR in plan.steps and plan.request.mode != "lexical"
-        embeds = by_vector and is_model(self.embeddings)
+        embeds = by_vector and is_model(self.embeddings) and self._is_its_model()
         embed = self.embeddings.embed_documents if embeds else None
         return half.background.get(self.store, half.lexical, embed)
+
+    def _is_its_model(self) -> bool:
+        """Whether the model has filled the collection; if not, the vector leg says so."""
+        try:
+            self.guard.check()
+        except InvalidArgumentError:
+            return False
+        return True
 
     def _without(self, request: SearchRequest, route: Route, start: float, note: str) -> Query:
         """The query over vectors alone."""
@@ -264,6 +274,16 @@ class HybridIndex:
 
     # Writing
 
+    def embed(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        """Vectors of texts that are to be written; see `upsert` for errors."""
+        self.guard.check(writes=True)
+        return self.embeddings.embed_documents(texts)
+
+    async def aembed(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        """The same without blocking the event loop."""
+        await in_thread(partial(self.guard.check, writes=True))
+        return await self.embeddings.aembed_documents(texts)
+
     def upsert(
         self, rows: Rows, *, embed: bool = True, batch_size: int | None = None
     ) -> None:
@@ -277,14 +297,15 @@ class HybridIndex:
         Raises:
             InvalidArgumentError: `batch_size` is no whole number >= 1.
             EmbeddingError: not one finite vector per text; the batch is not written.
+            ModelChangedError: another model has filled the collection; nothing is written.
             WriteError: stopped half-way; `written` has the ids that are in.
         """
-        needed = self.embeddings.embed_documents if embed and rows.embeddings is None else None
+        needed = self.embed if embed and rows.embeddings is None else None
         self.half.writer.upsert(self.store, rows, needed, batch_size)
 
     def update(self, rows: Rows) -> None:
         """Change records that exist; unknown ids are passed over, as Chroma does."""
-        self.half.writer.update(self.store, rows, self.embeddings.embed_documents)
+        self.half.writer.update(self.store, rows, self.embed)
 
     def delete(self, ids: Iterable[str]) -> None:
         """Remove records from both halves; unknown ids are no error.
@@ -299,7 +320,7 @@ class HybridIndex:
     ) -> None:
         """`upsert` in steps between which the event loop goes on."""
         half = await in_thread(lambda: self.half)
-        needed = self.embeddings.aembed_documents if embed and rows.embeddings is None else None
+        needed = self.aembed if embed and rows.embeddings is None else None
         await half.writer.aupsert(self.store, rows, needed, batch_size)
 
     @contextmanager

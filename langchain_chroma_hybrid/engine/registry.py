@@ -1,29 +1,24 @@
-"""One lexical half per collection in a process, and where it lies."""
+"""One lexical half per collection in a process."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import sys
 import threading
 import time
 import weakref
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid._files import NOTES
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, settings_of
-from langchain_chroma_hybrid.core.keywords import known_fields
 from langchain_chroma_hybrid.engine.chroma.collection import Remembered
+from langchain_chroma_hybrid.engine.config import LexicalConfig
 from langchain_chroma_hybrid.engine.half import LexicalHalf
+from langchain_chroma_hybrid.engine.model_notes import ModelNotes
+from langchain_chroma_hybrid.engine.places import files_note, index_folder
 from langchain_chroma_hybrid.engine.query.background import CollectionBackground
 from langchain_chroma_hybrid.engine.sync.announcements import Announcements
-from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint, CheckpointData, read
+from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint, read
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
-from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
 from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
@@ -33,53 +28,13 @@ from langchain_chroma_hybrid.errors import (
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@known_fields
-@dataclass(frozen=True, slots=True)
-class LexicalConfig:
-    """How the lexical half of a collection is built.
-
-    Attributes:
-        lexical_fields: boost by field; `page_content` is the text, other names are metadata keys.
-        directory: parent of the index folders; None means beside the data.
-        index: an index of the caller's own, which then decides about everything above.
-        lock_timeout: seconds to wait for another writer of the index.
-        policy: how the index follows the collection; the first to open it in a process decides.
-    """
-
-    analyzer: Analyzer = field(default_factory=Analyzer)
-    lexical_fields: Mapping[str, float] | None = None
-    directory: Path | None = None
-    index: LexicalIndex | None = None
-    lock_timeout: float = 30.0
-    policy: SyncPolicy = field(default_factory=SyncPolicy)
-
-    @property
-    def signature(self) -> str:
-        """Equal for configurations that build the same index."""
-        if self.index is not None:
-            return f"index {id(self.index)}"
-        fields = sorted((self.lexical_fields or {"page_content": 1.0}).items())
-        return f"analyzer {self.analyzer.fingerprint}, lexical_fields {fields}"
-
-    @property
-    def description(self) -> str:
-        """The same for people."""
-        if self.index is not None:
-            return f"an index of its own, {type(self.index).__name__}"
-        boosts = (self.lexical_fields or {"page_content": 1.0}).items()
-        fields = ", ".join(f"{name} x{boost:g}" for name, boost in boosts)
-        return f"{settings_of(self.analyzer.fingerprint)}, lexical_fields {fields}"
-
-
 _halves: weakref.WeakValueDictionary[tuple[str, str], LexicalHalf] = weakref.WeakValueDictionary()
 # Parent folders, with tenant and database, that were looked through for dead collections.
 _swept: set[tuple[Path, str]] = set()
@@ -152,6 +107,7 @@ def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
     if folder is not None:
         with suppress(OSError):  # Windows: while somebody has it open
             files_note(folder).unlink(missing_ok=True)
+    ModelNotes(store).drop()
     reach("index removed")
 
 
@@ -222,35 +178,6 @@ def _used(folder: Path) -> float:
     return max(path.stat().st_mtime for path in (folder, *folder.iterdir(), folder / NOTES))
 
 
-def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
-    """Where the index lies; None for RAM.
-
-    Beside the data of a persistent client; for a server in the user's cache folder, by server,
-    tenant, database and collection.
-    """
-    if config.index is not None:
-        return None
-    if config.directory is not None:
-        return config.directory / store.uuid
-    if store.directory is not None:
-        return store.directory / "lexical" / store.uuid
-    if store.location == "memory":
-        return None
-    place = hashlib.blake2b(store.location.encode(), digest_size=8).hexdigest()
-    return _user_cache() / "langchain-chroma-hybrid" / place / store.uuid
-
-
-def files_note(folder: Path) -> Path:
-    """Where it is noted which records came out of which files, by the folder of the index."""
-    return folder.parent.parent / "files" / f"{folder.name}.sqlite3"
-
-
-def last_checkpoint(store: ChromaStore, config: LexicalConfig) -> CheckpointData:
-    """What the last process that used the index left to know about it; opens and makes nothing."""
-    folder = index_folder(store, config)
-    return CheckpointData() if folder is None else read(folder / NOTES)
-
-
 def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
     """A lexical half with journal and checkpoint; an index that the caller made stays theirs."""
     try:
@@ -297,11 +224,3 @@ def _notes(folder: Path | None, lexical: LexicalIndex, store: ChromaStore) -> Pa
         # A durable index of the caller's own, beside which there may be no room.
         folder = index_folder(store, LexicalConfig())
     return None if folder is None else folder / NOTES
-
-
-def _user_cache() -> Path:
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -120,7 +120,7 @@ class StoreOperations(BasePydanticVectorStore):
         several = checked(nodes)
         rows = rows_of_nodes(several, flat=self.flat_metadata)
         texts = without_vector(several)
-        made = self._handle.embeddings.embed_documents(texts) if texts else []
+        made = self._handle.run(lambda index: index.embed(texts)) if texts else []
         whole = complete(rows, several, made)
         self._handle.run(lambda index: index.upsert(whole, embed=False))
         return list(rows.ids)
@@ -130,7 +130,7 @@ class StoreOperations(BasePydanticVectorStore):
         several = checked(nodes)
         rows = await asyncio.to_thread(rows_of_nodes, several, flat=self.flat_metadata)
         texts = without_vector(several)
-        made = await self._handle.embeddings.aembed_documents(texts) if texts else []
+        made = await self._handle.arun(lambda index: index.aembed(texts)) if texts else []
         whole = await asyncio.to_thread(complete, rows, several, made)
         await self._handle.arun(lambda index: index.aupsert(whole, embed=False))
         return list(rows.ids)
@@ -186,6 +186,10 @@ class StoreOperations(BasePydanticVectorStore):
     def verify(self, *, fix: bool = False) -> VerifyReport:
         """Compare both halves record by record; `fix` mends them."""
         return self._handle.run(lambda index: index.verify(fix=fix))  # type: ignore[no-any-return]
+
+    def adopt(self) -> None:
+        """Say that the model at hand has filled this collection, as `HybridChroma.adopt`."""
+        self._handle.adopt()
 
     def close(self) -> None:
         """Bring in writes that wait and give the index back; a later use opens it anew."""

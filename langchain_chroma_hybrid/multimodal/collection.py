@@ -302,6 +302,8 @@ class ImageCollection:
         """Write what is new or changed, with `force` all; what cannot be read is only reported."""
         known = index.fetch([item.id for item in listed if item.id is not None])
         fresh = [item for item in listed if force or not items.unchanged(item, known)]
+        if fresh:
+            index.guard.check(writes=True)
         passed = {id(item) for item in fresh}
         run = Run(index, self.embeddings, known, force=force)
         done = len(listed) - len(fresh)

@@ -43,19 +43,26 @@ MAY_IMPORT = {
     "engine.query": frozenset({"core", "lexical", "engine.chroma", "engine.threads"}),
     "engine.sync": frozenset({"core", "lexical", "engine.chroma", "engine.threads"}),
     "engine.half": frozenset({"lexical", *(f"engine.{wing}" for wing in WINGS)}),
+    "engine.config": frozenset({"core", "lexical", "engine.sync"}),
+    "engine.places": frozenset({"engine.chroma", "engine.config", "engine.sync"}),
+    "engine.model_notes": frozenset({"core", "engine.chroma", "engine.places"}),
+    "engine.guard": frozenset({"core", "engine.chroma", "engine.config", "engine.model_notes"}),
     "engine.registry": frozenset(
-        {"core", "lexical", "engine.half", *(f"engine.{wing}" for wing in WINGS)}
+        {"core", "lexical", "engine.config", "engine.half", "engine.model_notes", "engine.places"}
+        | {f"engine.{wing}" for wing in WINGS}
     ),
-    "engine.config": frozenset({"core", "lexical", "engine.registry", "engine.sync"}),
-    "engine.about": frozenset({"lexical", "engine.chroma", "engine.registry"}),
+    "engine.about": frozenset(
+        {"core", "lexical", "engine.chroma", "engine.config", "engine.model_notes", "engine.places"}
+    ),
     "engine.index": frozenset(
-        {"core", "lexical", "engine.half", "engine.registry", "engine.threads"}
+        {"core", "lexical", "engine.config", "engine.guard", "engine.half", "engine.registry"}
+        | {"engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
     "engine.describe": frozenset({"core", "engine.index"}),
     "engine.handle": frozenset(
-        {"core", "engine.about", "engine.describe", "engine.index", "engine.registry"}
-        | {"engine.threads"}
+        {"core", "engine.about", "engine.config", "engine.describe", "engine.index"}
+        | {"engine.registry", "engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
 }
@@ -70,8 +77,8 @@ FOR_FACES = frozenset(
     {
         "engine.handle",
         "engine.index",
-        "engine.registry",  # LexicalConfig
-        "engine.config",  # what of it callers say
+        "engine.config",  # LexicalConfig, and what of it callers say
+        "engine.places",
         "engine.query.execute",  # Trace
         "engine.query.values",
         "engine.sync.policy",

@@ -136,6 +136,16 @@ class MultimodalEmbeddings(CheckedEmbeddings):
         return hashlib.sha256(f"{names} {self.normalize}".encode()).hexdigest()[:32]
 
     @property
+    def weights_fingerprint(self) -> str | None:
+        """None: two models may be at work."""
+        return None
+
+    @property
+    def model_name(self) -> str:
+        """Hub name or path of the model for texts; empty for functions."""
+        return getattr(self.text, "model_name", "")
+
+    @property
     def query_fingerprint(self) -> str | None:
         """New for a retrained model of texts; a picture model of its own is not loaded."""
         name = self.text.query_fingerprint

@@ -7,9 +7,7 @@ activations quantised as they come, sums in float32.
 from __future__ import annotations
 
 import copy
-import os
 import shutil
-import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -17,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from langchain_chroma_hybrid._files import user_cache
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    import os
+
     import torch
     from sentence_transformers import SentenceTransformer
 else:
@@ -58,7 +59,7 @@ def exported(
         InvalidArgumentError: the network cannot be exported.
         MissingDependencyError: the extra `onnx` is not installed.
     """
-    home = Path(folder) if folder else _user_cache() / "langchain-chroma-hybrid" / "onnx"
+    home = Path(folder) if folder else user_cache() / "onnx"
     path = home.expanduser() / f"{digest}-{FORMAT}-{'int8' if quantize else 'float32'}"
     if not (path / _FILE).exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,12 +149,3 @@ def _float32(transformer: Any) -> Any:
 
 def _weight_bytes(network: Any) -> int:
     return sum(tensor.nbytes for tensor in network.state_dict().values())
-
-
-def _user_cache() -> Path:
-    """Where the platform keeps what may be deleted."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -160,6 +160,21 @@ class SentenceTransformerEmbeddings(CheckedEmbeddings):
         return f"{self.fingerprint}/{self._way}/{self.options.query_prompt}"
 
     @property
+    def weights_fingerprint(self) -> str:
+        """The same for the weights, tokenizer and modules alone. Loads the model."""
+        return self._ready().digest
+
+    @property
+    def model_name(self) -> str:
+        """Hub name or path; empty for a model that was given."""
+        return str(self.source.name)
+
+    @property
+    def computed_by(self) -> str:
+        """`torch`, `onnx` or `onnx-int8`."""
+        return self._way
+
+    @property
     def _way(self) -> str:
         return f"{self.backend}-int8" if self.backend == "onnx" and self.quantize else self.backend
 

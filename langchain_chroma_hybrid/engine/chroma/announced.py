@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PREFIX = "hybrid-writers-"
 """With the id of the real collection, the name of this one."""
+_MODEL = "embedding-model"
 
 
 class Announced(NamedTuple):
@@ -49,7 +50,7 @@ class AnnouncedCollection:
     def all(self) -> list[Announced]:
         """What each process tells."""
         with translated():
-            return self._read()
+            return [told for told in self._rows() if told.name != _MODEL]
 
     def put(self, name: str, told: Mapping[str, str | bool | float]) -> None:
         """Tell that; what was told under that name before stays where nothing new is said.
@@ -65,6 +66,15 @@ class AnnouncedCollection:
                 self._known = None
                 self._client.get_collection_by_id(UUID(self._uuid))
                 self._made().upsert(**record)
+
+    def model(self) -> str | None:
+        """What hosts tell of the model that has filled the real collection; None if nothing."""
+        with translated():
+            return next((str(a.told.get("note")) for a in self._rows() if a.name == _MODEL), None)
+
+    def put_model(self, note: str) -> None:
+        """Tell it, in one step; errors as for `put`."""
+        self.put(_MODEL, {"note": note})
 
     def older(self, before: float) -> list[str]:
         """Names of those who have told nothing since that time, in seconds since 1970."""
@@ -88,8 +98,8 @@ class AnnouncedCollection:
             self._known = unread(found)
         return self._known
 
-    def _read(self) -> list[Announced]:
-        """What each process tells, with Chroma's own errors; nothing if no collection is there."""
+    def _rows(self) -> list[Announced]:
+        """All records, with Chroma's own errors; nothing if no collection is there."""
         try:
             if self._known is None:
                 found = self._client.get_collection(self._place, embedding_function=None)

@@ -71,6 +71,14 @@ if TYPE_CHECKING:
 
 # What Chroma's binding can be asked for.
 _MOST_RESULTS = 2**31 - 1
+MIGRATED_FROM = "chroma_hybrid_migrated_from"
+"""Metadata key of a collection that takes another one's place: the id of the first of them."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OTHER_DIMENSION = re.compile(r"dimension of (\d+), got (\d+)")
+# LlamaIndex' key for the whole node.
+_LLAMA_NODE = "_node_content"
+# Records among which those are looked for that can be embedded again.
+_PROBED = 50
 _NO_SEGMENT = re.compile(r"Missing \w+ segment")
 # What is remembered while nothing changes, of ids that passed filters.
 _ANSWER_BYTES = 64 * 2**20
@@ -113,6 +121,8 @@ class ChromaStore:
 
     Attributes:
         answered: when Chroma last did what this client asked for, by `time.monotonic`.
+        filled_by: which model has filled the collection, in words; empty if nobody knows.
+        root: id of the collection that had the name first; its own unless a model was changed.
 
     Thread safety: as chromadb's own; reads and writes may come from many threads.
     """
@@ -126,6 +136,10 @@ class ChromaStore:
         self.answered = -math.inf
         self.uuid = str(collection.id)
         self.name = collection.name
+        # Whose place this one has taken, as a migration has written it.
+        origin = str((collection.metadata or {}).get(MIGRATED_FROM))
+        self.root = origin if _UUID.fullmatch(origin) else self.uuid
+        self.filled_by: Callable[[], str] = str
         self.share(Remembered(self.directory))
 
     def share(self, remembered: Remembered) -> None:
@@ -194,6 +208,27 @@ class ChromaStore:
     def announced(self) -> AnnouncedCollection:
         """Where processes tell each other what they have written to this collection."""
         return AnnouncedCollection(self._client, self.uuid)
+
+    @cached_property
+    def model_record(self) -> AnnouncedCollection:
+        """Where hosts tell each other which model has filled this collection."""
+        return AnnouncedCollection(self._client, self.root)
+
+    def probes(self, n: int) -> dict[str, str]:
+        """Texts by id of the first `n` records whose vectors are of their texts alone.
+
+        Pictures have vectors of their own, and LlamaIndex embeds metadata with the text.
+        """
+        records = self.first(_PROBED).values()
+        plain = (r for r in records if r.uri is None and _LLAMA_NODE not in r.metadata)
+        return dict(islice(((r.id, r.text) for r in plain if r.text and not r.text.isspace()), n))
+
+    def of_other_dimension(self, expected: int, got: int) -> EmbeddingError:
+        """The error for vectors `(got,)` where the collection has others."""
+        by = self.filled_by()
+        filled = f", which {by} has filled" if by else ""
+        wanted = f"vectors of {expected} numbers, as collection {self.name!r} has{filled}"
+        return EmbeddingError(f"embedding: expected {wanted}, got {got} numbers")
 
     @cached_property
     def batch_size(self) -> int:
@@ -395,7 +430,7 @@ class ChromaStore:
         """Chroma's distances `(m,)` of the query `(d,)` to `m` vectors; lower is nearer."""
         dimension = vectors.block.shape[1]
         if embedding.shape != (dimension,):
-            raise EmbeddingError.of("embedding", f"shape {embedding.shape}", f"({dimension},)")
+            raise self.of_other_dimension(dimension, embedding.size)
         return distances(embedding, vectors, self.space)
 
     def cosines(self, embedding: Vector, vectors: Vectors) -> Vector:
@@ -469,6 +504,9 @@ class ChromaStore:
             # Chroma's words for a collection that is being deleted at this moment.
             if isinstance(error, InternalError) and _NO_SEGMENT.search(str(error)):
                 raise CollectionError(f"the Chroma collection is gone: {error}") from error
+            other = _OTHER_DIMENSION.search(str(error))
+            if isinstance(error, EmbeddingError) and other is not None:
+                raise self.of_other_dimension(*map(int, other.groups())) from error
             raise
         self.answered = time.monotonic()
 

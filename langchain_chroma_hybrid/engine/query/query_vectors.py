@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import CancelledError, Future
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from langchain_chroma_hybrid.engine.chroma.rows import query_vector
 from langchain_chroma_hybrid.engine.threads import in_thread
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.search import Embedder
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector
+
+
+class Guard(Protocol):
+    """Knows whether the model is the one that has filled the collection."""
+
+    passed: bool
+
+    def check(self) -> None:
+        """Raise if it is not."""
+
 
 Key: TypeAlias = "tuple[str, bytes]"
 
@@ -37,15 +47,16 @@ class QueryVectors:
     of each event loop by themselves: who blocks a loop must not wait for what goes on in it.
     """
 
-    def __init__(self, model: Embedder) -> None:
-        self._model = model
+    def __init__(self, model: Embedder, guard: Guard) -> None:
+        self._model, self._guard = model, guard
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, Vector] = OrderedDict()
         self._flights: dict[Key, Future[Vector]] = {}
         self._tasks: dict[tuple[object, Key], asyncio.Task[Vector]] = {}
 
     def embed_query(self, text: str) -> Sequence[float] | Vector:
-        """The vector of a query `(d,)`; what the model raises is raised."""
+        """The vector of a query `(d,)`; what the model or its guard raises is raised."""
+        self._guard.check()
         key = self._key(text)
         if key is None:
             return self._model.embed_query(text)
@@ -65,6 +76,8 @@ class QueryVectors:
 
     async def aembed_query(self, text: str) -> Sequence[float] | Vector:
         """The same without blocking the event loop; who is cancelled stops nobody else."""
+        if not self._guard.passed:
+            await in_thread(self._guard.check)
         key = None
         if self._may_be_known:
             key = await in_thread(partial(self._key, text))  # it may load the model
