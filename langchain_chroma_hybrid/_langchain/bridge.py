@@ -41,10 +41,12 @@ class _Stores:
     def __init__(self, vectorstore: Chroma) -> None:
         self.all: WeakSet[Chroma] = WeakSet([vectorstore])
 
-    def __call__(self, collection: Any) -> None:
-        """Follow the handle to a collection that was made anew."""
+    def __call__(self, collection: Any, embeddings: Any = None) -> None:
+        """Follow the handle to a collection that was made anew, perhaps by other `embeddings`."""
         for store in self._now():
             store._chroma_collection = collection  # noqa: SLF001  # see `handle_of`
+            if embeddings is not None:
+                store._embedding_function = embeddings  # noqa: SLF001  # nor a public way to it
 
     def configuration(self) -> Mapping[str, Any]:
         """What the collection says of its embeddings."""

@@ -12,6 +12,9 @@ Scalar: TypeAlias = str | int | float | bool
 MetadataValue: TypeAlias = Scalar | Sequence[Scalar]
 Metadata: TypeAlias = Mapping[str, MetadataValue]
 
+LLAMA_NODE = "_node_content"
+"""Metadata key under which LlamaIndex keeps the whole node."""
+
 OWN_KEYS = "chroma_hybrid_"
 """Metadata keys that begin so are ours: put into copies, never stored."""
 

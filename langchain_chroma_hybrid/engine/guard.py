@@ -16,8 +16,12 @@ from langchain_chroma_hybrid.engine.model_notes import FilledBy, ModelNotes
 from langchain_chroma_hybrid.errors import ChromaHybridWarning, ModelChangedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langchain_chroma_hybrid.core.search import Embedder
+    from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+    from langchain_chroma_hybrid.engine.chroma.vectors import Matrix
     from langchain_chroma_hybrid.engine.config import LexicalConfig
 
 # Mean cosine of a few records as they are and embedded again. One model in int8 against float32:
@@ -112,17 +116,11 @@ class ModelGuard:
 
     def _similarity(self) -> float | None:
         """Mean cosine of a few records' vectors and what this model makes of their texts."""
-        texts = self._store.probes(PROBES)
-        if not texts:
+        records = self._store.probes(PROBES)
+        if not records:
             return None
-        stored = self._store.vectors(texts).by_id()
-        known = [id_ for id_ in texts if id_ in stored]
-        made = self._embeddings.embed_documents([texts[id_] for id_ in known])
-        old, new = np.array([stored[id_] for id_ in known]), np.array(made)
-        if old.shape != new.shape:
-            raise self._store.of_other_dimension(old.shape[-1], new.shape[-1])
-        lengths = np.linalg.norm(old, axis=1) * np.linalg.norm(new, axis=1)
-        return float(np.mean((old * new).sum(axis=1) / np.maximum(lengths, 1e-30)))
+        made = self._embeddings.embed_documents([record.text or "" for record in records])
+        return similarity(self._store, records, np.array(made))
 
     def _refuse(self, filled: FilledBy | None, model: EmbeddingModel, seen: float | None) -> None:
         """Say so, or raise.
@@ -137,6 +135,22 @@ class ModelGuard:
             raise ModelChangedError(message)
         _log.warning("%s", message)
         warnings.warn(message, ChromaHybridWarning, stacklevel=2)
+
+
+def similarity(store: ChromaStore, records: Sequence[Record], made: Matrix) -> float:
+    """Mean cosine of the records' vectors and of those that were made anew, `(n, d)`.
+
+    Raises:
+        EmbeddingError: they have another dimension.
+    """
+    stored = store.vectors([record.id for record in records]).by_id()
+    rows = [row for row, record in enumerate(records) if record.id in stored]
+    old = np.array([stored[records[row].id] for row in rows], dtype=np.float64)
+    new = np.asarray(made, dtype=np.float64)[rows]
+    if old.shape[1:] != new.shape[1:]:
+        raise store.of_other_dimension(old.shape[-1], new.shape[-1])
+    lengths = np.linalg.norm(old, axis=1) * np.linalg.norm(new, axis=1)
+    return float(np.mean((old * new).sum(axis=1) / np.maximum(lengths, 1e-30)))
 
 
 def _verdict(noted: EmbeddingModel, model: EmbeddingModel) -> _Verdict:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Self, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from langchain_chroma_hybrid.engine.about import About, about
 from langchain_chroma_hybrid.engine.chroma.clients import CollectionClient, observe, reopened
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+from langchain_chroma_hybrid.engine.chroma.replacement import collection_of, delete_collection
 from langchain_chroma_hybrid.engine.describe import described
 from langchain_chroma_hybrid.engine.index import HybridIndex
+from langchain_chroma_hybrid.engine.migrate.back import drop_previous, roll_back, swap_names
+from langchain_chroma_hybrid.engine.migrate.run import Migration, Site
+from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.registry import drop_half, rebuild_half, refuse_other
 from langchain_chroma_hybrid.engine.threads import in_thread
 from langchain_chroma_hybrid.errors import CollectionError, LexicalIndexError
@@ -24,9 +29,23 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.core.search import Embedder
     from langchain_chroma_hybrid.engine.config import LexicalConfig
+    from langchain_chroma_hybrid.engine.migrate.copier import TextOf
+    from langchain_chroma_hybrid.engine.migrate.run import MigrationOptions
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport
 
 T = TypeVar("T")
+
+
+class Follow(Protocol):
+    """Is told where a handle goes."""
+
+    def __call__(self, collection: chromadb.Collection, embeddings: Any = None, /) -> None:
+        """To that collection; None means that its model is the same."""
+
+
+def _follow_nobody(_: chromadb.Collection, __: Any = None) -> None:
+    pass
+
 
 
 class CollectionHandle:
@@ -39,7 +58,8 @@ class CollectionHandle:
         client, collection: the caller's.
         config: how the lexical half is built.
         embeddings: makes vectors of texts.
-        follow: told of the collection that has taken the place of one that was deleted.
+        follow: told of the collection that has taken the place of another one, and of the
+            embeddings where those are others, too.
 
     Thread safety: may be used from many threads.
     """
@@ -50,7 +70,7 @@ class CollectionHandle:
         collection: chromadb.Collection,
         config: LexicalConfig,
         embeddings: Embedder,
-        follow: Callable[[chromadb.Collection], None] = lambda _: None,
+        follow: Follow = _follow_nobody,
     ) -> None:
         self._client = client
         self._config = config
@@ -66,7 +86,7 @@ class CollectionHandle:
         collection: chromadb.Collection,
         config: LexicalConfig,
         embeddings: Embedder,
-        follow: Callable[[chromadb.Collection], None] = lambda _: None,
+        follow: Follow = _follow_nobody,
     ) -> Self:
         """A handle for whoever has a collection object alone: by the connection that it has."""
         return cls(CollectionClient(collection), collection, config, embeddings, follow)
@@ -110,21 +130,70 @@ class CollectionHandle:
             if self._index is not None:
                 self._index.embed_by(embeddings)
 
-    def move_to(self, collection: chromadb.Collection) -> None:
-        """From now on this collection, which has the place of the other one."""
+    def move_to(self, collection: chromadb.Collection, embeddings: Embedder | None = None) -> None:
+        """From now on this collection, which has the place of the other one.
+
+        `embeddings`: of its model, where that is another one.
+        """
         with self._lock:
             if collection is not self._collection:
                 self._collection, self._index = collection, None
+            if embeddings is not None:
+                self.embeddings = embeddings
 
     def index(self) -> HybridIndex:
         """Search and write over the collection. Reads nothing yet."""
         with self._lock:
             if self._index is None:
-                store = ChromaStore(self._client, self._collection)
+                store = ChromaStore(self._client, self._live())
                 self._index = HybridIndex(store, self._config, self.embeddings)
                 # What is written straight through this very object is found at the next query.
                 observe(self._collection, self._index)
             return self._index
+
+    def _live(self) -> chromadb.Collection:
+        """The collection that has the place of this one by now; mostly itself."""
+        store = ChromaStore(self._client, self._collection)
+        notes = ModelNotes(store)
+        found = notes.read()
+        if found.live in (None, store.uuid) or store.uuid not in found.models:
+            return self._collection
+        new = collection_of(self._client, found.live)
+        if new is None:  # somebody has deleted it
+            notes.change(lambda n: replace(n, live=None))
+            return self._collection
+        self._collection = new
+        self.follow(new)
+        return new
+
+    def migration(self, embeddings: Embedder, options: MigrationOptions) -> Migration:
+        """The way to another model, see `engine.migrate.run`; opens what there is."""
+        return Migration(self._site(embeddings), embeddings, options)
+
+    def roll_back(
+        self, embeddings: Embedder | None, text_of: TextOf | None, *, discard: bool
+    ) -> int:
+        """The way back from a migration, see `engine.migrate.back`."""
+        return roll_back(self._site(embeddings), embeddings, text_of, discard=discard)
+
+    def swap_names(self) -> None:
+        """Exchange the names of this collection and the one that had its place before."""
+        swap_names(self._site(None))
+
+    def drop_previous(self) -> str:
+        """Delete the collection that had the place before; gives its name, which is now ours."""
+        return drop_previous(self._site(None))
+
+    def _site(self, embeddings: Embedder | None) -> Site:
+        """What a migration needs of this; with the switch `embeddings` are in use, if given."""
+
+        def follow(collection: chromadb.Collection) -> HybridIndex:
+            self.move_to(collection, embeddings)
+            self.follow(collection, embeddings)
+            return self.index()
+
+        index = self.index()
+        return Site(self._client, self._collection, index, self._config, follow)
 
     def run(self, call: Callable[[HybridIndex], T]) -> T:
         """What `call` gives; once more if the collection or its index was made anew meanwhile.
@@ -181,13 +250,21 @@ class CollectionHandle:
         return self.run(lambda index: rebuild_half(index.store, self._config, progress))
 
     def drop(self) -> None:
-        """The collection was deleted: remove its index."""
-        store = self.index().store
+        """The collection was deleted: remove its index, and what is kept of one before it."""
+        store = self._store()
+        previous = ModelNotes(store).read().previous
+        if previous is not None and (old := collection_of(self._client, previous)) is not None:
+            drop_half(ChromaStore(self._client, old), self._config)
+            delete_collection(self._client, previous)
         drop_half(store, self._config)
         if store.on_server and self._config.policy.writers == "ours":
             store.announced.drop()
         with self._lock:
             self._index = None
+
+    def _store(self) -> ChromaStore:
+        index = self._index
+        return ChromaStore(self._client, self._collection) if index is None else index.store
 
     def close(self) -> None:
         """Give back what only this caller holds; may be called twice."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_chroma_hybrid.core.search import SearchResult, is_model
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.guard import ModelGuard
+from langchain_chroma_hybrid.engine.model_gate import ModelGate
 from langchain_chroma_hybrid.engine.query.execute import Query
 from langchain_chroma_hybrid.engine.query.plan import make_plan, needs_lexical
 from langchain_chroma_hybrid.engine.query.query_vectors import QueryVectors
@@ -58,6 +59,7 @@ class HybridIndex:
         self._config = config
         self.embed_by(embeddings)
         self._half: LexicalHalf | None = None
+        self.gate = ModelGate(store, config.lock_timeout)
 
     def embed_by(self, embeddings: Embedder) -> None:
         """From now on these make the vectors; what others made is forgotten."""
@@ -297,15 +299,18 @@ class HybridIndex:
         Raises:
             InvalidArgumentError: `batch_size` is no whole number >= 1.
             EmbeddingError: not one finite vector per text; the batch is not written.
-            ModelChangedError: another model has filled the collection; nothing is written.
+            ModelChangedError: another model has filled the collection, or another collection has
+                its place; nothing is written there.
             WriteError: stopped half-way; `written` has the ids that are in.
         """
         needed = self.embed if embed and rows.embeddings is None else None
-        self.half.writer.upsert(self.store, rows, needed, batch_size)
+        with self.gate.passed():
+            self.half.writer.upsert(self.store, rows, needed, batch_size)
 
     def update(self, rows: Rows) -> None:
         """Change records that exist; unknown ids are passed over, as Chroma does."""
-        self.half.writer.update(self.store, rows, self.embed)
+        with self.gate.passed():
+            self.half.writer.update(self.store, rows, self.embed)
 
     def delete(self, ids: Iterable[str]) -> None:
         """Remove records from both halves; unknown ids are no error.
@@ -313,7 +318,8 @@ class HybridIndex:
         Raises:
             InvalidArgumentError: names the first that is no id; nothing is deleted.
         """
-        self.half.writer.delete(self.store, ids)
+        with self.gate.passed():
+            self.half.writer.delete(self.store, ids)
 
     async def aupsert(
         self, rows: Rows, *, embed: bool = True, batch_size: int | None = None
@@ -321,12 +327,14 @@ class HybridIndex:
         """`upsert` in steps between which the event loop goes on."""
         half = await in_thread(lambda: self.half)
         needed = self.aembed if embed and rows.embeddings is None else None
+        await in_thread(self.gate.check)
         await half.writer.aupsert(self.store, rows, needed, batch_size)
+        await in_thread(self.gate.check)
 
     @contextmanager
     def changing(self, ids: Collection[str]) -> Iterator[None]:
         """Whatever happens to `ids` in Chroma inside the block is found by the next query."""
-        with self.half.writer.changing(self.store, ids, wait=True):
+        with self.gate.passed(), self.half.writer.changing(self.store, ids, wait=True):
             yield
 
     def flush(self) -> None:

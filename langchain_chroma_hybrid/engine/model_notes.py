@@ -50,11 +50,13 @@ class Notes:
     Attributes:
         models: which model has filled each of them, by its id.
         live: id of the one that has the place; None where there was never another.
+        previous: id of the one that had it before, as long as that is kept.
         migration: what is under way, or was when a process died.
     """
 
     models: Mapping[str, FilledBy] = field(default_factory=dict)
     live: str | None = None
+    previous: str | None = None
     migration: Mapping[str, Any] | None = None
 
 
@@ -67,8 +69,8 @@ class ModelNotes:
     """The notes of one collection. Thread-safe; processes see each other's at the next reading."""
 
     def __init__(self, store: ChromaStore) -> None:
-        self._store = store
-        self._file = model_note(store)
+        self._store, self.root = store, store.root
+        self.file = model_note(store)
 
     def read(self) -> Notes:
         """What is noted; nothing if it cannot be read."""
@@ -87,6 +89,7 @@ class ModelNotes:
             content = {
                 "format": _FORMAT,
                 "live": now.live,
+                "previous": now.previous,
                 "migration": now.migration,
                 "models": {uuid: _noted(filled) for uuid, filled in now.models.items()},
             }
@@ -112,29 +115,29 @@ class ModelNotes:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with _lock:
-            if self._file is None or self._store.on_server:
+            if self.file is None or self._store.on_server:
                 yield
                 return
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with FileLock(str(self._file.with_suffix(".lock")), timeout=_TIMEOUT, mode=0o600):
+            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with FileLock(str(self.file.with_suffix(".lock")), timeout=_TIMEOUT, mode=0o600):
                 yield
 
     def _put(self, content: Mapping[str, Any], *, tell: bool) -> None:
         store = self._store
         if store.on_server and (tell or store.model_record.model() is not None):
             store.model_record.put_model(json.dumps(content))
-        elif self._file is None:
+        elif self.file is None:
             _in_memory[store.root] = dict(content)
         else:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_json(self._file, content)
+            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_json(self.file, content)
 
     def _remove(self) -> None:
         _in_memory.pop(self._store.root, None)
         if self._store.on_server and self._store.model_record.model() is not None:
             self._store.model_record.drop()
-        if self._file is not None:
-            for file in (self._file, self._file.with_suffix(".lock")):
+        if self.file is not None:
+            for file in (self.file, self.file.with_suffix(".lock")):
                 file.unlink(missing_ok=True)
 
     def _content(self) -> object:
@@ -142,9 +145,9 @@ class ModelNotes:
         with suppress(OSError, ValueError, RecursionError):
             if told is not None:
                 return json.loads(told)
-            if self._file is None:
+            if self.file is None:
                 return _in_memory.get(self._store.root)
-            return json.loads(self._file.read_text("utf-8"))
+            return json.loads(self.file.read_text("utf-8"))
         return None
 
 
@@ -160,11 +163,12 @@ def _notes(content: object) -> Notes:
     """Notes as far as they make sense."""
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         return Notes()
-    noted, live, migration = (content.get(name) for name in ("models", "live", "migration"))
+    noted, live, previous, migration = map(content.get, ("models", "live", "previous", "migration"))
     found = {uuid: _filled_by(each) for uuid, each in _mapping(noted).items()}
     return Notes(
         {uuid: filled for uuid, filled in found.items() if filled is not None},
         live if isinstance(live, str) else None,
+        previous if isinstance(previous, str) else None,
         _mapping(migration) or None,
     )
 

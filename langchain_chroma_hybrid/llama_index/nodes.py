@@ -21,7 +21,7 @@ from llama_index.core.vector_stores.utils import (
 )
 
 from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY, EXPLAIN_KEY, explanation_of
-from langchain_chroma_hybrid.core.values import OWN_KEYS
+from langchain_chroma_hybrid.core.values import LLAMA_NODE, OWN_KEYS
 from langchain_chroma_hybrid.engine.chroma.rows import (
     OF_SEVERAL,
     Rows,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.handle import CollectionHandle
 
-CONTENT, NODE_TYPE = "_node_content", "_node_type"
+CONTENT, NODE_TYPE = LLAMA_NODE, "_node_type"
 DOCUMENT_ID = "document_id"
 _SOURCES = (DOCUMENT_ID, "doc_id", "ref_doc_id")
 _EXCLUDED = ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
@@ -74,6 +74,11 @@ def rows_of_nodes(nodes: Sequence[BaseNode], *, flat: bool) -> Rows:
 def without_vector(nodes: Sequence[BaseNode]) -> list[str]:
     """What is to be embedded of the nodes that have no embedding, in their order."""
     return [n.get_content(metadata_mode=MetadataMode.EMBED) for n in nodes if n.embedding is None]
+
+
+def embedded_text(record: Record) -> str:
+    """What LlamaIndex embeds of the node that a record holds: the text with some metadata."""
+    return NodeReader().node(record).get_content(metadata_mode=MetadataMode.EMBED)
 
 
 def complete(given: Rows, nodes: Sequence[BaseNode], made: Sequence[Sequence[float]]) -> Rows:

@@ -19,7 +19,7 @@ from langchain_chroma_hybrid.llama_index.nodes import NodeReader
 from langchain_chroma_hybrid.llama_index.operations import StoreOperations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
     import chromadb
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.search import OnLegError
     from langchain_chroma_hybrid.engine.config import LexicalSettings
+    from langchain_chroma_hybrid.engine.handle import Follow
 
 _CONSTANT = ("stores_text", "is_embedding_query")
 
@@ -188,10 +189,10 @@ class ChromaHybridVectorStore(StoreOperations):
         raise TypeError(message)
 
 
-def _follower(store: ChromaHybridVectorStore) -> Callable[[chromadb.Collection], None]:
+def _follower(store: ChromaHybridVectorStore) -> Follow:
     reference = weakref.ref(store)
 
-    def follow(collection: chromadb.Collection) -> None:
+    def follow(collection: chromadb.Collection, _: Any = None, /) -> None:
         if (found := reference()) is not None:
             found._collection = collection  # noqa: SLF001  # its own module
 

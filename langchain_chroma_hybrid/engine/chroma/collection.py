@@ -29,7 +29,7 @@ from langchain_chroma_hybrid.core.filters import (
     to_chroma,
     writable,
 )
-from langchain_chroma_hybrid.core.values import Record, Scored
+from langchain_chroma_hybrid.core.values import LLAMA_NODE, Record, Scored
 from langchain_chroma_hybrid.engine.chroma.announced import AnnouncedCollection
 from langchain_chroma_hybrid.engine.chroma.calls import (
     columns,
@@ -75,8 +75,6 @@ MIGRATED_FROM = "chroma_hybrid_migrated_from"
 """Metadata key of a collection that takes another one's place: the id of the first of them."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OTHER_DIMENSION = re.compile(r"dimension of (\d+), got (\d+)")
-# LlamaIndex' key for the whole node.
-_LLAMA_NODE = "_node_content"
 # Records among which those are looked for that can be embedded again.
 _PROBED = 50
 _NO_SEGMENT = re.compile(r"Missing \w+ segment")
@@ -214,14 +212,14 @@ class ChromaStore:
         """Where hosts tell each other which model has filled this collection."""
         return AnnouncedCollection(self._client, self.root)
 
-    def probes(self, n: int) -> dict[str, str]:
-        """Texts by id of the first `n` records whose vectors are of their texts alone.
+    def probes(self, n: int) -> list[Record]:
+        """The first `n` records whose vectors are of their texts alone.
 
         Pictures have vectors of their own, and LlamaIndex embeds metadata with the text.
         """
         records = self.first(_PROBED).values()
-        plain = (r for r in records if r.uri is None and _LLAMA_NODE not in r.metadata)
-        return dict(islice(((r.id, r.text) for r in plain if r.text and not r.text.isspace()), n))
+        plain = (r for r in records if r.uri is None and LLAMA_NODE not in r.metadata)
+        return list(islice((r for r in plain if r.text and not r.text.isspace()), n))
 
     def of_other_dimension(self, expected: int, got: int) -> EmbeddingError:
         """The error for vectors `(got,)` where the collection has others."""

@@ -23,6 +23,20 @@ FAILPOINTS = (
 # The steps of an upgrade, after the pages of the new index, each of which is "index applied".
 OF_UPGRADES = ("successor built", "successor in step", "successor in place")
 
+# The steps of a migration to another model, each in this order; batches come several times.
+OF_MIGRATIONS = (
+    "migration noted",
+    "target made",
+    "batch written",
+    "batch copied",
+    "writers wait",
+    "index carried",
+    "switched",
+    "migration done",
+)
+# What follows where names are exchanged, or the old collection is dropped.
+OF_NAMES = ("names noted", "old renamed", "new renamed", "old dropped")
+
 watcher: Callable[[str], None] | None = None
 
 

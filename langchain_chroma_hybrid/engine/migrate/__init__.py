@@ -1,0 +1,1 @@
+"""Embedding a collection anew, and putting the new one in its place."""

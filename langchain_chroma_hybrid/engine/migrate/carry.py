@@ -1,0 +1,48 @@
+"""What goes over to the new collection as it is: the lexical index, and what came out of files."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid._files import NOTES
+from langchain_chroma_hybrid.engine.chroma.change_token import TokenReading
+from langchain_chroma_hybrid.engine.places import files_note, index_folder
+from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint
+from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
+    from langchain_chroma_hybrid.engine.config import LexicalConfig
+    from langchain_chroma_hybrid.engine.index import HybridIndex
+
+
+def carry(index: HybridIndex, target: ChromaStore, config: LexicalConfig) -> None:
+    """Copy the index folder of the collection, in step as it is, to that of `target`.
+
+    What lies in memory is built anew from the new collection, and an index of the caller's own
+    stays the one that it is.
+
+    Raises:
+        OSError: there is no room, or the folder cannot be written; what was begun is removed.
+    """
+    source, place = index_folder(index.store, config), index_folder(target, config)
+    if source is None or place is None or source == place:
+        return
+    index.sync()
+    index.flush()
+    if place.exists():  # of an earlier try
+        TantivyIndex.destroy(place, lock_timeout=config.lock_timeout)
+    fresh = place.with_name(f"{place.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        with index.lexical.locked():
+            shutil.copytree(source, fresh, ignore=shutil.ignore_patterns(NOTES, "*.lock"))
+        Checkpoint(fresh / NOTES, target.place).set(ready=True, reading=TokenReading(None, False))
+        fresh.rename(place)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    with suppress(FileNotFoundError):
+        shutil.copyfile(files_note(source), files_note(place))
