@@ -25,6 +25,7 @@ from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
 from langchain_chroma_hybrid.engine.chroma.change_token import opening
 from langchain_chroma_hybrid.engine.chroma.clients import close_client, refusal
 from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
+from langchain_chroma_hybrid.engine.migrate.names import finish_names
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ class HybridBase(Upkeep, Chroma):
         self._owns_client, self._closed, self._warned = chroma.get("client") is None, False, False
         try:
             with opening(persist_directory):
+                finish_names(persist_directory, chroma.get("client"))
                 super().__init__(collection_name, embedding_function, persist_directory, **chroma)
         except Exception as error:
             place = {"collection_name": collection_name, "persist_directory": persist_directory}

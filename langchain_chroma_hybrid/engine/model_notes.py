@@ -50,12 +50,14 @@ class Notes:
     Attributes:
         models: which model has filled each of them, by its id.
         live: id of the one that has the place; None where there was never another.
+        name: that callers open them by.
         previous: id of the one that had it before, as long as that is kept.
         migration: what is under way, or was when a process died.
     """
 
     models: Mapping[str, FilledBy] = field(default_factory=dict)
     live: str | None = None
+    name: str | None = None
     previous: str | None = None
     migration: Mapping[str, Any] | None = None
 
@@ -89,6 +91,7 @@ class ModelNotes:
             content = {
                 "format": _FORMAT,
                 "live": now.live,
+                "name": now.name,
                 "previous": now.previous,
                 "migration": now.migration,
                 "models": {uuid: _noted(filled) for uuid, filled in now.models.items()},
@@ -163,13 +166,12 @@ def _notes(content: object) -> Notes:
     """Notes as far as they make sense."""
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         return Notes()
-    noted, live, previous, migration = map(content.get, ("models", "live", "previous", "migration"))
-    found = {uuid: _filled_by(each) for uuid, each in _mapping(noted).items()}
+    found = {uuid: _filled_by(each) for uuid, each in _mapping(content.get("models")).items()}
+    texts = {name: content.get(name) for name in ("live", "name", "previous")}
     return Notes(
         {uuid: filled for uuid, filled in found.items() if filled is not None},
-        live if isinstance(live, str) else None,
-        previous if isinstance(previous, str) else None,
-        _mapping(migration) or None,
+        **{name: text for name, text in texts.items() if isinstance(text, str)},
+        migration=_mapping(content.get("migration")) or None,
     )
 
 

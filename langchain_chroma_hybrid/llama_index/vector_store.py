@@ -14,6 +14,7 @@ from langchain_chroma_hybrid.core.validate import check
 from langchain_chroma_hybrid.engine.chroma.clients import check_collection, make_collection
 from langchain_chroma_hybrid.engine.config import settings_of
 from langchain_chroma_hybrid.engine.handle import CollectionHandle
+from langchain_chroma_hybrid.engine.migrate.names import finish_names
 from langchain_chroma_hybrid.llama_index.embeddings import model_of
 from langchain_chroma_hybrid.llama_index.nodes import NodeReader
 from langchain_chroma_hybrid.llama_index.operations import StoreOperations
@@ -134,6 +135,7 @@ class ChromaHybridVectorStore(StoreOperations):
         check(self._defaults)
         config, model = settings_of(type(self), settings), model_of(embed_model)
         if chroma_collection is None:
+            finish_names(persist_dir, None)
             chroma_collection = make_collection(collection_name, options=options, **place)
         self._collection = check_collection(chroma_collection, "chroma_collection")
         self._reader = NodeReader()

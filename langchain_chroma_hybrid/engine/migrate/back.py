@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,10 @@ from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from langchain_chroma_hybrid.engine.chroma.replacement import (
     collection_of,
     delete_collection,
-    rename_collection,
 )
 from langchain_chroma_hybrid.engine.migrate.copier import Copier, NewVectors
 from langchain_chroma_hybrid.engine.migrate.ledger import Ledger
+from langchain_chroma_hybrid.engine.migrate.names import Exchange, names_lock
 from langchain_chroma_hybrid.engine.migrate.run import Site, writers_waiting
 from langchain_chroma_hybrid.engine.model_gate import only_one
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
@@ -78,7 +79,7 @@ def drop_previous(site: Site) -> str:
     notes = ModelNotes(site.store)
     with only_one(site.store):
         old = _previous(site, notes)
-        name = exchange_names(site, notes, old)
+        name = _exchange(site, notes, old)
         drop_half(ChromaStore(site.client, old), site.config)
         delete_collection(site.client, str(old.id))
         reach("old dropped")
@@ -95,37 +96,19 @@ def swap_names(site: Site) -> str:
     """
     notes = ModelNotes(site.store)
     with only_one(site.store):
-        return exchange_names(site, notes, _previous(site, notes))
+        return _exchange(site, notes, _previous(site, notes))
 
 
-def exchange_names(site: Site, notes: ModelNotes, old: chromadb.Collection) -> str:
-    """Give the old collection's name to the new one, and the new one's to the old.
-
-    Chroma cannot do that in one step. What is under way is noted, and done to its end by the next
-    call; meanwhile no collection has the name, and who opens it makes an empty one.
-
-    Returns:
-        The name.
-
-    Raises:
-        CollectionError: another collection has the name by now.
-    """
-    new = site.store
-    going = notes.read().migration or {}
-    name, spare = going.get("old_name") or old.name, going.get("new_name") or new.name
-    if name == new.name:
+def _exchange(site: Site, notes: ModelNotes, old: chromadb.Collection) -> str:
+    """Give the name of the place to the collection that has it, unless it has it already."""
+    new, client, folder = site.store, site.client, site.store.directory
+    name = notes.read().name or old.name
+    if new.name == name:
         return name
-    notes.change(lambda n: replace(n, migration={**going, "old_name": name, "new_name": spare}))
-    reach("names noted")
-    _refuse_taken(site, name, (str(old.id), new.uuid))
-    aside = f"{spare}.old"
-    if old.name == name:
-        rename_collection(site.client, str(old.id), aside)
-    reach("old renamed")
-    rename_collection(site.client, new.uuid, name)
-    reach("new renamed")
-    rename_collection(site.client, str(old.id), spare)
-    notes.change(lambda n: replace(n, migration=None))
+    places = client.tenant, client.database
+    exchange = Exchange(name, new.name, str(old.id), new.uuid, *places)
+    with names_lock(folder) if folder is not None else nullcontext():
+        exchange.run(client, folder)
     return name
 
 
@@ -138,12 +121,3 @@ def _previous(site: Site, notes: ModelNotes) -> chromadb.Collection:
             + ("" if found is None else f": {found} was deleted")
         )
     return old
-
-
-def _refuse_taken(site: Site, name: str, ours: tuple[str, str]) -> None:
-    for each in site.client.list_collections():
-        if each.name == name and str(each.id) not in ours:
-            raise CollectionError(
-                f"another collection is called {name!r} by now ({each.count()} records; programs "
-                "that were not stopped make an empty one): rename or delete it, and call this again"
-            )

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from langchain_chroma_hybrid.core.embedding_model import EmbeddingModel
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from langchain_chroma_hybrid.engine.chroma.replacement import (
-    collection_of,
     delete_collection,
     make_replacement,
 )
@@ -168,11 +167,10 @@ class Migration:
         going = self._notes.read().migration or {}
         if self._options.target_name or going.get("name"):
             return str(self._options.target_name or going["name"])
-        store = self._site.store
-        first = collection_of(self._site.client, store.root)
+        known = self._notes.read().name or self._site.store.name
         said = (self._model.key or str(time.time())).encode()
         mark = self._model.fingerprint or hashlib.sha256(said).hexdigest()
-        return f"{(first.name if first is not None else store.name)[:480]}-{mark[:8]}"
+        return f"{known[:480]}-{mark[:8]}"
 
     def _target(self) -> chromadb.Collection:
         """The collection to fill: begun now, or by an earlier try."""
@@ -241,7 +239,8 @@ class Migration:
         def switched(notes: Notes) -> Notes:
             models = {old: FilledBy(EmbeddingModel()), **notes.models}
             models[new.uuid] = FilledBy(self._model, owned=True)
-            return replace(notes, models=models, live=new.uuid, previous=old)
+            name = notes.name or self._site.store.name
+            return replace(notes, models=models, live=new.uuid, previous=old, name=name)
 
         self._notes.change(switched)
         reach("switched")
