@@ -32,7 +32,7 @@ def reject_unknown(where: str, given: Mapping[str, Any], known: Sequence[str]) -
 
 
 def known_keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """`function`, which names all keywords that it knows when it is given another.
+    """`function` of named keywords alone, which names them all when it is given another.
 
     Raises:
         UnknownArgumentError: at a call, with what may have been meant.

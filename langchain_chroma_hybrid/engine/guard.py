@@ -13,7 +13,11 @@ import numpy as np
 from langchain_chroma_hybrid.core.embedding_model import EmbeddingModel
 from langchain_chroma_hybrid.core.search import is_model
 from langchain_chroma_hybrid.engine.model_notes import FilledBy, ModelNotes
-from langchain_chroma_hybrid.errors import ChromaHybridWarning, ModelChangedError
+from langchain_chroma_hybrid.errors import (
+    ChromaHybridWarning,
+    InvalidArgumentError,
+    ModelChangedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,8 +75,15 @@ class ModelGuard:
                     self.passed = self._look(writes=writes)
 
     def adopt(self) -> EmbeddingModel:
-        """From now on the collection is ours, and filled by this model, whatever was noted."""
+        """From now on the collection is ours, and filled by this model, whatever was noted.
+
+        Raises:
+            InvalidArgumentError: nobody could tell this model from another.
+        """
         model = EmbeddingModel.of(self._embeddings)
+        if model.key is None:
+            expected = "a model with a name or a fingerprint, as FunctionEmbeddings takes one"
+            raise InvalidArgumentError.of("embedding_function", model.kind, expected)
         ModelNotes(self._store).fill(FilledBy(model, owned=True), tell=True)
         return model
 

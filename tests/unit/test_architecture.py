@@ -47,6 +47,12 @@ MAY_IMPORT = {
     "engine.places": frozenset({"engine.chroma", "engine.config", "engine.sync"}),
     "engine.model_notes": frozenset({"core", "engine.chroma", "engine.places"}),
     "engine.guard": frozenset({"core", "engine.chroma", "engine.config", "engine.model_notes"}),
+    "engine.model_gate": frozenset({"engine.chroma", "engine.model_notes"}),
+    "engine.migrate": frozenset(
+        {"core", "lexical", "engine.chroma", "engine.config", "engine.guard", "engine.index"}
+        | {"engine.model_gate", "engine.model_notes", "engine.places", "engine.registry"}
+        | {"engine.sync"}
+    ),
     "engine.registry": frozenset(
         {"core", "lexical", "engine.config", "engine.half", "engine.model_notes", "engine.places"}
         | {f"engine.{wing}" for wing in WINGS}
@@ -56,19 +62,19 @@ MAY_IMPORT = {
     ),
     "engine.index": frozenset(
         {"core", "lexical", "engine.config", "engine.guard", "engine.half", "engine.registry"}
-        | {"engine.threads"}
+        | {"engine.model_gate", "engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
     "engine.describe": frozenset({"core", "engine.index"}),
     "engine.handle": frozenset(
         {"core", "engine.about", "engine.config", "engine.describe", "engine.index"}
-        | {"engine.registry", "engine.threads"}
+        | {"engine.migrate", "engine.model_notes", "engine.registry", "engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
 }
 FACES = (
     "vectorstores", "retrievers", "store_retriever", "_langchain", "llama_index", "multimodal",
-    "evaluation", "cli", "mcp", "documents",
+    "evaluation", "cli", "mcp", "documents", "migration",
 )  # fmt: skip
 # What of LangChain's faces those for other frameworks may need: nothing.
 LANGCHAIN_FACES = {"vectorstores", "retrievers", "store_retriever", "_langchain", "multimodal"}
@@ -79,6 +85,9 @@ FOR_FACES = frozenset(
         "engine.index",
         "engine.config",  # LexicalConfig, and what of it callers say
         "engine.places",
+        "engine.migrate.names",
+        "engine.migrate.report",
+        "engine.migrate.run",
         "engine.query.execute",  # Trace
         "engine.query.values",
         "engine.sync.policy",

@@ -27,6 +27,15 @@ MANY = 20
 words = WordEmbeddings()
 
 
+class Passed:
+    """A guard that has nothing more to find out."""
+
+    passed = True
+
+    def check(self) -> None:
+        pass
+
+
 class Model:
     """Counts what it embeds; slow enough that all who ask at one time wait for one."""
 
@@ -164,7 +173,7 @@ def test_any_embeddings_that_say_which_model_they_are():
             return super().embed_query(text)
 
     own = Own()
-    vectors = QueryVectors(own)
+    vectors = QueryVectors(own, Passed())
     assert np.allclose(vectors.embed_query("a"), vectors.embed_query("a"))
     own.fingerprint = "own-2"
     vectors.embed_query("a")
@@ -178,7 +187,7 @@ def test_any_embeddings_that_say_which_model_they_are():
 
 async def test_failures_are_not_kept_and_told_to_all_who_wait():
     model = Model()
-    vectors = QueryVectors(model.embeddings())
+    vectors = QueryVectors(model.embeddings(), Passed())
     model.fails = ConnectionError("down")
     found = in_threads(lambda: vectors.embed_query(TEXT), 8)
     assert {type(each) for each in found} == {ConnectionError}
@@ -200,7 +209,7 @@ def test_what_is_no_vector_is_not_kept(wrong):
             return self.given
 
     own = Own()
-    vectors = QueryVectors(own)
+    vectors = QueryVectors(own, Passed())
     for _ in range(2):
         with pytest.raises(ValueError, match="embedding"):
             vectors.embed_query(TEXT)
@@ -209,7 +218,7 @@ def test_what_is_no_vector_is_not_kept(wrong):
 
 
 async def test_nobody_can_change_what_others_get():
-    vectors = QueryVectors(Model().embeddings())
+    vectors = QueryVectors(Model().embeddings(), Passed())
     expected = words.embed_query(TEXT)
     for _ in range(3):
         for given in (vectors.embed_query(TEXT), await vectors.aembed_query(TEXT)):
@@ -223,7 +232,7 @@ async def test_nobody_can_change_what_others_get():
 def test_as_many_are_kept_as_are_said():
     model = Model()
     model.takes = 0
-    vectors = QueryVectors(model.embeddings())
+    vectors = QueryVectors(model.embeddings(), Passed())
     for number in range(MOST + 40):
         vectors.embed_query(f"query {number}")
         vectors.embed_query("query 0")  # asked for again and again, it stays
@@ -237,7 +246,7 @@ def test_as_many_are_kept_as_are_said():
 
 async def test_who_is_cancelled_stops_nobody_else():
     model = Model()
-    vectors = QueryVectors(model.embeddings())
+    vectors = QueryVectors(model.embeddings(), Passed())
     model.go.clear()
     first, second = (asyncio.create_task(vectors.aembed_query(TEXT)) for _ in range(2))
     await asyncio.to_thread(model.begun.wait, 60)
@@ -251,7 +260,7 @@ async def test_who_is_cancelled_stops_nobody_else():
 
 def test_who_is_interrupted_stops_nobody_else():
     model = Model()
-    vectors = QueryVectors(model.embeddings())
+    vectors = QueryVectors(model.embeddings(), Passed())
     model.go.clear()
     model.fails = KeyboardInterrupt()
     with ThreadPoolExecutor(2) as pool:
@@ -281,14 +290,14 @@ async def test_who_blocks_a_loop_does_not_wait_for_it():
             return self.embed_query(text)
 
     inner: list[object] = []
-    vectors = QueryVectors(Own())
+    vectors = QueryVectors(Own(), Passed())
     await asyncio.wait_for(vectors.aembed_query(TEXT), 60)
     assert len(inner) == 1
 
 
 def test_each_loop_is_served():
     model = Model()
-    vectors = QueryVectors(model.embeddings())
+    vectors = QueryVectors(model.embeddings(), Passed())
     for text in ("a", "b", "a"):
         given = asyncio.run(vectors.aembed_query(text))
         assert np.allclose(given, words.embed_query(text))
@@ -305,7 +314,7 @@ def test_any_text_is_one_of_its_own(text):
             return super().embed_query(text)
 
     own = Own()
-    vectors = QueryVectors(own)
+    vectors = QueryVectors(own, Passed())
     for _ in range(2):
         vectors.embed_query("other")
         assert np.allclose(vectors.embed_query(text), words.embed_query(text))

@@ -47,6 +47,11 @@ def _home(value: object) -> str:
     return getattr(value, "__module__", "")
 
 
+def takes_any(value: Any) -> bool:
+    """Whether keywords are handed on: what takes them says which it knows."""
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(value).parameters.values())
+
+
 def _doors() -> dict[str, Callable[..., Any]]:
     """Constructors and functions by name, less protocols, errors and those that take anything."""
     found = {}
@@ -56,7 +61,8 @@ def _doors() -> dict[str, Callable[..., Any]]:
             or inspect.isabstract(value)
             or value.__name__ in GIVEN_BACK
         )
-        if (made and not getattr(value, "_is_protocol", False)) or inspect.isfunction(value):
+        door = (made and not getattr(value, "_is_protocol", False)) or inspect.isfunction(value)
+        if door and not takes_any(value):
             found[name] = value
     return found
 

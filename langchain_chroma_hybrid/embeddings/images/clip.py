@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.base import CheckedEmbeddings, Vectors, check_vectors
 from langchain_chroma_hybrid.embeddings.function import EmbedTexts, FunctionEmbeddings
 from langchain_chroma_hybrid.embeddings.images.pictures import (
@@ -73,7 +72,6 @@ class MultimodalEmbeddings(CheckedEmbeddings):
         MissingDependencyError: at first use, without the extras `local` and `image`.
     """
 
-    @known_keywords
     def __init__(
         self,
         model: str | os.PathLike[str] | SentenceTransformer | None = None,

@@ -128,6 +128,7 @@ class Copier:
         return len(changed)
 
     def _write(self, records: Sequence[Record], known: set[str]) -> None:
+        """Put records into the target; `known` are the ids that it has already."""
         rows = Rows(
             [record.id for record in records],
             documents=[record.text for record in records],  # type: ignore[misc]  # Chroma takes None
@@ -143,6 +144,7 @@ class Copier:
         reach("batch written")
 
     def _remove(self, look: int) -> int:
+        """Delete from the target what this look has not met, and count it."""
         unseen = self.ledger.unseen(look)
         # Pages can miss records while others are deleted.
         there = self.source.fetch(unseen)

@@ -138,6 +138,7 @@ class Migration:
         return replace(found.report, target=target.name, seconds=seconds, done=True)
 
     def _to(self, target: chromadb.Collection, ledger: Ledger) -> None:
+        """Copy until little is left, the rest while writers wait, and switch."""
         site = self._site
         new = ChromaStore(site.client, target)
         copier = Copier(
