@@ -569,3 +569,15 @@ def test_what_is_wrong_with_pictures_is_one_line(arguments, message):
     result = run("images", *arguments)
     assert (result.exit_code, result.stdout) == (USAGE, "")
     assert result.stderr.startswith(f"error: {message}")
+
+
+def test_no_path_is_not_the_current_folder(docs):
+    result = run("add", "")
+    assert result.exit_code == USAGE
+    assert "PATH" in result.stderr
+
+
+def test_a_spreadsheet_has_the_uris_too(docs):
+    run("add", "-", typed='{"id": "a", "text": "a pump", "uri": "file:///a.png"}\n')
+    rows = list(csv.DictReader(io.StringIO(run("export", "--format", "csv").stdout)))
+    assert rows[0]["uri"] == "file:///a.png"
