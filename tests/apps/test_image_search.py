@@ -161,6 +161,12 @@ def test_broken_captions(folder, line):
         gallery.captions(folder)
 
 
+def test_captions_as_other_programs_write_them(folder):
+    text = '\ufeff{"file": "a", "caption": "one\u2028two\u0085three"}\r\n\r\n'
+    (folder / "captions.jsonl").write_text(text, encoding="utf-8", newline="")
+    assert gallery.captions(folder) == {"a": "one\u2028two\u0085three"}
+
+
 def test_an_uploaded_picture_that_is_none(start):
     app = look(start())
     for content in (b"", b"no picture", b"0" * 200_000_000):

@@ -20,6 +20,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from library import Facet, Library, Wish, filter_of
 
+from langchain_chroma_hybrid.core.markup import as_html
 from langchain_chroma_hybrid.documents import read_files
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.apps.bad_files import BAD, FINE, MARKDOWN, XSS
@@ -67,7 +68,7 @@ def test_labels_hold_no_markdown(text):
 def test_marks_leave_the_text_as_it_is(text, cuts):
     cuts = sorted(cut for cut in cuts if cut <= len(text))
     spans = list(zip(cuts[::2], cuts[1::2], strict=False))
-    page = markup.marked(text, spans)
+    page = as_html(text, spans)
     assert html.unescape(re.sub("</?mark>", "", page)) == text.replace("\0", "\ufffd")
     assert page.count("<mark>") == len(spans)
 
