@@ -124,7 +124,7 @@ def show_all(values: Iterable[Mapping[str, Any]], kind: Format) -> None:
 def table(columns: Mapping[str, str], rows: Iterable[Iterable[Cell]], title: str = "") -> None:
     """A table; `columns` gives each head its kind: `number`, `text`, or `wide` for what is left.
 
-    Where no terminal reads it, or a narrow one: a line for each row, tabs between cells, nothing cut.
+    Where no terminal reads it, or a narrow one: rows as lines, tabs between the cells, nothing cut.
     """
     console = _console()
     if not on_terminal() or console.width < _NARROW:
