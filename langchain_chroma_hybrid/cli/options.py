@@ -233,5 +233,6 @@ def _tell(error: Exception) -> None:
     message = one_line(str(error))
     if not isinstance(error, ChromaHybridError | ValueError | OSError) or not message:
         message = f"{type(error).__name__}: {message}"
-    sys.stderr.write(f"error: {printable(message)}\n")
+    notes = map(one_line, getattr(error, "__notes__", ()))
+    sys.stderr.write(f"error: {printable('; '.join([message, *notes]))}\n")
 

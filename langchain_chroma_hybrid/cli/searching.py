@@ -93,7 +93,7 @@ def similar(
             return None
         request = SearchRequest(
             None, embedding=vector, k=k + 1, mode="vector", where=condition,
-            with_distance=True, explain=True,
+            with_distance=True,
         )  # fmt: skip
         return index.search(request)
 
