@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from langchain_core.documents import Document
@@ -13,8 +14,6 @@ from langchain_chroma_hybrid.core.markup import escape
 from langchain_chroma_hybrid.multimodal import as_content_blocks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from langchain_chroma_hybrid import Hit, SearchResult
     from langchain_chroma_hybrid.multimodal import ImageReport
 
@@ -59,6 +58,20 @@ def picture(uri: str, root: str | Path, edge: int) -> bytes | None:
     document = Document("", metadata={"uri": uri})
     [block] = as_content_blocks([document], roots=root, max_bytes=_MOST_BYTES, max_edge=edge)
     return base64.b64decode(block["base64"]) if block["type"] == "image" else None
+
+
+def folder(name: str) -> Path:
+    """The folder that was typed, with all links followed.
+
+    Raises:
+        ValueError: nothing, or what cannot be the name of one.
+    """
+    if not name:
+        raise ValueError("name a folder of pictures; . is the current one")
+    try:
+        return Path(name).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{name!r} cannot be the name of a folder: {error}") from error
 
 
 def captions(folder: Path) -> dict[str, str]:

@@ -137,6 +137,14 @@ def test_a_folder_without_pictures(start, tmp_path):
     assert tiles(look(app, tmp_path / "pictures"))
 
 
+@pytest.mark.parametrize("name", ["", "  ", "~nobody-of-this-name/x", "a\0b", "x" * 5_000])
+def test_what_cannot_be_a_folder_is_said(start, folder, name):
+    app = look(start(), name)
+    assert len(app.error) == 1
+    assert not tiles(app)
+    assert tiles(look(app, folder))
+
+
 def test_broken_pictures_are_named_and_the_rest_goes_on(start, folder):
     (folder / "broken.png").write_bytes(b"no picture")
     (folder / "empty.jpg").write_bytes(b"")
