@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from langchain_chroma_hybrid._lazy import loads
 from langchain_chroma_hybrid.embeddings.chroma.registration import register_with_chroma
 
 if TYPE_CHECKING:
@@ -85,12 +85,7 @@ __all__ = [
     "trust_stored_models",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name on first use, so that the import itself stays light."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = loads(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

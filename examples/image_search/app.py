@@ -40,15 +40,21 @@ def shown(uri: str, version: str, root: str) -> bytes | None:
 def pick(photos: ImageCollection) -> Path | None:
     """The folder that is searched, once it has been looked through."""
     state = st.session_state
-    folder = Path(st.text_input("Folder of pictures", FOLDER)).expanduser()
+    named = st.text_input("Folder of pictures", FOLDER).strip()
     st.caption("With its subfolders; `captions.jsonl` in it says what is on the pictures.")
-    if st.button("Look through it", type="primary"):
-        state.report = look_through(photos, folder)
-    report: ImageReport | None = state.get("report")
-    if report:
-        told(report)
-    known = photos.store.get(where={"root": str(folder.resolve())}, limit=1, include=[])["ids"]
-    return folder.resolve() if known else None
+    wanted = st.button("Look through it", type="primary")
+    try:
+        folder = gallery.folder(named)
+        if wanted:
+            state.report = look_through(photos, folder)
+        report: ImageReport | None = state.get("report")
+        if report:
+            told(report)
+        known = photos.store.get(where={"root": str(folder)}, limit=1, include=[])["ids"]
+    except Exception as error:  # noqa: BLE001  # a name that is none, a database that is locked
+        wrong(error)
+        return None
+    return folder if known else None
 
 
 def look_through(photos: ImageCollection, folder: Path) -> ImageReport | None:

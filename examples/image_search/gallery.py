@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from langchain_core.documents import Document
 
+from langchain_chroma_hybrid.core.markup import escape
 from langchain_chroma_hybrid.multimodal import as_content_blocks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from langchain_chroma_hybrid import Hit, SearchResult
     from langchain_chroma_hybrid.multimodal import ImageReport
 
@@ -61,6 +60,20 @@ def picture(uri: str, root: str | Path, edge: int) -> bytes | None:
     return base64.b64decode(block["base64"]) if block["type"] == "image" else None
 
 
+def folder(name: str) -> Path:
+    """The folder that was typed, with all links followed.
+
+    Raises:
+        ValueError: nothing, or what cannot be the name of one.
+    """
+    if not name:
+        raise ValueError("name a folder of pictures; . is the current one")
+    try:
+        return Path(name).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{name!r} cannot be the name of a folder: {error}") from error
+
+
 def captions(folder: Path) -> dict[str, str]:
     """What `captions.jsonl` in a folder says of its files; lines of `file` and `caption`.
 
@@ -69,8 +82,11 @@ def captions(folder: Path) -> dict[str, str]:
     """
     path = folder / "captions.jsonl"
     found = {}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    # Not by `splitlines`: a caption may hold breaks that JSON leaves as they are.
+    lines = path.read_text(encoding="utf-8-sig").split("\n") if path.is_file() else []
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
             found[str(row["file"])] = str(row["caption"])
@@ -97,9 +113,9 @@ def _name(hit: Hit) -> str:
 
 def _said(hit: Hit, *, scored: bool) -> str:
     """Name, caption, scores, and each leg that found it, as HTML."""
-    lines = [f"<b>{html.escape(_name(hit))}</b>"]
+    lines = [f"<b>{escape(_name(hit))}</b>"]
     if hit.record.text:
-        lines.append(html.escape(hit.record.text[:200]))
+        lines.append(escape(hit.record.text[:200]))
     if scored:
         lines.append(f'<span class="faint">{_scores(hit)}</span>')
     return f'<div class="said">{"<br>".join(lines)}</div>'

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from langchain_chroma_hybrid.core.citations import best_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from langchain_core.language_models import BaseChatModel
 
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.citations import Citation, Citations
 
 MOST_CHARACTERS = 12_000
+MOST_HISTORY = 4_000
 _SHORT = 40
+_LONGEST = 500  # of an answer in the history, and of a question made out of it
+_ALONE = (
+    "Rewrite the last question so that it can be understood without the conversation before it, in "
+    "its language. Say nothing but the question. If it needs no change, repeat it."
+)
 _RULES = (
     "Answer from these sources only, in plain text without Markdown, and cite each statement by "
     "the number of its source, such as [1]. If the answer is not in them, say so."
@@ -55,6 +61,28 @@ def generate(model: BaseChatModel, question: str, sources: Citations) -> Iterato
     messages = [("system", f"{_RULES}\n\n{sources}"), ("human", question)]
     for chunk in model.stream(messages):
         yield str(chunk.text)
+
+
+def standalone(
+    model: BaseChatModel, question: str, earlier: Sequence[tuple[str, str]]
+) -> str:
+    """A question that can be searched for by itself, such as one after "and in version 15?".
+
+    Args:
+        model: rewrites it.
+        question: as it was asked.
+        earlier: questions and answers before it; the last `MOST_HISTORY` characters are told.
+    """
+    said, left = list[str](), MOST_HISTORY
+    for asked, answered in reversed(earlier):
+        part = f"Question: {asked[:_LONGEST]}\nAnswer: {answered[:_LONGEST]}"
+        left -= len(part)
+        if left < 0:
+            break
+        said.insert(0, part)
+    history = "\n\n".join([*said, f"Last question: {question}"])
+    found = model.invoke([("system", _ALONE), ("human", history)]).text
+    return " ".join(str(found).split())[:_LONGEST] or question
 
 
 def not_there(result: SearchResult) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MODEL = os.environ.get("CHAT_MODEL", "")
 FOLDER = os.environ.get("QA_FOLDER", ".qa")
 SAMPLE = Path(__file__).resolve().parent / "sample"
+MOST_QUESTION = 2_000
 MODES = {
     "hybrid": "words and meaning",
     "lexical": "words alone",
@@ -200,11 +201,12 @@ def main() -> None:
         welcome(library)
     for number, turn in enumerate(turns):
         show(turn, number)
-    if question := st.chat_input("Your question", disabled=not files):
+    question = st.chat_input("Your question", disabled=not files, max_chars=MOST_QUESTION)
+    if question and question.strip():
         turn = Turn(question)
         turns.append(turn)
         with st.spinner("Searching"):
-            result = turn.search(library, wish)
+            result = turn.search(library, wish, turns[:-1], model)
         show(turn, len(turns) - 1, turn.answers(result, model) if result else ())
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import answering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from langchain_core.language_models import BaseChatModel
     from library import Library, Wish
 
     from langchain_chroma_hybrid import Hit, SearchResult
 
-EXTRACTIVE = "No chat model: the best sentences of the sources, word for word."
+EXTRACTIVE = "Not by a chat model: the best sentences of the sources, word for word."
 
 
 @dataclass(slots=True)
@@ -23,12 +23,14 @@ class Turn:
     """A question, its answer as far as it has come, and the passages that it is made of.
 
     Attributes:
+        asked: the question as it is searched for, which may be a follow-up made whole.
         found: the passages answer the question; else they are what comes nearest.
         notice: who answers.
         problem: what went wrong, in one line.
     """
 
     question: str
+    asked: str = ""
     text: str = ""
     hits: tuple[Hit, ...] = ()
     found: bool = False
@@ -36,21 +38,43 @@ class Turn:
     problem: str = ""
     remarks: list[str] = field(default_factory=list)
 
-    def search(self, library: Library, wish: Wish) -> SearchResult | None:
+    def search(
+        self,
+        library: Library,
+        wish: Wish,
+        earlier: Sequence[Turn] = (),
+        model: Callable[[], BaseChatModel | None] = lambda: None,
+    ) -> SearchResult | None:
         """Find the passages; None if the question ends here."""
         self.problem = "Stopped before there was an answer."  # unless it gets there
+        self.asked = self._alone(earlier, model)
         try:
-            result = library.search(self.question, wish)
+            result = library.search(self.asked, wish)
             self.found = bool(result.hits)
-            self.hits = (result if self.found else library.nearest(self.question, wish)).hits
+            self.hits = (result if self.found else library.nearest(self.asked, wish)).hits
         except Exception as error:  # noqa: BLE001  # the app goes on
             self.problem = f"The search failed: {one_line(error)}"
             return None
-        self.remarks = answering.remarks(result)
+        self.remarks += answering.remarks(result)
         if self.found:
             return result
         self.text, self.problem = answering.not_there(result), ""
         return None
+
+    def _alone(
+        self, earlier: Sequence[Turn], model: Callable[[], BaseChatModel | None]
+    ) -> str:
+        """The question; after others, where there is a model, what it means by itself."""
+        try:
+            if earlier and (reader := model()):
+                history = [(turn.asked or turn.question, turn.text) for turn in earlier]
+                asked = answering.standalone(reader, self.question, history)
+                if asked != self.question:
+                    self.remarks.append(f"Understood as: {asked}")
+                return asked
+        except Exception as error:  # noqa: BLE001  # it may stand for itself
+            self.remarks.append(f"Taken by itself, as the chat model failed: {one_line(error)}")
+        return self.question
 
     def answers(
         self, result: SearchResult, model: Callable[[], BaseChatModel | None]
@@ -60,7 +84,7 @@ class Turn:
         try:
             if writer := model():
                 sources = result.as_citations(max_characters=answering.MOST_CHARACTERS)
-                for piece in answering.generate(writer, self.question, sources):
+                for piece in answering.generate(writer, self.asked, sources):
                     self.text += piece
                     yield self.text
             self.problem = ""

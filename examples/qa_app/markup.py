@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid.core.markup import as_html, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,23 +27,9 @@ _CITED = re.compile(r"\[(\d{1,3})\]")
 _MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
 
 
-def escape(text: str) -> str:
-    """A text as HTML that shows it, whatever is in it."""
-    return html.escape(text.replace("\0", "\N{REPLACEMENT CHARACTER}"))
-
-
 def label(text: str) -> str:
     """A text for what Streamlit reads as Markdown: labels, progress; nothing in it is a link."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
-
-
-def marked(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """A text with what matches marked; `spans` are disjoint and ascending."""
-    parts, done = [], 0
-    for start, end in spans:
-        parts += [escape(text[done:start]), "<mark>", escape(text[start:end]), "</mark>"]
-        done = end
-    return "".join([*parts, escape(text[done:])])
 
 
 def answer(text: str, turn: int, numbers: Iterable[int]) -> str:
@@ -70,7 +57,7 @@ def where(hit: Hit) -> str:
 
 def _source(hit: Hit, turn: int, number: int) -> str:
     relevance = "" if hit.relevance is None else f"relevance {hit.relevance:.2f}"
-    passage = marked(hit.record.text or "", hit.spans)
+    passage = as_html(hit.record.text or "", hit.spans)
     # A browser opens what is closed around the target of a link.
     return (
         f'<details class="source"><summary><b>[{number}]</b> {escape(where(hit))} '

@@ -44,6 +44,8 @@ def add(
 ) -> bool:
     """Bring files in and print what became of each; whether none was skipped by an error."""
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it finds odd is not the user's
+    if "" in paths:  # such as a variable that is not set; it would be the current folder
+        raise InvalidArgumentError.of("PATH", "", "a file or a folder; . is the current one")
     named = [path for path in paths if path != STDIN]
     files = read_files(
         named, chunk_size=chunk_size, chunk_overlap=chunk_overlap, encoding=encoding

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 from typer.core import TyperGroup
 
+from langchain_chroma_hybrid.cli.plain import one_line, printable
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
     CollectionError,
@@ -140,7 +141,7 @@ class Sure:
 
     def ask(self, question: str) -> None:
         """Go on if the user says so, on stderr; else the command ends, and nothing is changed."""
-        if not self.yes and not typer.confirm(question, err=True):
+        if not self.yes and not typer.confirm(printable(question), err=True):
             sys.stderr.write("note: nothing was changed\n")
             raise typer.Exit(FAILED)
 
@@ -197,8 +198,8 @@ class OneLineErrors(TyperGroup):
             # The common base of usage errors has no public name in every version of typer.
             if not hasattr(error, "format_message"):
                 raise
-            message = _line(error.format_message()).replace("Value error, ", "")
-            sys.stderr.write(f"error: {message} (see --help)\n")
+            message = one_line(error.format_message()).replace("Value error, ", "")
+            sys.stderr.write(f"error: {printable(message)} (see --help)\n")
             code = USAGE
         sys.exit(code or 0)
 
@@ -229,11 +230,9 @@ def _expanded(
 
 
 def _tell(error: Exception) -> None:
-    message = _line(str(error))
+    message = one_line(str(error))
     if not isinstance(error, ChromaHybridError | ValueError | OSError) or not message:
         message = f"{type(error).__name__}: {message}"
-    sys.stderr.write(f"error: {message}\n")
+    notes = map(one_line, getattr(error, "__notes__", ()))
+    sys.stderr.write(f"error: {printable('; '.join([message, *notes]))}\n")
 
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -14,6 +14,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from langchain_chroma_hybrid.cli.plain import one_line, printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import TextIO
@@ -24,16 +26,18 @@ if TYPE_CHECKING:
 Cell = str | Text
 # What a spreadsheet takes for the beginning of a formula, also in the wide forms of East Asia.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# Less columns than this hold no table.
+_NARROW = 60
 
 
 def note(text: str) -> None:
     """Tell the user something that is not a result."""
-    sys.stderr.write(f"note: {one_line(text)}\n")
+    sys.stderr.write(f"note: {printable(one_line(text))}\n")
 
 
 def warn(text: str) -> None:
     """Tell the user what went wrong with a part; the command goes on with the rest."""
-    sys.stderr.write(f"skipped: {one_line(text)}\n")
+    sys.stderr.write(f"skipped: {printable(one_line(text))}\n")
 
 
 def line(text: str) -> None:
@@ -120,9 +124,10 @@ def show_all(values: Iterable[Mapping[str, Any]], kind: Format) -> None:
 def table(columns: Mapping[str, str], rows: Iterable[Iterable[Cell]], title: str = "") -> None:
     """A table; `columns` gives each head its kind: `number`, `text`, or `wide` for what is left.
 
-    Where no terminal reads it: a line for each row, cells between tabs, nothing cut.
+    Where no terminal reads it, or a narrow one: rows as lines, tabs between the cells, nothing cut.
     """
-    if not on_terminal():
+    console = _console()
+    if not on_terminal() or console.width < _NARROW:
         for text in filter(None, [title]):
             line(one_line(text))
         for cells in [columns, *rows]:
@@ -140,11 +145,13 @@ def table(columns: Mapping[str, str], rows: Iterable[Iterable[Cell]], title: str
             overflow="fold",
             no_wrap=kind == "number",
             ratio=1 if kind == "wide" else None,
+            # Ids may be as long as they like; what is to be read keeps its place.
+            max_width=console.width // 4 if kind == "text" else None,
         )
     for row in rows:
         cells = (c if isinstance(c, Text) else Text(printable(c)) for c in row)
         shown.add_row(*cells)
-    _console().print(shown)
+    console.print(shown)
 
 
 def pairs(values: Mapping[str, object]) -> None:
@@ -166,16 +173,6 @@ def head(text: str | None, length: int = 160) -> str:
     words = one_line(text or "")
     whole = len(words) <= length or not on_terminal()
     return words if whole else f"{words[: length - 1]}…"
-
-
-def one_line(text: str) -> str:
-    """Without line breaks and tabs."""
-    return " ".join(text.split())
-
-
-def printable(text: str) -> str:
-    """Without control characters: what a document holds must not steer the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 
 def on_terminal() -> bool:

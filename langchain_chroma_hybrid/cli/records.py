@@ -94,7 +94,8 @@ def facets(keys: Sequence[str], place: Place, kind: Format, *, where: str | None
     if kind != "table":
         show_all(found, kind)
     elif found:
-        table(dict.fromkeys(found[0], "text"), [map(_text, row.values()) for row in found])
+        columns = {name: "wide" if name == "value" else "text" for name in found[0]}
+        table(columns, [map(_text, row.values()) for row in found])
     return all(key in records for key in keys) and bool(found)
 
 
@@ -117,7 +118,7 @@ def export(
     if kind == "csv":
         found = (row["metadata"] for row in _rows(store, ids, vectors=False, texts=False))
         keys = sorted(set(chain.from_iterable(found)))
-        columns = ["id", "text", *(f"metadata.{key}" for key in keys)]
+        columns = ["id", "text", "uri", *(f"metadata.{key}" for key in keys)]
     count = 0
     with _opened(output) as file, Printed(kind, file, columns) as out:
         for count, row in enumerate(_rows(store, ids, vectors=vectors), 1):  # noqa: B007  # told below

@@ -20,14 +20,13 @@ from langchain_chroma_hybrid.cli.output import (
     line,
     note,
     on_terminal,
-    one_line,
-    printable,
     show_all,
     table,
 )
+from langchain_chroma_hybrid.cli.plain import one_line, printable
 from langchain_chroma_hybrid.core.citations import best_sentence
 from langchain_chroma_hybrid.core.filters import parse
-from langchain_chroma_hybrid.core.markup import marked
+from langchain_chroma_hybrid.core.markup import marked, pieces
 from langchain_chroma_hybrid.core.search import SearchRequest
 from langchain_chroma_hybrid.evaluation.settings import Settings
 from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
@@ -94,7 +93,7 @@ def similar(
             return None
         request = SearchRequest(
             None, embedding=vector, k=k + 1, mode="vector", where=condition,
-            with_distance=True, explain=True,
+            with_distance=True,
         )  # fmt: skip
         return index.search(request)
 
@@ -180,23 +179,11 @@ def _highlit(hit: Hit) -> str | Text:
     if not on_terminal():
         return one_line(marked(text, hit.spans, "**", "**"))
     start = max(0, best_sentence(text, hit.spans)[0] - _BEFORE) if len(text) > _BEFORE * 4 else 0
+    spans = [(max(first - start, 0), last - start) for first, last in hit.spans if last > start]
     shown = Text()
-    for first, last, found in _pieces(len(text), hit.spans):
-        piece = printable(text[max(first, start) : last]).replace("\n", " ")
-        shown.append(piece, "bold reverse" if found else "")
+    for piece, found in pieces(text[start:], spans):
+        shown.append(printable(piece).replace("\n", " "), "bold reverse" if found else "")
     return shown
-
-
-def _pieces(
-    length: int, spans: Sequence[tuple[int, int]]
-) -> Iterable[tuple[int, int, bool]]:
-    """The whole text in order: what lies between the spans, and the spans."""
-    at = 0
-    for start, end in spans:
-        yield at, start, False
-        yield start, end, True
-        at = end
-    yield at, length, False
 
 
 def _leg(leg: LegHit | None, explain: bool) -> str:

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from html import escape
+import html
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from langchain_chroma_hybrid.core.hit import Hit, LegHit
 
 # Of a text in a table, in characters.
 _LONGEST = 300
 _STYLE = "text-align: left; vertical-align: top"
+
+
+def escape(text: str) -> str:
+    """The text as HTML that shows it and holds nothing else; NUL, which HTML has not, as U+FFFD."""
+    return html.escape(text.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+
+def pieces(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[str, bool]]:
+    """The text in its order, in pieces that lie within a span, or do not.
+
+    Args:
+        text: of the record.
+        spans: `(start, end)` in characters, disjoint and ascending, as `Hit.spans` is.
+    """
+    at = 0
+    for start, end in spans:
+        yield text[at:start], False
+        yield text[start:end], True
+        at = end
+    yield text[at:], False
 
 
 def marked(
@@ -31,11 +51,9 @@ def marked(
         after: what stands behind each.
         plain: what becomes of the text itself, such as `html.escape`.
     """
-    parts, at = [], 0
-    for start, end in spans:
-        parts += [plain(text[at:start]), before, plain(text[start:end]), after]
-        at = end
-    return "".join([*parts, plain(text[at:])])
+    marks = {True: (before, after), False: ("", "")}
+    shown = ((marks[found], plain(piece)) for piece, found in pieces(text, spans))
+    return "".join(f"{first}{piece}{last}" for (first, last), piece in shown)
 
 
 def as_html(text: str, spans: Sequence[tuple[int, int]] = ()) -> str:

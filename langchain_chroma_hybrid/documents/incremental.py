@@ -113,18 +113,22 @@ class FileIndex:
     def add_records(self, records: Iterable[GivenRecord], source: str | None) -> Change:
         """Bring in records as they are; with a source, what it gave before and gives no more goes.
 
+        If that fails, records that were there before under the same ids stay as they are by then:
+        each whole, some as they were, some as given, of which a note of the error tells.
+
         Raises:
             DocumentError, Exception: as for `add`.
         """
         known, start = self._keys(source), self._known.get_time()
-        added = unchanged = 0
+        added = unchanged = changed = 0
         rest = iter(records)
-        with self._undone(source, known):
+        with self._undone(source, known), _told(source, lambda: changed):
             while batch := list(islice(rest, _BATCH)):
                 if any(record.embedding is None for record in batch):
                     self._embeds()
-                new = write_records(self._store, batch)
+                new, other = write_records(self._store, batch)
                 added, unchanged = added + new, unchanged + len(batch) - new
+                changed += other
                 ids = [record.id for record in batch]
                 if source is not None:
                     self._known.update(ids, group_ids=[source] * len(ids), time_at_least=start)
@@ -198,6 +202,18 @@ class FileIndex:
                 new = set() if source is None else set(self._known.list_keys(group_ids=[source]))
                 self._take_out(sorted({*new, *getattr(error, "written", ())} - {*before}))
             raise
+
+
+@contextmanager
+def _told(source: str | None, changed: Callable[[], int]) -> Iterator[None]:
+    """If the block fails, note how many records that were there before it has changed."""
+    try:
+        yield
+    except BaseException as error:
+        if count := changed():
+            said = f"{count} records that were there before are as {source or 'stdin'} has them now"
+            error.add_note(f"{said}; the next time goes on from there")
+        raise
 
 
 def _change(source: str, known: bool, added: int, removed: int, unchanged: int) -> Change:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from langchain_chroma_hybrid._langchain import bridge
+from langchain_chroma_hybrid.core.filters import json_float
 from langchain_chroma_hybrid.engine.chroma.rows import Rows, with_vectors
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.vectorstores import HybridChroma
 
 
-def write_records(store: HybridChroma, records: Sequence[GivenRecord]) -> int:
-    """Write those that are not there as they are given; how many that were."""
+def write_records(store: HybridChroma, records: Sequence[GivenRecord]) -> tuple[int, int]:
+    """Write those that are not there as they are given; how many, and how many of them changed."""
 
-    def run(index: HybridIndex) -> int:
+    def run(index: HybridIndex) -> tuple[int, int]:
         known = index.fetch([record.id for record in records])
         kept = index.vectors([r.id for r in records if r.embedding is not None and r.id in known])
         fresh = [record for record in records if not _same(record, known.get(record.id), kept)]
@@ -31,7 +32,7 @@ def write_records(store: HybridChroma, records: Sequence[GivenRecord]) -> int:
             index.delete(replaced)
         for alike in _alike(fresh):
             index.upsert(_rows(alike, known))
-        return len(fresh)
+        return len(fresh), sum(record.id in known for record in fresh)
 
     return bridge.handle_of(store).run(run)
 
@@ -39,7 +40,8 @@ def write_records(store: HybridChroma, records: Sequence[GivenRecord]) -> int:
 def _same(given: GivenRecord, record: Record | None, vectors: Mapping[str, Any]) -> bool:
     if record is None or (record.text, record.uri) != (given.text, given.uri):
         return False
-    if _typed(record.metadata) != _typed(given.metadata):
+    held = {key: repr(value) for key, value in record.metadata.items() if value is not None}
+    if held != _typed(given.metadata):
         return False
     if given.embedding is None:
         return True
@@ -49,7 +51,12 @@ def _same(given: GivenRecord, record: Record | None, vectors: Mapping[str, Any])
 
 def _typed(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """With the types that Python's comparison passes over: 1, 1.0 and True are three values."""
-    return {key: repr(value) for key, value in metadata.items() if value is not None}
+    return {key: repr(_stored(value)) for key, value in metadata.items() if value is not None}
+
+
+def _stored(value: object) -> object:
+    """As Chroma holds it, whose numbers may be off in the last place."""
+    return json_float(value) if isinstance(value, float) else value
 
 
 def _loses(given: GivenRecord, record: Record | None) -> bool:

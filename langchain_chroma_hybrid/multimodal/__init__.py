@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid._lazy import loads
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.multimodal.blocks import as_content_blocks
@@ -30,11 +31,7 @@ _MODULES = {
     "as_content_blocks": "blocks",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = loads(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

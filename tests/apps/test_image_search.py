@@ -137,6 +137,14 @@ def test_a_folder_without_pictures(start, tmp_path):
     assert tiles(look(app, tmp_path / "pictures"))
 
 
+@pytest.mark.parametrize("name", ["", "  ", "~nobody-of-this-name/x", "a\0b", "x" * 5_000])
+def test_what_cannot_be_a_folder_is_said(start, folder, name):
+    app = look(start(), name)
+    assert len(app.error) == 1
+    assert not tiles(app)
+    assert tiles(look(app, folder))
+
+
 def test_broken_pictures_are_named_and_the_rest_goes_on(start, folder):
     (folder / "broken.png").write_bytes(b"no picture")
     (folder / "empty.jpg").write_bytes(b"")
@@ -159,6 +167,12 @@ def test_broken_captions(folder, line):
     (folder / "captions.jsonl").write_text(f'{{"file": "a", "caption": "b"}}\n{line}')
     with pytest.raises(ValueError, match=r"captions\.jsonl, line 2"):
         gallery.captions(folder)
+
+
+def test_captions_as_other_programs_write_them(folder):
+    text = '\ufeff{"file": "a", "caption": "one\u2028two\u0085three"}\r\n\r\n'
+    (folder / "captions.jsonl").write_text(text, encoding="utf-8", newline="")
+    assert gallery.captions(folder) == {"a": "one\u2028two\u0085three"}
 
 
 def test_an_uploaded_picture_that_is_none(start):

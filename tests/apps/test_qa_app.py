@@ -20,7 +20,7 @@ from tests.apps.conftest import EXAMPLES
 
 minilm = langchain_chroma_hybrid.minilm
 SOME = {name: FINE[name] for name in ("a.txt", "b.md")}
-EXTRACTIVE = "No chat model: the best sentences"
+EXTRACTIVE = "Not by a chat model: the best sentences"
 
 
 @pytest.fixture
@@ -197,6 +197,18 @@ def test_a_model_answers_from_numbered_sources(start):
     assert EXTRACTIVE not in html(app)
     assert "[1] id:" in asked[0][0].content
     assert any("some:model answers" in each.value.replace("\\", "") for each in app.caption)
+
+
+def test_a_follow_up_is_searched_for_as_the_model_understands_it(start):
+    app = start(lambda _: FakeListChatModel(responses=["A bird [1].", "Heron 4711", "It [1]."]))
+    ask(ask(app, "Heron 4711"), "And what about its food?")
+    assert not errors(app)
+    assert "Understood as: Heron 4711" in html(app)
+    assert 'It <a href="#source-1-1">' in html(app)
+
+
+def test_a_blank_question_is_none(start):
+    assert not ask(start(), "  \n ").chat_message
 
 
 def test_a_model_is_not_asked_about_what_is_not_there(start):

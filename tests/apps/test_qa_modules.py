@@ -19,7 +19,9 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from library import Facet, Library, Wish, filter_of
+from pydantic import Field
 
+from langchain_chroma_hybrid.core.markup import as_html
 from langchain_chroma_hybrid.documents import read_files
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.apps.bad_files import BAD, FINE, MARKDOWN, XSS
@@ -67,7 +69,7 @@ def test_labels_hold_no_markdown(text):
 def test_marks_leave_the_text_as_it_is(text, cuts):
     cuts = sorted(cut for cut in cuts if cut <= len(text))
     spans = list(zip(cuts[::2], cuts[1::2], strict=False))
-    page = markup.marked(text, spans)
+    page = as_html(text, spans)
     assert html.unescape(re.sub("</?mark>", "", page)) == text.replace("\0", "\ufffd")
     assert page.count("<mark>") == len(spans)
 
@@ -203,6 +205,65 @@ def test_whatever_a_model_fails_with_there_is_an_answer(library, error, said, wh
     assert turn.problem == f"The chat model failed: {said}"
     assert texts == (["It is"] if when == "in the middle" else ["Heron 4711 [1]"])
     assert bool(turn.notice) == (when == "at first")
+
+
+class Recording(FakeListChatModel):
+    """Says its lines, and keeps what it is told."""
+
+    told: list = Field(default_factory=list)
+
+    def _call(self, messages, *args, **kwargs):
+        self.told.append([message.content for message in messages])
+        return super()._call(messages, *args, **kwargs)
+
+
+def test_a_model_reads_a_follow_up_with_what_came_before(library):
+    put(library, "a.txt", "Heron 4711 eats fish")
+    put(library, "b.txt", "Stork 4712 eats frogs")
+    model = Recording(responses=["What does stork 4712\n eat?"])
+    earlier = [Turn("Heron 4711?", asked="What does heron 4711 eat?", text="Fish [1].")]
+    turn = Turn("and 4712?")
+    result = turn.search(library, Wish(threshold=0.0, k=1), earlier, lambda: model)
+    assert turn.asked == "What does stork 4712 eat?"
+    assert result.hits[0].record.text == "Stork 4712 eats frogs"
+    [[_, history]] = model.told
+    assert all(each in history for each in ("What does heron 4711 eat?", "Fish", "and 4712?"))
+
+
+def test_what_a_model_is_told_of_before_is_limited():
+    model = Recording(responses=["q" * 9_000])
+    earlier = [(f"question {n} {'x' * 9_000}", "y" * 9_000) for n in range(50)]
+    assert len(answering.standalone(model, "and?", earlier)) == 500
+    [[_, history]] = model.told
+    assert len(history) < answering.MOST_HISTORY + 200
+    assert "question 49 " in history
+    assert "question 40 " not in history
+    assert history.index("question 48 ") < history.index("question 49 ")
+
+
+@pytest.mark.parametrize("model", [lambda: FakeListChatModel(responses=[" "]), lambda: None])
+def test_a_question_that_nobody_rewrites_stays(library, model):
+    put(library, "a.txt", "Heron 4711")
+    turn = Turn("Heron")
+    turn.search(library, Wish(), [Turn("Stork", text="No.")], model)
+    assert turn.asked == "Heron"
+    assert not [remark for remark in turn.remarks if "Understood" in remark]
+
+
+def test_a_model_that_fails_over_the_history_leaves_the_question(library):
+    def failing():
+        raise ConnectionError("no key")
+
+    put(library, "a.txt", "Heron 4711")
+    turn = Turn("Heron 4711")
+    assert turn.search(library, Wish(), [Turn("Stork")], failing).hits
+    assert any("no key" in remark for remark in turn.remarks)
+
+
+def test_the_first_question_is_not_rewritten(library):
+    turn = Turn("Heron")
+    turn.search(library, Wish(), (), lambda: pytest.fail("asked"))
+    assert turn.asked == "Heron"
 
 
 def test_who_leaves_an_answer_in_the_middle_is_told_so(library):

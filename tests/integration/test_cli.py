@@ -217,6 +217,25 @@ def test_documents_cannot_steer_the_terminal(chroma, db):
     assert not {"\x1b", "\x07"} & set(result.stdout)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("add", "bad\x1b[2J.txt"),
+        ("search", "water", "--collection", "a\x1b[2Jb"),
+        ("search", "zebra\x1b[2J"),
+        ("facets", "key\x1b[2J"),
+        ("ser\x1b[2Jch",),
+    ],
+)
+def test_nor_can_names_and_arguments(chroma, db, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad\x1b[2J.txt").write_bytes(b"a\0b")
+    place = ("--path", db) if len(command) > 1 else ()
+    result = run(*command, *place)
+    assert "2J" in result.stderr
+    assert "\x1b" not in result.stdout + result.stderr
+
+
 def test_a_model_is_local_unless_the_network_is_allowed(db, monkeypatch):
     asked = []
 

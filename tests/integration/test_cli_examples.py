@@ -70,7 +70,7 @@ def test_every_example_runs_and_prints_what_is_shown(place, monkeypatch):
             assert snippets.same(re.sub(r"\b7f0c\b", "HASH", shown), HASH.sub("HASH", last))
     assert len(BLOCKS) > 10
     assert (place / "all.jsonl").read_text("utf-8").count("embedding") == 5
-    assert (place / "some.csv").read_text("utf-8").startswith("id,text,metadata.")
+    assert (place / "some.csv").read_text("utf-8").startswith("id,text,uri,metadata.")
 
 
 def test_what_is_no_example_is_not_called_one():

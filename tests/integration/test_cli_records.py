@@ -569,3 +569,56 @@ def test_what_is_wrong_with_pictures_is_one_line(arguments, message):
     result = run("images", *arguments)
     assert (result.exit_code, result.stdout) == (USAGE, "")
     assert result.stderr.startswith(f"error: {message}")
+
+
+def test_no_path_is_not_the_current_folder(docs):
+    result = run("add", "")
+    assert result.exit_code == USAGE
+    assert "PATH" in result.stderr
+
+
+def test_a_spreadsheet_has_the_uris_too(docs):
+    run("add", "-", typed='{"id": "a", "text": "a pump", "uri": "file:///a.png"}\n')
+    rows = list(csv.DictReader(io.StringIO(run("export", "--format", "csv").stdout)))
+    assert rows[0]["uri"] == "file:///a.png"
+
+
+def test_what_json_lines_have_overwritten_when_they_fail_is_said(place, monkeypatch):
+    embed = helpers.COUNTING.embed_documents
+
+    def failing(texts):
+        if "new 150" in texts:
+            raise ConnectionError("the service is down")
+        return embed(texts)
+
+    def records(text):
+        return "".join(f'{{"id": "{n:03}", "text": "{text} {n}"}}\n' for n in range(250))
+
+    file = place / "a.jsonl"
+    file.write_text(records("old"), "utf-8")
+    assert run("add", file).exit_code == 0
+    file.write_text(records("new") + '{"id": "x", "text": "added"}\n', "utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr(helpers.COUNTING, "embed_documents", failing)
+        result = run("add", file)
+    assert result.exit_code == 1
+    assert "the service is down; 100 records that were there before" in result.stderr
+    texts = [row["text"] for row in lines(run("export"))]
+    assert len(texts) == 250
+    assert sum(text.startswith("new") for text in texts) == 100
+    assert run("add", file).exit_code == 0
+    assert not any(row["text"].startswith("old") for row in lines(run("export")))
+
+
+def test_numbers_that_chroma_stores_otherwise_are_not_written_again(place):
+    given = '{"id": "a", "text": "a pump", "metadata": {"x": 123456789.12345679, "y": 0.1}}\n'
+    assert became("-", typed=given) == {"-": "added"}
+    assert became("-", typed=given) == {"-": "unchanged"}
+
+
+def test_similar_asks_no_model(docs, caplog):
+    run("add", docs)
+    first, *_ = lines(run("export"))
+    result = run("similar", first["id"])
+    assert result.exit_code == 0
+    assert not caplog.records

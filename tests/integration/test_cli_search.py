@@ -18,6 +18,7 @@ from langchain_core.documents import Document
 from typer.testing import CliRunner
 
 from langchain_chroma_hybrid import HybridChroma
+from langchain_chroma_hybrid.cli import output
 from langchain_chroma_hybrid.cli.app import app
 from langchain_chroma_hybrid.cli.options import USAGE
 from langchain_chroma_hybrid.testing import WordEmbeddings
@@ -144,6 +145,18 @@ def test_a_terminal_sees_a_table_without_colours_if_it_wants_none(no_color, monk
     assert ("\x1b[" in shown) == (not no_color)
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_long_ids_leave_the_text_its_place(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    output.table({"relevance": "number", "id": "text", "text": "wide"}, [["1.0", "i" * 64, TEXT]])
+    shown = sys.stdout.getvalue()
+    assert "pump that is" in shown
+    assert shown.count("\n") < 10
+
+
+TEXT = "a pump that is blocked"
 START = "from langchain_chroma_hybrid.cli import main; main()"
 
 

@@ -55,6 +55,10 @@ def test_words_are_marked_where_they_stand(text, spans, expected):
     assert marked(text, spans, "[", "]") == expected
 
 
+def test_html_has_a_sign_for_nul():
+    assert as_html("a\0b<") == "a\ufffdb&lt;"
+
+
 def test_a_text_stays_text_in_html():
     page = Tags(as_html(EVIL, [(EVIL.index("pump"), EVIL.index("pump") + 4)]))
     assert page.tags == ["mark"]

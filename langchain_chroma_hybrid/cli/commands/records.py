@@ -111,7 +111,7 @@ def export(
     *,
     vectors: Annotated[bool, typer.Option("--vectors", help="With their vectors.")] = False,
 ) -> None:
-    """Write all records, so that `add` brings them back."""
+    """Write all records; as jsonl, so that `add` brings them back."""
     from langchain_chroma_hybrid.cli.records import export as run
 
     run(place, kind, output=to, where=where, vectors=vectors)
