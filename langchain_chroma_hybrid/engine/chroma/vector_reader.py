@@ -180,6 +180,10 @@ class VectorReader:
     def _switch_to_second_client(self) -> None:
         """From now on read vectors through a client of our own, opened now."""
         with self._shared.opening:
+            self._shared.needed = True
+            self._shared.outdated = False  # first: what is written from here on may not be shown
+            with opening(str(self._directory)):
+                reader = self._opened(_ATTEMPTS)
             if self._shared.second is None:
                 _log.warning(
                     "another process writes to %s, whose vectors an open Chroma client does not "
@@ -187,10 +191,6 @@ class VectorReader:
                     "For several processes, start `chroma run` and use its HTTP client",
                     self._directory,
                 )
-            self._shared.needed = True
-            self._shared.outdated = False  # first: what is written from here on may not be shown
-            with opening(str(self._directory)):
-                reader = self._opened(_ATTEMPTS)
             old: SecondClient | None = reader
             with self._shared.lock:
                 if not self._shared.closed:

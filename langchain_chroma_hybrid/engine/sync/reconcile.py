@@ -158,7 +158,9 @@ def report(found: VerifyReport, start: float) -> SyncReport:
 
 
 @contextmanager
-def progress_bar(progress: Progress | None) -> Iterator[Progress | None]:
+def progress_bar(
+    progress: Progress | None, what: str = "lexical index"
+) -> Iterator[Progress | None]:
     """The caller's progress, or a bar on a terminal; nothing where stderr is none."""
     if progress is not None:
         yield progress
@@ -168,7 +170,7 @@ def progress_bar(progress: Progress | None) -> Iterator[Progress | None]:
 
     # `disable=None` is tqdm's way to say: only on a terminal, which a notebook does not seem to be.
     hidden = False if _in_notebook() else None
-    with tqdm(desc="lexical index", unit=" records", disable=hidden, leave=False) as bar:
+    with tqdm(desc=what, unit=" records", disable=hidden, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
             if bar.total != total:
