@@ -67,4 +67,4 @@ def _tell(report: RescueReport, kind: Format) -> None:
             for one in report.torn
         )
         table(columns, rows)
-        line(f"whole: {report.to}")
+        note(f"the new folder: {report.to}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
@@ -16,11 +17,14 @@ import numpy as np
 import pytest
 from chromadb.api.types import Documents, EmbeddingFunction
 from chromadb.errors import InternalError
+from typer.testing import CliRunner
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, rescue
+from langchain_chroma_hybrid.cli.app import app
 from langchain_chroma_hybrid.embeddings import to_chroma
 from langchain_chroma_hybrid.engine.chroma.torn import SAID_OF_TORN_FILES
-from langchain_chroma_hybrid.engine.rescue.segments import places
+from langchain_chroma_hybrid.engine.rescue import trial
+from langchain_chroma_hybrid.engine.rescue.segments import Place, places
 from langchain_chroma_hybrid.engine.sync import failpoints
 from langchain_chroma_hybrid.errors import (
     EmbeddingError,
@@ -38,6 +42,8 @@ from tests.durability.workers import kill_myself
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from typer.testing import Result
 
 
 class OtherWords(WordEmbeddings):
@@ -141,6 +147,7 @@ def test_a_hundred_folders_that_kills_have_torn(tmp_path, new, seed):
         assert np.allclose(vector, EMBEDDINGS.embed_query(text), atol=1e-4)
 
 
+KILL = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 FILES = ("header.bin", "data_level0.bin", "link_lists.bin", "length.bin", "index_metadata.pickle")
 
 
@@ -156,13 +163,37 @@ def test_every_file_torn_in_every_way(tmp_path, new, file, how):
     assert everything(new if report.torn else old) == expected()
 
 
-def test_files_at_which_the_process_dies(tmp_path, new):
+def test_files_of_which_chroma_says_little_or_dies(tmp_path, new):
     old = tmp_path / "old"
     torn.fill(old)
     torn.tear(old, file="data_level0.bin", how="half")
-    report = rescue(old, new, embeddings=EMBEDDINGS)
-    assert "dies" in report.torn[0].problem
+    assert rescue(old, new, embeddings=EMBEDDINGS).torn[0].problem
     assert everything(new) == expected()
+
+
+DIES_AT_THE_SECOND = """
+import json, os, signal, sys
+_, collections = json.load(sys.stdin)
+print("what libraries print")
+for at, (*_, name, _) in enumerate(collections):
+    if name == "b":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    print(json.dumps([at, None if name == "a" else "torn"]), flush=True)
+"""
+
+
+def test_the_process_that_tries_dies(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "_CHILD", DIES_AT_THE_SECOND)
+    a, b, c = (Place("t", "d", name, name) for name in "abc")
+    found = trial.unreadable(tmp_path, [a, b, c])
+    assert found == {b: "the process that reads them dies (code -11)", c: "torn"}
+
+
+def test_the_process_that_tries_fails_or_is_killed(tmp_path, monkeypatch):
+    for code, why in (("raise OSError('no file')", "no file"), (KILL, "killed")):
+        monkeypatch.setattr(trial, "_CHILD", code)
+        with pytest.raises(RescueError, match=f"'a' cannot be tried: .*{why}"):
+            trial.unreadable(tmp_path, [Place("t", "d", "a", "a")])
 
 
 def test_all_else_is_as_it_was(tmp_path, new):
@@ -193,7 +224,10 @@ def test_all_else_is_as_it_was(tmp_path, new):
     first = client.get_collection("first", embedding_function=None)
     client.close()
     assert first.metadata == {"about": "ä 漢"}
-    assert {key: first.configuration_json["hnsw"][key] for key in HNSW} == HNSW
+    settings = first.configuration_json["hnsw"]
+    assert {key: settings[key] for key in ("space", "sync_threshold", "ef_search")}.items() <= (
+        HNSW.items()
+    )
     assert [place.folder for place in places(old)] == [place.folder for place in places(new)]
 
 
@@ -248,6 +282,10 @@ class Named(EmbeddingFunction[Documents]):
 
     def __init__(self, name: str, config: dict[str, Any]) -> None:
         self.name, self.get_config = (lambda: name), (lambda: config)
+
+    @staticmethod
+    def build_from_config(config: dict[str, Any]) -> Any:
+        raise AssertionError("nobody builds it")
 
     def __call__(self, input: Documents) -> Any:
         raise AssertionError("nobody embeds by it")
@@ -466,6 +504,44 @@ def test_two_at_once(old, new):
 
     rescue(old, new, embeddings=EMBEDDINGS, approve=another)
     assert everything(new) == expected()
+
+
+# The command
+
+
+def run(*arguments: object, typed: str | None = None) -> Result:
+    return CliRunner().invoke(app, [str(each) for each in arguments], input=typed)
+
+
+WORDS = "tests.durability.torn:EMBEDDINGS"
+
+
+def test_the_command_asks_and_prints(old, new):
+    given = ("rescue", old, "--to", new, "--embeddings", WORDS)
+    no = run(*given, typed="n\n")
+    assert (no.exit_code, new.exists()) == (1, False)
+    assert "torn: 'documents'" in no.stderr
+    assert f"Embed {COUNT - KEPT} records again, and write {new}?" in no.stderr
+    yes = run(*given, "--json", typed="y\n")
+    assert yes.exit_code == 0
+    found = json.loads(yes.stdout)
+    assert (found["to"], found["torn"][0]["embedded"]) == (str(new), COUNT - KEPT)
+    assert everything(new) == expected()
+    again = run("rescue", new, "--to", new.with_name("other"), "--yes")
+    assert (again.exit_code, again.stdout) == (0, "nothing is torn; whole: documents\n")
+
+
+def test_the_command_says_in_one_line_what_will_not_do(old, new):
+    for given, code in (("--collection", "other"), 2), (("--embeddings", "nowhere:X"), 2), ((), 1):
+        result = run("rescue", old, "--to", new, "--yes", *given)
+        assert (result.exit_code, result.stderr.count("error: ")) == (code, 1)
+
+
+def test_other_commands_say_what_to_do(made):
+    for name in ("info", "list", "export", "verify"):
+        result = run(name, "--path", made)
+        assert result.exit_code == 1
+        assert f"chroma-hybrid rescue {made}" in result.stderr
 
 
 # Kills

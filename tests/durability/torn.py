@@ -83,6 +83,21 @@ def torn(folder: Path, **options: Any) -> Path:
     return folder
 
 
+def small(folder: Path) -> None:
+    """One for the pages of the documentation."""
+    options = {"hnsw": {"space": "cosine", "sync_threshold": 20, "batch_size": 20}}
+    client = client_at(folder)
+    collection = client.create_collection(
+        "manuals", embedding_function=None, configuration=options
+    )
+    for start in range(0, 24, 4):
+        texts = [text(n) for n in range(start, start + 4)]
+        ids = [f"id{n}" for n in range(start, start + 4)]
+        collection.add(ids, WordEmbeddings().embed_documents(texts), documents=texts)
+    client.close()
+    tear(folder, "manuals")
+
+
 def torn_for_real(folder: Path, seed: int = 0) -> Path:
     """The same by a kill, at the moment at which a vector file is seen to change."""
     chance = random.Random(seed)  # noqa: S311
