@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.cli.opening import embeddings_of
-from langchain_chroma_hybrid.cli.output import line, note, progress, show_one, table
+from langchain_chroma_hybrid.cli.output import line, note, show_one, table
 from langchain_chroma_hybrid.engine.rescue import rescue as rescued
 
 if TYPE_CHECKING:
@@ -36,20 +36,19 @@ def rescue(
         count = sum(one.embedded for one in report.torn)
         sure.ask(f"Embed {count} records again, and write {report.to}?")
 
-    with progress("embedding") as show:
-        report = rescued(
-            folder,
-            to or folder.with_name(f"{folder.absolute().name}-rescued"),
-            embeddings=embeddings_of(model),
-            collections=collections or None,
-            trust_stored_models=model.trust,
-            approve=ask,
-            progress=show,
-        )
+    report = rescued(
+        folder,
+        to or folder.with_name(f"{folder.absolute().name}-rescued"),
+        embeddings=embeddings_of(model),
+        collections=collections or None,
+        trust_stored_models=model.trust,
+        approve=ask,
+    )
     _tell(report, kind)
 
 
 def _tell(report: RescueReport, kind: Format) -> None:
+    """What has become of the collections, and on stderr what is not in the new folder."""
     for one in report.torn:
         if one.left_out:
             ids = ", ".join(repr(record.id) for record in one.left_out[:_SHOWN])

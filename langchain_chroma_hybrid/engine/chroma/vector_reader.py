@@ -19,6 +19,7 @@ from chromadb.errors import InternalError
 from langchain_chroma_hybrid.engine.chroma.calls import pages, translated
 from langchain_chroma_hybrid.engine.chroma.change_token import Token, opening
 from langchain_chroma_hybrid.engine.chroma.second_client import SecondClient
+from langchain_chroma_hybrid.engine.chroma.torn import told_if_torn
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors, VectorTable
 
 if TYPE_CHECKING:
@@ -216,7 +217,8 @@ class VectorReader:
             return SecondClient(self._client, self._directory, self._collection.name)
         except InternalError:  # its index could not be loaded while this process was writing
             if attempts == 1:
-                raise
+                with told_if_torn(self._collection.name, self._directory):
+                    raise
             return self._opened(attempts - 1)
 
     @contextmanager

@@ -186,6 +186,7 @@ def _loss(copy: Path, place: Place, model: Any, trusted: TrustedModels) -> Loss:
 
 
 def _told(losses: Mapping[Place, Loss], torn: Mapping[Place, str]) -> list[RescuedCollection]:
+    """What is about to become of the collections."""
     return [
         RescuedCollection(
             place.name,
