@@ -76,6 +76,7 @@ def prepare(store: ChromaStore, found: Loss, embeddings: Any, trusted: TrustedMo
 
     Raises:
         EmbeddingError: there is none, it may not be loaded, or it is another one.
+        RescueError: it fails.
     """
     if not found.lost and not found.blank:
         return
@@ -89,6 +90,8 @@ def prepare(store: ChromaStore, found: Loss, embeddings: Any, trusted: TrustedMo
             _check(store, found)
     except EmbeddingError as error:
         raise EmbeddingError(f"collection {store.name!r}: {error}") from error
+    except Exception as error:
+        raise _stopped(store, 0, found, error) from error
 
 
 def refill(store: ChromaStore, found: Loss, batch_size: int, show: Callable[[int], None]) -> None:
@@ -110,10 +113,14 @@ def refill(store: ChromaStore, found: Loss, batch_size: int, show: Callable[[int
             reach("vectors written")
         store.delete([record.id for record in found.left_out])
     except Exception as error:
-        raise RescueError(
-            f"collection {store.name!r}: stopped after {done} of {len(found.lost)} records by "
-            f"{type(error).__name__}: {error}; nothing is written"
-        ) from error
+        raise _stopped(store, done, found, error) from error
+
+
+def _stopped(store: ChromaStore, done: int, found: Loss, error: Exception) -> RescueError:
+    return RescueError(
+        f"collection {store.name!r}: stopped after {done} of {len(found.lost)} records by "
+        f"{type(error).__name__}: {error}; nothing is written"
+    )
 
 
 def embedded(model: Any, texts: Sequence[str]) -> Vectors:
