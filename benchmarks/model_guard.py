@@ -60,10 +60,10 @@ def ways(documents: list[dict[str, Any]]) -> Iterator[tuple[str, Callable[[list[
 
 
 def trained(documents: list[dict[str, Any]], steps: int) -> Any:
-    """The model after some steps on pairs of title and text, at the usual rate."""
+    """The model after some steps on first sentences and what follows them, at the usual rate."""
     torch.manual_seed(0)
     model = sentence_transformers.SentenceTransformer(str(MODEL_DIR), device="cpu")
-    pairs = [(each.get("title", ""), each["text"]) for each in documents if each.get("title")]
+    pairs = [each["text"].split(". ", 1) for each in documents if ". " in each["text"]]
     loss = MultipleNegativesRankingLoss(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5)
     for step in range(steps):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         trust_stored_models,
     )
     from langchain_chroma_hybrid.engine.config import LexicalConfig
+    from langchain_chroma_hybrid.engine.rescue import RescueReport, rescue
     from langchain_chroma_hybrid.errors import ChromaHybridError, ChromaHybridWarning
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
     from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
@@ -51,12 +52,14 @@ _HOME = {
     "MultimodalEmbeddings": "embeddings",
     "MultimodalRetriever": "multimodal",
     "RankBM25Index": "lexical.rank_bm25",
+    "RescueReport": "engine.rescue",
     "SearchResult": "core.search",
     "SentenceTransformerEmbeddings": "embeddings",
     "TantivyIndex": "lexical.tantivy.index",
     "TextImageRetriever": "multimodal",
     "from_chroma": "embeddings",
     "minilm": "embeddings",
+    "rescue": "engine.rescue",
     "to_chroma": "embeddings",
     "trust_stored_models": "embeddings",
 }
@@ -75,12 +78,14 @@ __all__ = [
     "MultimodalEmbeddings",
     "MultimodalRetriever",
     "RankBM25Index",
+    "RescueReport",
     "SearchResult",
     "SentenceTransformerEmbeddings",
     "TantivyIndex",
     "TextImageRetriever",
     "from_chroma",
     "minilm",
+    "rescue",
     "to_chroma",
     "trust_stored_models",
 ]

@@ -15,6 +15,8 @@ ChromaHybridError
 │   ├── IndexFormatError                       damaged, half deleted, or written by a newer version
 │   ├── AnalyzerMismatchError                  built with another analyzer or other fields
 │   └── IndexLockedError (TimeoutError)        another process kept the writer lock too long
+├── TornCollectionError (RuntimeError)         Chroma cannot read a collection's vector files
+├── RescueError (RuntimeError)                 a rescue has stopped; nothing has changed
 ├── SearchError (RuntimeError)                 no leg of a query could answer
 ├── NotPicklableError (TypeError)              a store or retriever belongs to its process
 └── WriteError (RuntimeError)                  a write stopped half-way; `written` has what is in
@@ -114,6 +116,14 @@ class AnalyzerMismatchError(LexicalIndexError):
 
 class IndexLockedError(LexicalIndexError, TimeoutError):
     """Another process held the writer lock for longer than the settable wait."""
+
+
+class TornCollectionError(ChromaHybridError, RuntimeError):
+    """Chroma cannot read a collection's vector files; `rescue` makes a whole copy of its folder."""
+
+
+class RescueError(ChromaHybridError, RuntimeError):
+    """A rescue has stopped: the old folder is as it was, and there is no new one."""
 
 
 class SearchError(ChromaHybridError, RuntimeError):

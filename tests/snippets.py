@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 from textwrap import dedent
 
+from tests.durability import torn
+
 ROOT = Path(__file__).resolve().parents[1]
 FENCE = re.compile(
     r"^([ \t]*)```python\n(.*?)^[ \t]*```(?:\n|\Z)"  # indentation, code
@@ -83,7 +85,8 @@ def rewritten(text: str, outputs: list[tuple[str, str]]) -> str:
 
 
 def workplace(folder: Path) -> None:
-    """What the pages take to be there: some pictures."""
+    """What the pages take to be there: some pictures, and a folder that a kill has torn."""
+    torn.small(folder / "torn")
     (folder / "pictures").mkdir()
     for name in PICTURES:
         shutil.copy(ROOT / "tests" / "data" / "pictures" / name, folder / "pictures")

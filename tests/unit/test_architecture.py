@@ -72,6 +72,7 @@ MAY_IMPORT = {
         | {"engine.migrate", "engine.model_notes", "engine.registry", "engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
+    "engine.rescue": frozenset({"core", "embeddings", "engine.chroma", "engine.sync"}),
 }
 FACES = (
     "vectorstores", "retrievers", "store_retriever", "_langchain", "llama_index", "multimodal",
@@ -94,6 +95,7 @@ FOR_FACES = frozenset(
         "engine.sync.policy",
         "engine.sync.reconcile",  # reports
         "engine.sync.failpoints",
+        "engine.rescue",
         "engine.chroma.rows",  # what is to be written
         "engine.chroma.clients",  # to open and close clients
         "engine.chroma.change_token",  # that one is being opened
@@ -237,6 +239,16 @@ def test_chromadb_is_called_in_one_place_per_room():
         if any(n.split(".")[0] == "chromadb" for n in imports(path, types_too=False))
     }
     assert all(caller.startswith(CHROMA_CALLERS) for caller in callers), callers
+
+
+def test_chromas_database_is_read_in_one_place():
+    readers = {
+        relative(path)
+        for path in MODULES
+        if "sqlite3" in imports(path, types_too=False)
+        and "chroma.sqlite3" in path.read_text(encoding="utf-8")
+    }
+    assert readers == {"engine/rescue/segments.py"}
 
 
 def test_core_does_no_input_or_output():

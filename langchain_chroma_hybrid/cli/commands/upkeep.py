@@ -4,11 +4,20 @@ The work is imported by the command that does it: chromadb takes seconds, which 
 typing error should not cost.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from langchain_chroma_hybrid.cli.options import FAILED, Output, Place, Server, command
+from langchain_chroma_hybrid.cli.options import (
+    FAILED,
+    Model,
+    Output,
+    Place,
+    Server,
+    Sure,
+    command,
+)
 
 commands = typer.Typer()
 
@@ -67,3 +76,29 @@ def rebuild(place: Place, output: Output) -> None:
     from langchain_chroma_hybrid.cli.upkeep import rebuild as run
 
     run(place, output.kind)
+
+
+@commands.command()
+@command
+def rescue(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Folder of a local Chroma.", envvar="CHROMA_HYBRID_PATH"
+        ),
+    ],
+    model: Model,
+    output: Output,
+    sure: Sure,
+    to: Annotated[
+        Path | None, typer.Option(help="The new folder; DIR-rescued if left out.")
+    ] = None,
+    collection: Annotated[
+        list[str] | None,
+        typer.Option("--collection", "-c", help="One to bring over, repeatable; else all."),
+    ] = None,
+) -> None:
+    """Make a whole copy of a folder whose collections Chroma cannot open after a kill."""
+    from langchain_chroma_hybrid.cli.rescuing import rescue as run
+
+    run(folder, to, model, sure, output.kind, collections=collection)

@@ -49,6 +49,7 @@ from langchain_chroma_hybrid.engine.chroma.distances import Space, distances
 from langchain_chroma_hybrid.engine.chroma.read_ahead import ReadAhead
 from langchain_chroma_hybrid.engine.chroma.rows import is_id
 from langchain_chroma_hybrid.engine.chroma.token_cache import TokenCache
+from langchain_chroma_hybrid.engine.chroma.torn import told_if_torn
 from langchain_chroma_hybrid.engine.chroma.unread import unread
 from langchain_chroma_hybrid.engine.chroma.vector_reader import (
     MOST_LOOKS,
@@ -394,7 +395,8 @@ class ChromaStore:
 
     def vectors(self, ids: Iterable[str], token: Token | None = None) -> Vectors:
         """Those of the records among the distinct `ids` that exist; remembered under `token`."""
-        return self.reader.vectors(tuple(ids), token)
+        with told_if_torn(self.name, self.directory):
+            return self.reader.vectors(tuple(ids), token)
 
     def unread(self, ids: Sequence[str], token: Token | None) -> int:
         """For how many of `ids` `vectors` would have to ask Chroma."""
@@ -495,7 +497,7 @@ class ChromaStore:
     def _asking(self) -> Iterator[None]:
         """One call: its errors as ours, and whether it was allowed."""
         try:
-            with translated():
+            with translated(), told_if_torn(self.name, self.directory):
                 yield
         except BaseException as error:
             self.answered = -math.inf

@@ -19,6 +19,7 @@ from chromadb.errors import InternalError
 from langchain_chroma_hybrid.engine.chroma.calls import pages, translated
 from langchain_chroma_hybrid.engine.chroma.change_token import Token, opening
 from langchain_chroma_hybrid.engine.chroma.second_client import SecondClient
+from langchain_chroma_hybrid.engine.chroma.torn import told_if_torn
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors, VectorTable
 
 if TYPE_CHECKING:
@@ -180,6 +181,10 @@ class VectorReader:
     def _switch_to_second_client(self) -> None:
         """From now on read vectors through a client of our own, opened now."""
         with self._shared.opening:
+            self._shared.needed = True
+            self._shared.outdated = False  # first: what is written from here on may not be shown
+            with opening(str(self._directory)):
+                reader = self._opened(_ATTEMPTS)
             if self._shared.second is None:
                 _log.warning(
                     "another process writes to %s, whose vectors an open Chroma client does not "
@@ -187,10 +192,6 @@ class VectorReader:
                     "For several processes, start `chroma run` and use its HTTP client",
                     self._directory,
                 )
-            self._shared.needed = True
-            self._shared.outdated = False  # first: what is written from here on may not be shown
-            with opening(str(self._directory)):
-                reader = self._opened(_ATTEMPTS)
             old: SecondClient | None = reader
             with self._shared.lock:
                 if not self._shared.closed:
@@ -216,7 +217,8 @@ class VectorReader:
             return SecondClient(self._client, self._directory, self._collection.name)
         except InternalError:  # its index could not be loaded while this process was writing
             if attempts == 1:
-                raise
+                with told_if_torn(self._collection.name, self._directory):
+                    raise
             return self._opened(attempts - 1)
 
     @contextmanager

@@ -22,6 +22,10 @@ FAILPOINTS = (
 )
 # The steps of an upgrade, after the pages of the new index, each of which is "index applied".
 OF_UPGRADES = ("successor built", "successor in step", "successor in place")
+# The steps of a rescue; vectors are written batch by batch.
+OF_RESCUES = (
+    "collections tried", "folder copied", "vectors written", "folder filled", "folder in place",
+)  # fmt: skip
 
 # The steps of a migration to another model, each in this order; batches come several times.
 OF_MIGRATIONS = (
