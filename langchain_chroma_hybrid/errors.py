@@ -4,7 +4,8 @@ ChromaHybridError
 ├── InvalidArgumentError (ValueError)          a value that cannot be used: names it, got, expected
 │   ├── FilterError                            a malformed `where` / `where_document`
 │   ├── EmbeddingError                         vectors of the wrong count, shape or content
-│   ├── PictureError                           a picture that cannot be read or may not be opened
+│   ├── MediaError                             a sound or video that cannot be read or be opened
+│   │   └── PictureError                       the same of a picture
 │   ├── DocumentError                          a file that cannot be read into documents
 │   └── ToolArgumentError                      what a model gave a tool; says how to mend it
 ├── UnknownArgumentError (TypeError)           a keyword that nothing would have read
@@ -68,7 +69,11 @@ class EmbeddingError(InvalidArgumentError):
     """An embedding function returned something that is not one finite vector per text."""
 
 
-class PictureError(InvalidArgumentError):
+class MediaError(InvalidArgumentError):
+    """A sound or video that cannot be read, is over a limit, or at a place not allowed."""
+
+
+class PictureError(MediaError):
     """A picture that cannot be read, is damaged, over a limit, or at a place not allowed."""
 
 

@@ -11,11 +11,13 @@ from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal import blocks, items
-from langchain_chroma_hybrid.multimodal.ingest import Item, Ocr, read_batches
+from langchain_chroma_hybrid.multimodal.ingest import open_files
+from langchain_chroma_hybrid.multimodal.media import Item, Media, Ocr, Reading, file_of
+from langchain_chroma_hybrid.multimodal.pictures import Pictures
 from langchain_chroma_hybrid.multimodal.report import ImageFailure, ImageReport
 from langchain_chroma_hybrid.multimodal.retriever import MultimodalRetriever
 from langchain_chroma_hybrid.multimodal.roots import Folder, Roots
-from langchain_chroma_hybrid.multimodal.run import Run
+from langchain_chroma_hybrid.multimodal.run import Run, first_records
 from langchain_chroma_hybrid.multimodal.scan import find
 from langchain_chroma_hybrid.vectorstores import HybridChroma
 
@@ -79,6 +81,7 @@ class ImageCollection:
             raise InvalidArgumentError.of("store", got, "a store with MultimodalEmbeddings")
         if ocr is not None and not callable(ocr):
             raise InvalidArgumentError.of("ocr", ocr, "a function of an image, or None")
+        self._kinds: tuple[Media, ...] = (Pictures(),)
         self.store = store
         self.embeddings = store.embeddings
         self._ocr = ocr
@@ -193,7 +196,7 @@ class ImageCollection:
                 something that is no picture at all; nothing is written.
             WriteError: Chroma failed half-way.
         """
-        listed = items.listed(list(pictures), captions, tags, metadatas, ids)
+        listed = items.listed(self._kinds, list(pictures), captions, tags, metadatas, ids)
         for item in listed:
             self._roots.add_uri(item.uri)
         return self._handle.run(lambda index: self._bring_in(index, listed, [], force, progress))
@@ -269,19 +272,21 @@ class ImageCollection:
     ) -> ImageReport:
         """Bring in a folder's pictures; with `prune`, delete records whose files are gone."""
         root = Path(folder).expanduser().resolve()
-        files = find(root, patterns, recursive)
+        suffixes = frozenset().union(*(kind.suffixes for kind in self._kinds))
+        files = find(root, patterns, recursive, suffixes)
         self._roots.add(root)
 
         def run(index: HybridIndex) -> ImageReport:
             before = index.match(parse({"root": str(root)})) if prune else []  # type: ignore[arg-type]  # a filter was given
             if not files and not before:
                 raise InvalidArgumentError.of("folder", str(root), "a folder with pictures in it")
-            listed, failures = items.of_files(root, files, *described)
+            listed, failures = items.of_files(self._kinds, root, files, *described)
             report = self._bring_in(index, listed, failures, force, progress)
-            gone = sorted(set(before) - {item.id for item in listed})
+            there = {item.id for item in listed}
+            gone = sorted(id_ for id_ in before if file_of(id_) not in there)
             if gone:
                 index.delete(gone)
-            return items.with_deleted(report, gone)
+            return items.with_deleted(report, sorted({file_of(id_) for id_ in gone}))
 
         return self._handle.run(run)
 
@@ -294,12 +299,14 @@ class ImageCollection:
         progress: Progress | None,
     ) -> ImageReport:
         """Write what is new or changed, with `force` all; what cannot be read is only reported."""
-        known = index.fetch([item.id for item in listed if item.id is not None])
+        known = first_records(index, [(item.id, item) for item in listed if item.id is not None])
         fresh = [item for item in listed if force or not items.unchanged(item, known)]
         passed = {id(item) for item in fresh}
-        run = Run(index, self.embeddings, known, force=force)
+        reading = Reading(self.embeddings, self._ocr)
+        run = Run(index, reading, known, force=force)
         done = len(listed) - len(fresh)
-        for batch, count in read_batches(fresh, self.embeddings, self._ocr, failures):
+        size = getattr(self.embeddings, "batch_size", 1)
+        for batch, count in open_files(fresh, reading, size, failures):
             run.write(batch)
             done += count
             if progress is not None:
@@ -310,7 +317,8 @@ class ImageCollection:
             tuple(run.described),
             tuple(str(item.id) for item in listed if id(item) not in passed),
             (),
-            tuple(failures),
+            (*failures, *run.failed),
+            tuple(run.damaged),
         )
 
     @property

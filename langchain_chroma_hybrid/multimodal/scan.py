@@ -1,4 +1,4 @@
-"""Find picture files, and tell which of them are as they were."""
+"""Find files of known kinds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-SUFFIXES = frozenset({
+PICTURE_SUFFIXES = frozenset({
     ".avif", ".bmp", ".dcm", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tga", ".tif",
     ".tiff", ".webp",
 })  # fmt: skip
@@ -44,17 +44,23 @@ class File:
         return hashlib.sha256(str(self.path).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def find(folder: Path, patterns: Sequence[str] | None, recursive: bool) -> list[File]:
-    """The picture files of a folder, sorted by path.
+def find(
+    folder: Path,
+    patterns: Sequence[str] | None,
+    recursive: bool,
+    suffixes: Collection[str] = PICTURE_SUFFIXES,
+) -> list[File]:
+    """The files of a folder, sorted by path.
 
     What begins with a dot is left out, and so is what a link leads to outside of the folder, with a
     warning: whoever may write into it could name any file. Links to folders are not followed.
 
     Args:
         folder: where to look.
-        patterns: such as `*.png` or `2024/*.jpg`, matched from the right; None means every suffix
-            of a known format.
+        patterns: such as `*.png` or `2024/*.jpg`, matched from the right; None means all of
+            `suffixes`.
         recursive: also in the folders below.
+        suffixes: of known formats, in lower case.
 
     Raises:
         InvalidArgumentError: no such folder, one that cannot be read, or patterns that are no list
@@ -64,7 +70,7 @@ def find(folder: Path, patterns: Sequence[str] | None, recursive: bool) -> list[
         raise InvalidArgumentError.of("folder", str(folder), "an existing folder")
     if isinstance(patterns, str) or not all(isinstance(each, str) for each in patterns or ()):
         raise InvalidArgumentError.of("patterns", patterns, "a list of strings, or None")
-    scan = _Scan(Path(os.path.realpath(folder)), patterns, recursive)
+    scan = _Scan(Path(os.path.realpath(folder)), patterns, recursive, suffixes)
     found = sorted(scan.walk(folder, ""), key=lambda file: file.relative)
     if scan.outside:
         _log.warning(
@@ -83,6 +89,7 @@ class _Scan:
     root: Path
     patterns: Sequence[str] | None
     recursive: bool
+    suffixes: Collection[str]
     outside: list[str] = field(default_factory=list)
 
     def walk(self, folder: Path, prefix: str) -> Iterator[File]:
@@ -94,9 +101,15 @@ class _Scan:
                 # Some links of Windows say that they are folders.
                 if self.recursive and _real(entry) == self.root / relative:
                     yield from self.walk(folder / entry.name, f"{relative}/")
-            elif _wanted(relative, self.patterns) and self._is_file(entry, relative):
+            elif self._wanted(relative) and self._is_file(entry, relative):
                 found = entry.stat()
                 yield File(folder / entry.name, relative, found.st_size, found.st_mtime)
+
+    def _wanted(self, relative: str) -> bool:
+        if self.patterns is None:
+            suffix = os.path.splitext(relative)[1]  # noqa: PTH122 - thousands a second
+            return suffix.lower() in self.suffixes
+        return any(PurePosixPath(relative).match(pattern) for pattern in self.patterns)
 
     def _is_file(self, entry: os.DirEntry[str], relative: str) -> bool:
         if entry.is_symlink() and not _real(entry).is_relative_to(self.root):
@@ -118,9 +131,3 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError as error:
         raise InvalidArgumentError.of("folder", str(folder), f"readable ({error})") from error
-
-
-def _wanted(relative: str, patterns: Sequence[str] | None) -> bool:
-    if patterns is None:
-        return os.path.splitext(relative)[1].lower() in SUFFIXES  # noqa: PTH122 - thousands a second
-    return any(PurePosixPath(relative).match(pattern) for pattern in patterns)

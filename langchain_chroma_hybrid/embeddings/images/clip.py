@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from langchain_chroma_hybrid.embeddings.images.pictures import (
     check_pictures,
     load,
 )
+from langchain_chroma_hybrid.embeddings.sides import FunctionSide, ModelSide
 from langchain_chroma_hybrid.embeddings.text.sentence_transformer import (
     SentenceTransformerEmbeddings,
 )
@@ -94,7 +94,7 @@ class MultimodalEmbeddings(CheckedEmbeddings):
         self.batch_size, self.normalize = batch_size, normalize
         self.policy = policy or PicturePolicy()
         self.text: CheckedEmbeddings
-        self._images: _ModelImages | _FunctionImages
+        self._images: ModelSide | FunctionSide
         if model is None:
             self.text = FunctionEmbeddings(
                 text_fn,  # type: ignore[arg-type]  # given, as checked above
@@ -102,7 +102,7 @@ class MultimodalEmbeddings(CheckedEmbeddings):
                 fingerprint=fingerprint,
                 **options,
             )
-            self._images = _FunctionImages(image_fn)
+            self._images = FunctionSide("image_fn", image_fn)
             return
         self.text = SentenceTransformerEmbeddings(model, batch_size=batch_size, **options)
         own = {name: options[name] for name in _SHARED if name in options}
@@ -111,14 +111,19 @@ class MultimodalEmbeddings(CheckedEmbeddings):
             if image_model is None
             else SentenceTransformerEmbeddings(image_model, batch_size=batch_size, **own)
         )
-        self._images = _ModelImages(pictures)
+        self._images = ModelSide(pictures, "image")
 
     @property
     def image_source(self) -> str | None:
         """Name or path of a picture model of its own; None where there is none."""
-        if isinstance(self._images, _ModelImages) and self._images.embeddings is not self.text:
+        if isinstance(self._images, ModelSide) and self._images.embeddings is not self.text:
             return self._images.embeddings.source.name
         return None
+
+    @property
+    def sees(self) -> bool:
+        """Whether pictures can be embedded; loads the model."""
+        return self._images.there
 
     @property
     def dimension(self) -> int | None:
@@ -142,7 +147,7 @@ class MultimodalEmbeddings(CheckedEmbeddings):
     @property
     def picture_size(self) -> int | None:
         """Shorter edge, in pixels, that the model looks at; None when nobody says. Loads it."""
-        return self._images.size
+        return _edge(self._images.processor)
 
     def image_vectors(self, pictures: Sequence[Picture]) -> Vectors:
         """Embed pictures, shape `(n, d)`, in the order given.
@@ -189,66 +194,6 @@ class MultimodalEmbeddings(CheckedEmbeddings):
         lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
         scaled: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
         return scaled
-
-
-class _FunctionImages:
-    """Pictures through a user's function."""
-
-    size: int | None = None
-    fingerprint: str | None = None
-
-    def __init__(self, function: Callable[[list[Any]], Any] | None) -> None:
-        if not callable(function):
-            raise InvalidArgumentError.of("image_fn", function, "a callable")
-        self._function = function
-
-    def encode(self, images: list[Image], batch_size: int) -> Any:
-        parts = [
-            check_vectors(
-                self._function(images[at : at + batch_size]), len(images[at : at + batch_size])
-            )
-            for at in range(0, len(images), batch_size)
-        ]
-        return np.concatenate(parts)
-
-
-class _ModelImages:
-    """Pictures through a Sentence Transformers model."""
-
-    def __init__(self, embeddings: SentenceTransformerEmbeddings) -> None:
-        self.embeddings = embeddings
-        self._lock = threading.Lock()
-        self._model: Any = None
-
-    @property
-    def fingerprint(self) -> str:
-        return self.embeddings.fingerprint
-
-    @property
-    def size(self) -> int | None:
-        return _edge(getattr(getattr(self._ready(), "processor", None), "image_processor", None))
-
-    def encode(self, images: list[Image], batch_size: int) -> Any:
-        return self._ready().encode_document(
-            [{"image": image} for image in images],
-            batch_size=batch_size,
-            truncate_dim=self.embeddings.options.truncate_dim,
-            show_progress_bar=False,
-        )
-
-    def _ready(self) -> Any:
-        """The model, checked at its first use: one that cannot embed pictures is refused."""
-        with self._lock:
-            if self._model is None:
-                model = self.embeddings.model
-                if "image" not in model.modalities:
-                    raise InvalidArgumentError.of(
-                        "model",
-                        self.embeddings.source.name or type(model).__name__,
-                        f"a joint model of texts and pictures, not of {model.modalities} alone",
-                    )
-                self._model = model
-            return self._model
 
 
 def _edge(processor: Any) -> int | None:
