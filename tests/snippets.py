@@ -26,6 +26,11 @@ FENCE = re.compile(
 )
 NUMBER = re.compile(r"\d+\.\d+")
 TOLERANCE = 0.02  # other processors round otherwise
+SAID = (
+    (1.0, 3.0, "Welcome to our house"),
+    (4.5, 7.0, "The tomatoes are in the garden"),
+    (9.0, 11.0, "And that is all"),
+)
 PICTURES = ("cat.png", "train.png", "banana.png")
 
 
@@ -83,8 +88,12 @@ def rewritten(text: str, outputs: list[tuple[str, str]]) -> str:
 
 
 def workplace(folder: Path) -> None:
-    """What the pages take to be there: some pictures."""
+    """What the pages take to be there: some pictures, and a video with what is said in it."""
+    from tests import recordings
+
     (folder / "pictures").mkdir()
+    recordings.save_video(folder / "clips" / "garden.mp4", "blue", "red", "green")
+    recordings.subtitles(folder / "clips" / "garden.srt", *SAID)
     for name in PICTURES:
         shutil.copy(ROOT / "tests" / "data" / "pictures" / name, folder / "pictures")
 

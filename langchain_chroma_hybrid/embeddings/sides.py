@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,8 +53,6 @@ class ModelSide:
     def __init__(self, embeddings: SentenceTransformerEmbeddings, modality: str) -> None:
         self.embeddings = embeddings
         self._modality = modality
-        self._lock = threading.Lock()
-        self._model: Any = None
 
     @property
     def there(self) -> bool:
@@ -71,31 +68,38 @@ class ModelSide:
     def processor(self) -> Any:
         """The modality's part of the model's processor."""
         name = "image_processor" if self._modality == "image" else "feature_extractor"
-        return getattr(getattr(self._ready(), "processor", None), name, None)
+        return getattr(getattr(self.embeddings.model, "processor", None), name, None)
 
     def encode(self, given: Sequence[Any], batch_size: int) -> Any:
         """One vector for each, in batches, without gradients."""
-        return self._ready().encode_document(
+        model = self._ready()
+        options: dict[str, Any] = {}
+        longest = getattr(self.processor, "nb_max_samples", None)
+        if self._modality == "audio" and longest:
+            # CLAP's, which would else cut sounds to the number of tokens that a text may have, and
+            # with `fusion` take one of each batch by chance for longer than it is.
+            options["processing_kwargs"] = {"audio": {"max_length": longest}}
+            if self.processor.truncation == "fusion":
+                batch_size = 1
+        return model.encode_document(
             [{self._modality: each} for each in given],
             batch_size=batch_size,
             truncate_dim=self.embeddings.options.truncate_dim,
             show_progress_bar=False,
+            **options,
         )
 
     def _ready(self) -> Any:
-        """The model, checked at its first use: one that has not this side is refused."""
-        with self._lock:
-            if self._model is None:
-                model = self.embeddings.model
-                if self._modality not in model.modalities:
-                    raise InvalidArgumentError.of(
-                        "model",
-                        self.embeddings.source.name or type(model).__name__,
-                        f"a joint model of texts and {_PLURAL[self._modality]}, "
-                        f"not of {model.modalities} alone",
-                    )
-                self._model = model
-            return self._model
+        """The model; one that has not this side is refused."""
+        model = self.embeddings.model
+        if not self.there:
+            raise InvalidArgumentError.of(
+                "model",
+                self.embeddings.source.name or type(model).__name__,
+                f"a joint model of texts and {_PLURAL[self._modality]}, "
+                f"not of {model.modalities} alone",
+            )
+        return model
 
 
 def pooled(vectors: Sequence[Vectors]) -> Vectors:

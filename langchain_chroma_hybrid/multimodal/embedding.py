@@ -31,7 +31,11 @@ def embedded(segments: Sequence[Segment], embeddings: Embeddings) -> list[Any]:
                 vectors.append(pooled([next(rows) for _ in several]))
 
     if isinstance(embeddings, MultimodalEmbeddings):
-        add([segment.images for segment in segments], embeddings.encode_images)
+        if any(segment.images for segment in segments) and embeddings.sees:
+            add([segment.images for segment in segments], embeddings.encode_images)
+        sounds = [[] if segment.sound is None else [segment.sound] for segment in segments]
+        if any(sounds) and embeddings.hears:
+            add(sounds, embeddings.encode_sounds)
     words = [
         [" ".join(segment.lines)] if segment.lines and not vectors else []
         for segment, vectors in zip(segments, found, strict=True)
@@ -56,6 +60,10 @@ def in_batches(segments: Iterable[Segment], size: int) -> Iterator[list[Segment]
 
 def nothing_in_it(embeddings: Embeddings) -> str:
     """Why a file that could be read has no segment."""
-    sees = isinstance(embeddings, MultimodalEmbeddings) and embeddings.sees
-    knows = "a model that sees" if sees else "a model of texts alone"
-    return f"expected speech or something that {knows} can embed, got none"
+    able = embeddings if isinstance(embeddings, MultimodalEmbeddings) else None
+    senses = [] if able is None else ["sees"] * able.sees + ["hears"] * able.hears
+    model = f"one that {' and '.join(senses)}" if senses else "one of texts alone"
+    return (
+        f"expected something to embed, got silence or what this model ({model}) does not know: "
+        "put a transcript beside it, give a `speech`, or take another model"
+    )

@@ -15,7 +15,7 @@ from langchain_chroma_hybrid.engine.chroma.rows import rows_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal.media import Item, Media
 from langchain_chroma_hybrid.multimodal.report import ImageFailure, ImageReport
-from langchain_chroma_hybrid.multimodal.scan import File
+from langchain_chroma_hybrid.multimodal.scan import File, with_companions
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.values import Record
@@ -94,14 +94,6 @@ def listed(
     return found
 
 
-def unchanged(item: Item, known: Mapping[str, Record]) -> bool:
-    """Whether a file is as the collection knows it, and nothing new is said about it."""
-    record = known.get(item.id or "")
-    if record is None or record.metadata.get("described") != item.described:
-        return False
-    return untouched(item, record)
-
-
 def untouched(item: Item, record: Record) -> bool:
     """Whether a file, and what stands beside it, is as a record of it says."""
     if "mtime" not in item.facts:
@@ -141,11 +133,13 @@ def _source(picture: Any, kinds: Sequence[Media]) -> tuple[Media, Any]:
             file = File(path, path.name, 0, 0.0)  # reading it says what is wrong
         else:
             file = File(path, path.name, found.st_size, found.st_mtime)
-        return _kind_of(path.name, kinds), file
+        media = _kind_of(path.name, kinds)
+        return media, with_companions(file, media.companions)
     if isinstance(picture, str):
         return _kind_of(urlsplit(picture).path, kinds), picture
-    if media := next((kind for kind in kinds if kind.takes(picture)), None):
-        return media, picture
+    taking = [kind for kind in kinds if kind.takes(picture)]
+    if taking:
+        return taking[0], picture
     expected = " or ".join(kind.expected for kind in kinds)
     raise InvalidArgumentError.of("pictures", type(picture).__name__, expected)
 
@@ -167,7 +161,7 @@ def _item(
     if isinstance(source, File):
         said |= {"file_name": source.path.name, "folder": str(source.path.parent), **facts}
         said |= {"size": source.size, "mtime": source.mtime}
-        if beside := media.beside(source.path):
+        if beside := media.beside(source):
             said["beside"] = beside
         path = str(source.path)
         id_ = source.id if media.single else path

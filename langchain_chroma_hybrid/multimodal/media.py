@@ -12,12 +12,12 @@ from langchain_chroma_hybrid.core.values import OWN_KEYS
 from langchain_chroma_hybrid.embeddings.images.pictures import name_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from langchain_core.embeddings import Embeddings
     from PIL.Image import Image
 
     from langchain_chroma_hybrid.core.values import MetadataValue
+    from langchain_chroma_hybrid.multimodal.scan import File
+    from langchain_chroma_hybrid.multimodal.speech import Speech
 
 Ocr: TypeAlias = Callable[[Any], str | None]
 """An upright RGB PIL image to the text in it."""
@@ -73,18 +73,20 @@ class Media(Protocol):
         suffixes: names of its files end so, in lower case, with the dot.
         keys: metadata that the segments of its files have, and that no caller may give.
         expected: what it takes, for messages.
+        companions: suffixes of what may stand beside a file and belong to it.
         single: every file is one segment without a time, whose record has the file's id.
     """
 
     suffixes: frozenset[str]
     keys: frozenset[str]
     expected: str
+    companions: tuple[str, ...]
     single: bool
 
     def takes(self, source: object) -> bool:
         """Whether something that is no path and no URI (bytes, an array, ...) is of this kind."""
 
-    def beside(self, path: Path) -> str:
+    def beside(self, file: File) -> str:
         """What stands beside a file and belongs to it, and its state; empty where nothing does."""
 
     def open(self, item: Item, reading: Reading) -> Opened:
@@ -102,10 +104,12 @@ class Reading:
     Attributes:
         embeddings: what will embed the segments: their images, sound or words.
         ocr: reads the text in images.
+        speech: hears what is said where no transcript is.
     """
 
     embeddings: Embeddings
     ocr: Ocr | None = None
+    speech: Speech | None = None
 
 
 @dataclass(frozen=True, slots=True)

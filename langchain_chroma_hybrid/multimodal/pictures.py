@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
-from langchain_chroma_hybrid.embeddings.images.pictures import Loaded, PicturePolicy, load
+from langchain_chroma_hybrid.embeddings.images.pictures import FORMATS, Loaded, PicturePolicy, load
 from langchain_chroma_hybrid.multimodal.exif import facts
 from langchain_chroma_hybrid.multimodal.media import Segment
 from langchain_chroma_hybrid.multimodal.scan import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from langchain_chroma_hybrid.core.values import MetadataValue
     from langchain_chroma_hybrid.multimodal.media import Item, Reading
+    from langchain_chroma_hybrid.multimodal.scan import File
 
 IMAGE = "image"
 
@@ -28,6 +29,7 @@ class Pictures:
     suffixes = PICTURE_SUFFIXES
     keys: frozenset[str] = frozenset()
     expected = "a path, URI, bytes, PIL image or array"
+    companions: tuple[str, ...] = ()
     single = True
 
     def takes(self, source: object) -> bool:
@@ -35,9 +37,9 @@ class Pictures:
         image = isinstance(source, require("PIL.Image", "image").Image)
         return image or isinstance(source, bytes) or hasattr(source, "__array_interface__")
 
-    def beside(self, path: Path) -> str:
+    def beside(self, file: File) -> str:
         """Nothing."""
-        del path
+        del file
         return ""
 
     def open(self, item: Item, reading: Reading) -> LoadedPicture:
@@ -75,3 +77,15 @@ class LoadedPicture:
         if loaded.format:
             inside |= {"format": loaded.format, "size": loaded.size}
         yield Segment(inside, (loaded.image,))
+
+
+def looks_like_one(data: bytes) -> bool:
+    """Whether bytes begin as a picture does; nothing is decoded."""
+    if data[128:132] == b"DICM":
+        return True
+    library = require("PIL.Image", "image")
+    try:
+        with library.open(io.BytesIO(data), formats=FORMATS):
+            return True
+    except Exception:  # noqa: BLE001  # decoders of other files raise anything
+        return False

@@ -73,27 +73,27 @@ class Run:
         """Files of one segment each: the new ones are embedded together."""
         same = [each for each in files if self._same(each)]
         new = [each for each in files if not self._same(each)]
-        for some in (new, same):
-            segments = [next(each.opened.segments()) for each in some]
-            parts = [
-                Part.of(file, 0, segment, self._reading.ocr)
-                for file, segment in zip(some, segments, strict=True)
-            ]
-            if some is new:
-                self._upsert(parts, embedded(segments, self._reading.embeddings))
-            else:
-                kept = self._index.vectors([each.id for each in same])
-                self._upsert(parts, [kept[each.id] for each in same])
+        kept = self._index.vectors([each.id for each in same])
+        segments = {each.id: next(each.opened.segments()) for each in files}
+        made = embedded([segments[each.id] for each in new], self._reading.embeddings)
+        vectors = {each.id: vector for each, vector in zip(new, made, strict=True)}
+        for some, known in ((new, vectors), (same, kept)):
+            there = [each for each in some if known[each.id] is not None]
+            parts = [Part.of(each, 0, segments[each.id], self._reading.ocr) for each in there]
+            self._upsert(parts, [known[each.id] for each in there])
         self.described += [each.id for each in same]
         for each in new:
-            self._changed(each)
+            if vectors[each.id] is None:
+                self._fail(each, nothing_in_it(self._reading.embeddings))
+            else:
+                self._changed(each)
 
     def _write_segments(self, file: File) -> None:
         """All segments of a file, or, if it cannot be read, none."""
         try:
             parts, vectors = self._read(file)
         except MediaError as error:
-            self.failed.append(ImageFailure(file.item.name, str(error)))
+            self._fail(file, str(error))
             return
         known = self._index.match(_segments_of(file.id)) if file.id in self._known else ()
         stale = set(known) - {part.id for part in parts}
@@ -121,7 +121,7 @@ class Run:
                     parts.append(Part.of(file, len(parts), segment, self._reading.ocr))
                     vectors.append(vector)
         if not parts:
-            raise MediaError(f"{file.item.name}: {nothing_in_it(model)}")
+            raise MediaError(nothing_in_it(model))
         return parts, vectors
 
     def _same(self, each: File) -> bool:
@@ -131,6 +131,9 @@ class Run:
         known = record.metadata
         beside = known.get("beside") == each.item.facts.get("beside") or each.item.media.single
         return beside and known.get("sha256") == each.opened.sha256
+
+    def _fail(self, file: File, reason: str) -> None:
+        self.failed.append(ImageFailure(file.item.name, reason))
 
     def _changed(self, file: File) -> None:
         (self.updated if file.id in self._known else self.added).append(file.id)
