@@ -204,8 +204,10 @@ class FileCollection(ABC):
         roots: Folder | Iterable[Folder] | None = None,
         max_bytes: int = 4_000_000,
         max_edge: int = 1024,
+        frames: int = 3,
+        sounds: bool = True,
     ) -> list[dict[str, Any]]:
-        """What a search returned, as message content for a model that sees; see `blocks`.
+        """What a search returned, as content for a model that sees or hears; see `blocks`.
 
         Opens files that this object has added, those in folders that it has synced or was given as
         `roots`, and no others, whatever a record says; `roots` here takes the place of all these.
@@ -217,6 +219,8 @@ class FileCollection(ABC):
             roots=self._roots if roots is None else roots,
             max_bytes=max_bytes,
             max_edge=max_edge,
+            frames=frames,
+            sounds=sounds,
             policy=policy,
         )
 

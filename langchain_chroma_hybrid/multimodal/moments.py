@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_chroma_hybrid.core.checks import positive
-from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY
+from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY, MOMENTS_KEY
 from langchain_chroma_hybrid.core.values import OWN_KEYS
 from langchain_chroma_hybrid.multimodal.media import file_of
 from langchain_chroma_hybrid.multimodal.retriever import MultimodalRetriever
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
 
     from langchain_chroma_hybrid.core.search import Hit, SearchResult
-
-MOMENTS_KEY = f"{OWN_KEYS}moments"
-"""Where a document has its moments, in a copy of its metadata, which is never stored."""
 
 _FUSED = f"{OWN_KEYS}fused"
 _APART = 0.5  # seconds between two segments that still are neighbours
@@ -46,6 +43,10 @@ class Moment:
     at: float
     text: str
     ids: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """In plain values."""
+        return {**asdict(self), "ids": list(self.ids)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,8 @@ class MediaRetriever(MultimodalRetriever):
             moments = _moments([parts[at] for at in places], self._spans(query))
             if moments:
                 best = moments[0]
-                more = {"start": best.start, "end": best.end, MOMENTS_KEY: _plain(moments)}
+                more: dict[str, Any] = {"start": best.start, "end": best.end}
+                more[MOMENTS_KEY] = [each.as_dict() for each in moments]
                 if len(best.ids) > 1:
                     more[CONTEXT_KEY] = list(best.ids)
                 metadata = {**document.metadata, **more}
@@ -219,20 +221,13 @@ def _moment(run: Sequence[tuple[tuple[float, float], int, _Part]], spans: Spans)
 
 def _said_at(part: _Part, times: tuple[float, float], spans: Iterable[tuple[int, int]]) -> float:
     """The second where the first word of the query is said: within its cue by its place in it."""
-    starts = part.metadata.get("cues")
+    cues = part.metadata.get("cues")
     first = min((start for start, _ in spans), default=None)
-    if first is None or not isinstance(starts, Sequence) or isinstance(starts, str):
+    if first is None or not isinstance(cues, list):
         return times[0]
     line, begins = part.text.count("\n", 0, first), part.text.rfind("\n", 0, first) + 1
-    if line >= len(starts):
+    pair = cues[2 * line : 2 * line + 2]
+    if len(pair) < 2 or not all(isinstance(time, int | float) for time in pair):  # noqa: PLR2004 - start, end
         return times[0]  # in the caption, or in what is seen
-    ends = starts[line + 1] if line + 1 < len(starts) else max(times[1], starts[line])
     length = len(part.text[begins:].split("\n", 1)[0])
-    return float(starts[line] + (ends - starts[line]) * (first - begins) / max(1, length))
-
-
-def _plain(moments: Sequence[Moment]) -> list[dict[str, Any]]:
-    return [
-        {"start": m.start, "end": m.end, "at": m.at, "text": m.text, "ids": list(m.ids)}
-        for m in moments
-    ]
+    return float(pair[0] + (pair[1] - pair[0]) * (first - begins) / max(1, length))

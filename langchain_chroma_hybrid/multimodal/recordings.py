@@ -265,7 +265,7 @@ def _with_cues(segments: Iterator[Segment], said: list[Cue]) -> Iterator[Segment
             within.append(left.pop())
         if not within:
             return segment
-        facts = {**segment.facts, "cues": [cue.start for cue in within]}
+        facts = {**segment.facts, "cues": [time for cue in within for time in (cue.start, cue.end)]}
         return replace(segment, facts=facts, lines=tuple(cue.text for cue in within))
 
     before: Segment | None = None

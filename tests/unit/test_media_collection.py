@@ -82,7 +82,8 @@ def stored(collection):
     found = collection.store.get(include=["metadatas", "documents"])
     rows = zip(found["ids"], found["documents"], found["metadatas"], strict=True)
     return {
-        Path(id_).name if "#" in id_ else meta["file_name"]: (text, meta) for id_, text, meta in rows
+        Path(id_).name if "#" in id_ else facts["file_name"]: (text, facts)
+        for id_, text, facts in rows
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from langchain_chroma_hybrid._optional import require
@@ -118,6 +118,14 @@ def decoded(
     if not found:
         got = damage.reason or "none"
         raise MediaError(f"expected {stream.type} that can be decoded, got {got}")
+
+
+def seek(container: Any, start: float) -> None:
+    """Go on at the last key frame before `start`, in seconds from the start of the file."""
+    av = require("av", "media")
+    # Formats without an index are read from the beginning.
+    with suppress(OSError, ValueError, OverflowError, av.FFmpegError):
+        container.seek((container.start_time or 0) + round(start * av.time_base))
 
 
 def _prepare(stream: Any, policy: PicturePolicy) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.embeddings.images.pictures import name_of
-from langchain_chroma_hybrid.embeddings.media.container import Damage, decoded, opened, source
+from langchain_chroma_hybrid.embeddings.media.container import Damage, decoded, opened, seek, source
 from langchain_chroma_hybrid.errors import MediaError
 
 if TYPE_CHECKING:
@@ -89,9 +89,11 @@ class Track:
 
 
 def pieces_of(
-    sound: Sound, policy: PicturePolicy, rate: int, damage: Damage
+    sound: Sound, policy: PicturePolicy, rate: int, damage: Damage, start: float = 0.0
 ) -> Iterator[tuple[float, Samples]]:
     """Mono samples at `rate` with their times in seconds, in order, never much at once.
+
+    Those before `start` may be passed over.
 
     Of several audio tracks the default one counts.
 
@@ -107,6 +109,8 @@ def pieces_of(
             stream = container.streams.best("audio")
             if stream is None:
                 raise MediaError(f"{name_of(sound)}: expected sound, got a file without any")
+            if start > 0:
+                seek(container, start)
             frames = decoded(container, stream, policy, damage)
             yield from _resampled(frames, rate)
     except MediaError as error:
@@ -132,6 +136,17 @@ def load_windows(
             yield samples
     if not found:
         raise MediaError(f"{name_of(sound)}: expected sound, got silence")
+
+
+def sound_between(
+    sound: Sound, policy: PicturePolicy, rate: int, start: float, end: float
+) -> Samples:
+    """The samples from `start` to `end`.
+
+    Raises:
+        MediaError: it cannot be read, or holds no sound.
+    """
+    return Track(pieces_of(sound, policy, rate, Damage(), start), rate).cut(start, end)
 
 
 def silent(samples: Samples) -> bool:

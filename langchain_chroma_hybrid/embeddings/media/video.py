@@ -9,7 +9,7 @@ import numpy as np
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.embeddings.images.pictures import name_of
-from langchain_chroma_hybrid.embeddings.media.container import Damage, decoded, opened
+from langchain_chroma_hybrid.embeddings.media.container import Damage, decoded, opened, seek
 from langchain_chroma_hybrid.errors import MediaError
 
 if TYPE_CHECKING:
@@ -99,6 +99,34 @@ def load_frames(video: Video, policy: PicturePolicy, at_least: int | None) -> It
     """The frames of `frames_of` as pictures."""
     doubled = None if at_least is None else 2 * at_least
     return (each.image for each in frames_of(video, policy, Damage(), at_least=doubled))
+
+
+def frames_between(
+    video: Video, policy: PicturePolicy, start: float, end: float, count: int, at_least: int
+) -> list[Frame]:
+    """At most `count` frames from `start` to `end`, as far from each other as may be.
+
+    Raises:
+        MediaError: it cannot be read, or nothing moves in it.
+    """
+    wanted = [start + (end - start) * (at + 0.5) / count for at in range(count)]
+    with opened(video, policy) as container:
+        stream = moving(container)
+        if stream is None:
+            raise MediaError(f"{name_of(video)}: expected moving pictures, got a file without any")
+        aspect = float(getattr(stream.codec_context, "sample_aspect_ratio", None) or 1)
+        seek(container, start)
+        found: list[Frame] = []
+        last = None
+        for time, frame in decoded(container, stream, policy, Damage()):
+            last = time, frame
+            if time >= wanted[len(found)]:
+                found.append(_seen(frame, time, False, aspect, at_least))
+            if len(found) == count:
+                break
+        if not found and last is not None:
+            found.append(_seen(last[1], last[0], False, aspect, at_least))
+        return found
 
 
 def _seen(frame: Any, time: float, cut: bool, aspect: float, at_least: int) -> Frame:
