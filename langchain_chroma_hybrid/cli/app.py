@@ -5,7 +5,14 @@ from typing import Annotated
 import typer
 
 from langchain_chroma_hybrid import __version__
-from langchain_chroma_hybrid.cli.commands import images, measuring, records, searching, upkeep
+from langchain_chroma_hybrid.cli.commands import (
+    images,
+    measuring,
+    media,
+    records,
+    searching,
+    upkeep,
+)
 from langchain_chroma_hybrid.cli.options import OneLineErrors
 
 app = typer.Typer(
@@ -35,6 +42,6 @@ def chroma_hybrid(
         typer.echo(context.get_help())
 
 
-for part in (searching, records, upkeep, measuring):
+for part in (searching, records, upkeep, measuring, media):
     app.add_typer(part.commands)
 app.add_typer(images.commands, name="images")
