@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
     from langchain_chroma_hybrid.multimodal import (
         ImageCollection,
+        MediaCollection,
+        MediaRetriever,
         MultimodalRetriever,
         TextImageRetriever,
     )
@@ -49,6 +51,8 @@ _HOME = {
     "ImageCollection": "multimodal",
     "LexicalConfig": "engine.config",
     "LexicalIndex": "lexical.protocol",
+    "MediaCollection": "multimodal",
+    "MediaRetriever": "multimodal",
     "MultimodalEmbeddings": "embeddings",
     "MultimodalRetriever": "multimodal",
     "RankBM25Index": "lexical.rank_bm25",
@@ -75,6 +79,8 @@ __all__ = [
     "ImageCollection",
     "LexicalConfig",
     "LexicalIndex",
+    "MediaCollection",
+    "MediaRetriever",
     "MultimodalEmbeddings",
     "MultimodalRetriever",
     "RankBM25Index",

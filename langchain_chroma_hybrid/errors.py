@@ -5,7 +5,8 @@ ChromaHybridError
 │   ├── FilterError                            a malformed `where` / `where_document`
 │   ├── EmbeddingError                         vectors of the wrong count, shape or content
 │   ├── ModelChangedError                      another model has filled the collection
-│   ├── PictureError                           a picture that cannot be read or may not be opened
+│   ├── MediaError                             a sound or video that cannot be read or be opened
+│   │   └── PictureError                       the same of a picture
 │   ├── DocumentError                          a file that cannot be read into documents
 │   └── ToolArgumentError                      what a model gave a tool; says how to mend it
 ├── UnknownArgumentError (TypeError)           a keyword that nothing would have read
@@ -75,7 +76,11 @@ class ModelChangedError(InvalidArgumentError):
     """The embeddings are not of the model that has filled the collection."""
 
 
-class PictureError(InvalidArgumentError):
+class MediaError(InvalidArgumentError):
+    """A sound or video that cannot be read, is over a limit, or at a place not allowed."""
+
+
+class PictureError(MediaError):
     """A picture that cannot be read, is damaged, over a limit, or at a place not allowed."""
 
 

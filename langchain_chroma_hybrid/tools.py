@@ -134,7 +134,9 @@ class _Pictures:
         pictures = [
             Document(f"The picture of source [{number}]:", metadata=document.metadata)
             for number, document in enumerate(documents[: len(cited)], 1)
-            if isinstance(document.metadata.get("uri"), str) and document.metadata["uri"]
+            if isinstance(document.metadata.get("uri"), str)
+            and document.metadata["uri"]
+            and document.metadata.get("kind") != "audio"
         ]
         if not seen or not pictures:
             return said

@@ -28,6 +28,11 @@ FENCE = re.compile(
 )
 NUMBER = re.compile(r"\d+\.\d+")
 TOLERANCE = 0.02  # other processors round otherwise
+SAID = (
+    (1.0, 3.0, "Welcome to our house"),
+    (4.5, 7.0, "The tomatoes are in the garden"),
+    (9.0, 11.0, "And that is all"),
+)
 PICTURES = ("cat.png", "train.png", "banana.png")
 
 
@@ -85,9 +90,13 @@ def rewritten(text: str, outputs: list[tuple[str, str]]) -> str:
 
 
 def workplace(folder: Path) -> None:
-    """What the pages take to be there: some pictures, and a folder that a kill has torn."""
+    """What the pages take to be there: pictures, a video with what is said in it, a torn folder."""
+    from tests import recordings
+
     torn.small(folder / "torn")
     (folder / "pictures").mkdir()
+    recordings.save_video(folder / "clips" / "garden.mp4", "blue", "red", "green")
+    recordings.subtitles(folder / "clips" / "garden.srt", *SAID)
     for name in PICTURES:
         shutil.copy(ROOT / "tests" / "data" / "pictures" / name, folder / "pictures")
 

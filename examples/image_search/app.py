@@ -1,4 +1,4 @@
-"""Find pictures: `make images`, or `streamlit run examples/image_search/app.py`."""
+"""Find pictures and clips: `make images`, or `streamlit run examples/image_search/app.py`."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from typing import TYPE_CHECKING
 import gallery
 import streamlit as st
 
-from langchain_chroma_hybrid import ImageCollection, MultimodalEmbeddings
+from langchain_chroma_hybrid import MediaCollection, MultimodalEmbeddings
+from langchain_chroma_hybrid.multimodal import Whisper
 
 if TYPE_CHECKING:
-    from langchain_chroma_hybrid import SearchResult
-    from langchain_chroma_hybrid.multimodal import ImageReport
+    from collections.abc import Sequence
+
+    from langchain_chroma_hybrid.multimodal import FileMoments, ImageReport
 
 DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
 TINY = str(DATA / "tiny-clip")
 MODEL = os.environ.get("CLIP_MODEL") or TINY
 FOLDER = os.environ.get("IMAGES_FOLDER") or str(DATA / "pictures")
+WHISPER = os.environ.get("WHISPER_MODEL")
 DATABASE = os.environ.get("IMAGES_DB") or ".images"
 COLUMNS = 4
 
 
 @st.cache_resource(show_spinner="Loading the model")
-def opened(model: str, database: str) -> ImageCollection:
-    """The pictures that were embedded by this model."""
+def opened(model: str, database: str, whisper: str | None) -> MediaCollection:
+    """The files that were embedded by this model."""
     home = Path(database) / re.sub(r"\W+", "-", model).strip("-")
-    return ImageCollection.open("pictures", MultimodalEmbeddings(model), home)
+    speech = Whisper(whisper) if whisper else None
+    return MediaCollection.open("pictures", MultimodalEmbeddings(model), home, speech=speech)
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
@@ -37,7 +41,7 @@ def shown(uri: str, version: str, root: str) -> bytes | None:
     return gallery.picture(uri, root, 320)
 
 
-def pick(photos: ImageCollection) -> Path | None:
+def pick(photos: MediaCollection) -> Path | None:
     """The folder that is searched, once it has been looked through."""
     state = st.session_state
     named = st.text_input("Folder of pictures", FOLDER).strip()
@@ -57,7 +61,7 @@ def pick(photos: ImageCollection) -> Path | None:
     return folder if known else None
 
 
-def look_through(photos: ImageCollection, folder: Path) -> ImageReport | None:
+def look_through(photos: MediaCollection, folder: Path) -> ImageReport | None:
     """Bring in what is new in a folder; what fails is told, and loses nothing."""
     bar = st.progress(0.0, "Looking")
     try:
@@ -90,7 +94,8 @@ def query_picture(root: Path) -> bytes | None:
         return upload.getvalue()
     if not state.get("like"):
         return None
-    found = gallery.picture(state.like, root, 1024)
+    uri, kind, at = state.like
+    found = gallery.picture(uri, root, 1024, kind, at)
     if found is None:
         st.html(gallery.GONE)
     else:
@@ -101,15 +106,15 @@ def query_picture(root: Path) -> bytes | None:
     return found
 
 
-def like(uri: str) -> None:
+def like(uri: str, kind: str, at: float) -> None:
     """Search with a picture of the gallery alone: the uploaded one goes, and so do the words."""
-    st.session_state.like = uri
+    st.session_state.like = uri, kind, at
     st.session_state.words = ""
     st.session_state.upload = st.session_state.get("upload", 0) + 1
 
 
-def found(photos: ImageCollection, root: Path, words: str) -> tuple[SearchResult, bool] | None:
-    """What words and picture find, and whether any were given; else the folder's first pictures."""
+def found(photos: MediaCollection, root: Path, words: str) -> tuple[list[FileMoments], bool] | None:
+    """What words and picture find, and whether any were given; else the folder's first files."""
     image = query_picture(root)
     given, weight = image is not None, 0.5
     if given and words.strip():
@@ -119,27 +124,40 @@ def found(photos: ImageCollection, root: Path, words: str) -> tuple[SearchResult
         options = {"k": most, "filter": {"root": str(root)}}
         if given:
             options |= {"image": image, "image_weight": weight}
-        return photos.explain(words, **options), given or bool(words.strip())
+        return photos.as_retriever().moments(words, **options), given or bool(words.strip())
     except Exception as error:  # noqa: BLE001  # above all: no picture
         wrong(error)
         return None
 
 
-def show(result: SearchResult, root: Path, *, scored: bool) -> None:
+def show(files: Sequence[FileMoments], root: Path, *, scored: bool) -> None:
     """The gallery."""
-    if not result.hits:
+    if not files:
         st.write("Nothing was found.")
-    tiles = gallery.tiles(result, scored=scored)
+    tiles = gallery.tiles(files, scored=scored)
     for start in range(0, len(tiles), COLUMNS):
         for tile, column in zip(tiles[start : start + COLUMNS], st.columns(COLUMNS), strict=False):
             with column:
-                data = shown(tile.uri, tile.version, str(root))
-                if data is None:
-                    st.html(gallery.GONE)
-                else:
-                    st.image(data, width="stretch")
+                play(tile, root)
                 st.html(tile.said)
-                st.button("More like this", key=f"like-{tile.id}", on_click=like, args=[tile.uri])
+                if tile.kind != "audio":
+                    its = [tile.uri, tile.kind, tile.at]
+                    st.button("More like this", key=f"like-{tile.id}", on_click=like, args=its)
+
+
+def play(tile: gallery.Tile, root: Path) -> None:
+    """The picture, or a player that starts at the second that was found."""
+    if tile.kind == "image":
+        data = shown(tile.uri, tile.version, str(root))
+        st.html(gallery.GONE) if data is None else st.image(data, width="stretch")
+        return
+    path = gallery.playable(tile.uri, root)
+    if path is None:
+        there = gallery.picture(tile.uri, root, 320, tile.kind, tile.at) is not None
+        st.html(gallery.TOO_LARGE if there else gallery.GONE)
+        return
+    player = st.video if tile.kind == "video" else st.audio
+    player(str(path), start_time=int(tile.at))
 
 
 def wrong(error: Exception) -> None:
@@ -153,7 +171,7 @@ def main() -> None:
     st.html(gallery.STYLE)
     st.header("Find pictures")
     try:
-        photos = opened(MODEL, DATABASE)
+        photos = opened(MODEL, DATABASE, WHISPER)
     except Exception as error:  # noqa: BLE001  # no such model, a folder that is locked
         wrong(error)
         st.stop()

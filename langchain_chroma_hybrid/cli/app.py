@@ -8,6 +8,7 @@ from langchain_chroma_hybrid import __version__
 from langchain_chroma_hybrid.cli.commands import (
     images,
     measuring,
+    media,
     models,
     records,
     searching,
@@ -42,6 +43,6 @@ def chroma_hybrid(
         typer.echo(context.get_help())
 
 
-for part in (searching, records, upkeep, models, measuring):
+for part in (searching, records, upkeep, models, measuring, media):
     app.add_typer(part.commands)
 app.add_typer(images.commands, name="images")

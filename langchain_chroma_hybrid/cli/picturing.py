@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.cli.options import Format, Model, Place, Sure
     from langchain_chroma_hybrid.core.hit import Hit
+    from langchain_chroma_hybrid.multimodal.report import ImageReport
+    from langchain_chroma_hybrid.vectorstores import HybridChroma
 
 _OPTION = "--embeddings"
 _JOINT = "a model that embeds texts and pictures alike, such as clip-ViT-B-32"
@@ -47,16 +49,23 @@ def add(
         raise InvalidArgumentError.of("FOLDER", str(folder), "an existing folder")
     embeddings = _embeddings(model)
     photos = ImageCollection(make_store(place, embeddings, fields=LEXICAL_FIELDS))
-    if prune and (gone := _gone(photos, folder)):
+    if prune and (gone := gone_files(photos.store, folder)):
         sure.ask(f"Delete {gone} pictures whose files are gone?")
     with progress("embedding") as show:
         report = (photos.sync if prune else photos.add_folder)(folder, progress=show)
     in_step(photos.store)
-    for failure in report.failed:
+    return show_report(report, kind)
+
+
+def show_report(report: ImageReport, kind: Format, *, quiet: bool = False) -> bool:
+    """Print what became of the files, `quiet` beside the results; whether all could be read."""
+    for failure in (*report.failed, *report.damaged):
         warn(f"{failure.name}: {failure.reason}")
     states = ("added", "updated", "described", "unchanged", "deleted", "failed")
     counts = {state: len(getattr(report, state)) for state in states}
-    if kind == "table":
+    if quiet:
+        note(", ".join(f"{count} {state}" for state, count in counts.items() if count))
+    elif kind == "table":
         line(", ".join(f"{count} {state}" for state, count in counts.items()))
     else:
         failed = [{"file": each.name, "problem": each.reason} for each in report.failed]
@@ -117,11 +126,11 @@ def _embeddings(model: Model) -> MultimodalEmbeddings:
     return found
 
 
-def _gone(photos: ImageCollection, folder: Path) -> int:
-    """How many pictures of a folder are known whose files are not there any more."""
+def gone_files(store: HybridChroma, folder: Path) -> int:
+    """How many files of a folder are known that are not there any more."""
     root = {"root": str(folder.expanduser().resolve())}
-    known = photos.store.get(where=root, include=["metadatas"])["metadatas"]
-    files = (path_of(str(metadata.get("uri"))) for metadata in known)
+    known = store.get(where=root, include=["metadatas"])["metadatas"]
+    files = {path_of(str(metadata.get("uri"))) for metadata in known}
     return sum(file is not None and not file.exists() for file in files)
 
 

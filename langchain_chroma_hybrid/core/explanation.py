@@ -15,6 +15,8 @@ EXPLAIN_KEY = f"{OWN_KEYS}explanation"
 """Under this key `explain=True` puts each leg's view into a copy of the metadata."""
 CONTEXT_KEY = f"{OWN_KEYS}context"
 """Under this one `expand` puts the ids of the records that a text is made of."""
+MOMENTS_KEY = f"{OWN_KEYS}moments"
+"""Under this one a file that was found has its moments."""
 
 
 def explanation_of(hit: Hit, result: SearchResult) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def write_records(store: HybridChroma, records: Sequence[GivenRecord]) -> tuple[
 
 
 def _same(given: GivenRecord, record: Record | None, vectors: Mapping[str, Any]) -> bool:
-    """Whether the record is already as it would be written, its vector included where one is given."""
+    """Whether the record is already as given, with the vector if one is given."""
     if record is None or (record.text, record.uri) != (given.text, given.uri):
         return False
     held = {key: repr(value) for key, value in record.metadata.items() if value is not None}

@@ -10,13 +10,17 @@ from langchain_chroma_hybrid._optional import require
 require("llama_index.core", "llama-index")
 
 from langchain_chroma_hybrid.llama_index.embeddings import from_llama, to_llama  # noqa: E402
-from langchain_chroma_hybrid.llama_index.pictures import MultimodalNodeRetriever  # noqa: E402
+from langchain_chroma_hybrid.llama_index.pictures import (  # noqa: E402
+    MediaNodeRetriever,
+    MultimodalNodeRetriever,
+)
 from langchain_chroma_hybrid.llama_index.retriever import ChromaHybridRetriever  # noqa: E402
 from langchain_chroma_hybrid.llama_index.vector_store import ChromaHybridVectorStore  # noqa: E402
 
 __all__ = [
     "ChromaHybridRetriever",
     "ChromaHybridVectorStore",
+    "MediaNodeRetriever",
     "MultimodalNodeRetriever",
     "from_llama",
     "to_llama",

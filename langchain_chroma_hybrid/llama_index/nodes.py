@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.schema import (
     BaseNode,
     ImageNode,
+    MediaResource,
     MetadataMode,
+    Node,
     NodeRelationship,
     NodeWithScore,
     RelatedNodeInfo,
@@ -128,7 +130,8 @@ class NodeReader:
     def node(self, record: Record) -> BaseNode:
         """The node that was written, or one from text and metadata where there was none.
 
-        A record with a picture's place and no node is an `ImageNode`; nothing is opened.
+        A record with a picture's place and no node is an `ImageNode`, one of sound or video a
+        `Node` with its `audio_resource` or `video_resource`; nothing is opened.
         """
         content = record.metadata.get(CONTENT)
         if content is None:
@@ -194,11 +197,16 @@ def _early(record: Record) -> TextNode | None:
         return None
 
 
-def _plain(record: Record) -> TextNode:
+def _plain(record: Record) -> BaseNode:
     """A record that LlamaIndex did not write."""
     metadata: dict[str, Any] = dict(record.metadata)
     if record.uri is None or record.uri.startswith("data:"):
         return TextNode(id_=record.id, text=record.text or "", metadata=metadata)
+    if metadata.get("kind") in ("audio", "video"):
+        there: dict[str, Any] = {"url" if "://" in record.uri else "path": record.uri}
+        words = MediaResource(text=record.text or "")
+        its: dict[str, Any] = {f"{metadata['kind']}_resource": MediaResource(**there)}
+        return Node(id_=record.id, text_resource=words, extra_info=metadata, **its)
     place = "image_url" if "://" in record.uri else "image_path"
     more: dict[str, Any] = {place: record.uri}
     return ImageNode(id_=record.id, text=record.text or "", metadata=metadata, **more)

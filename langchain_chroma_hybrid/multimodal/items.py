@@ -1,4 +1,4 @@
-"""What a caller says about pictures, as items: checked before anything is read or written."""
+"""What a caller says about files, as items: checked before anything is read or written."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.embeddings.images.uris import scheme_of
 from langchain_chroma_hybrid.engine.chroma.rows import rows_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.multimodal.ingest import Item
+from langchain_chroma_hybrid.multimodal.media import Item, Media
 from langchain_chroma_hybrid.multimodal.report import ImageFailure, ImageReport
-from langchain_chroma_hybrid.multimodal.scan import File
+from langchain_chroma_hybrid.multimodal.scan import File, with_companions
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.values import Record
@@ -30,7 +30,12 @@ _CLOCK = 1e-5
 
 
 def of_files(
-    root: Path, files: Sequence[File], captions: Any, tags: Any, metadata: Any
+    kinds: Sequence[Media],
+    root: Path,
+    files: Sequence[File],
+    captions: Any,
+    tags: Any,
+    metadata: Any,
 ) -> tuple[list[Item], list[ImageFailure]]:
     """An item for each file of a folder, and those whose names cannot be stored.
 
@@ -47,19 +52,21 @@ def of_files(
             failures.append(ImageFailure(repr(str(file.path)), "its name is not Unicode"))
             continue
         caption, labels, more = (each(file) for each in say)
-        found.append(_item(file, caption, labels, more, {"root": str(root)}))
+        media = _kind_of(file.path.name, kinds)
+        found.append(_item(media, file, caption, labels, more, {"root": str(root)}))
     _check(found)
     return found, failures
 
 
 def listed(
+    kinds: Sequence[Media],
     pictures: Sequence[Any],
     captions: Sequence[str | None] | None,
     tags: Sequence[Sequence[str]] | None,
     metadatas: Sequence[Mapping[str, Any] | None] | None,
     ids: Sequence[str] | None,
 ) -> list[Item]:
-    """An item for each picture.
+    """An item for each picture, sound or video.
 
     Raises:
         InvalidArgumentError: nothing to add, lists of another length, or an entry that cannot be
@@ -81,16 +88,15 @@ def listed(
         columns.append(given if given is not None else [None] * len(pictures))
     found = []
     for picture, caption, labels, more, id_ in zip(pictures, *columns, strict=True):
-        item = _item(_source(picture), caption, labels, more, {})
+        item = _item(*_source(picture, kinds), caption, labels, more, {})
         found.append(item if id_ is None else replace(item, id=id_))
     _check(found)
     return found
 
 
-def unchanged(item: Item, known: Mapping[str, Record]) -> bool:
-    """Whether a file is as the collection knows it, and nothing new is said about it."""
-    record = known.get(item.id or "")
-    if record is None or "mtime" not in item.facts:
+def untouched(item: Item, record: Record) -> bool:
+    """Whether a file, and what stands beside it, is as a record of it says."""
+    if "mtime" not in item.facts:
         return False
     before, now = record.metadata.get("mtime"), item.facts["mtime"]
     return (
@@ -98,7 +104,7 @@ def unchanged(item: Item, known: Mapping[str, Record]) -> bool:
         and isinstance(now, float)
         and abs(before - now) < _CLOCK
         and record.metadata.get("size") == item.facts["size"]
-        and record.metadata.get("described") == item.described
+        and (item.media.single or record.metadata.get("beside") == item.facts.get("beside"))
     )
 
 
@@ -107,45 +113,63 @@ def with_deleted(report: ImageReport, gone: Sequence[str]) -> ImageReport:
     return replace(report, deleted=tuple(gone))
 
 
-def _source(picture: Any) -> Any:
-    """A file with its size and time; everything else as it is.
+def _kind_of(name: str, kinds: Sequence[Media]) -> Media:
+    """The kind that a file's name says; the first for a name that says nothing."""
+    suffix = PurePath(name).suffix.lower()
+    return next((kind for kind in kinds if suffix in kind.suffixes), kinds[0])
+
+
+def _source(picture: Any, kinds: Sequence[Media]) -> tuple[Media, Any]:
+    """Its kind, and a file with its size and time; everything else as it is.
 
     Raises:
-        InvalidArgumentError: no kind of picture.
+        InvalidArgumentError: of no kind.
     """
     if isinstance(picture, os.PathLike) or (isinstance(picture, str) and not scheme_of(picture)):
         path = Path(os.path.abspath(os.path.expanduser(picture)))  # noqa: PTH100, PTH111 - links stay
         try:
             found = path.stat()
         except (OSError, ValueError):
-            return File(path, path.name, 0, 0.0)  # reading it says what is wrong
-        return File(path, path.name, found.st_size, found.st_mtime)
-    image = isinstance(picture, require("PIL.Image", "image").Image)
-    if image or isinstance(picture, str | bytes) or hasattr(picture, "__array_interface__"):
-        return picture
-    expected = "a path, URI, bytes, PIL image or array"
+            file = File(path, path.name, 0, 0.0)  # reading it says what is wrong
+        else:
+            file = File(path, path.name, found.st_size, found.st_mtime)
+        media = _kind_of(path.name, kinds)
+        return media, with_companions(file, media.companions)
+    if isinstance(picture, str):
+        return _kind_of(urlsplit(picture).path, kinds), picture
+    taking = [kind for kind in kinds if kind.takes(picture)]
+    if taking:
+        return taking[0], picture
+    expected = " or ".join(kind.expected for kind in kinds)
     raise InvalidArgumentError.of("pictures", type(picture).__name__, expected)
 
 
-def _item(source: Any, caption: Any, tags: Any, metadata: Any, facts: Mapping[str, Any]) -> Item:
-    """A picture with what is said of it; one given as data has no id before it is read."""
+def _item(
+    media: Media, source: Any, caption: Any, tags: Any, metadata: Any, facts: Mapping[str, Any]
+) -> Item:
+    """A file with what is said of it; one given as data has no id before it is read."""
     if caption is not None and not isinstance(caption, str):
         raise InvalidArgumentError.of("captions", caption, "strings")
     if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags or ()):
         raise InvalidArgumentError.of("tags", tags, "lists of non-empty strings")
     said: dict[str, Any] = dict(metadata or {})
-    if taken := sorted(RESERVED & said.keys()):
-        raise InvalidArgumentError.of("metadata", taken, f"keys other than {sorted(RESERVED)}")
+    reserved = RESERVED | media.keys
+    if taken := sorted(reserved & said.keys()):
+        raise InvalidArgumentError.of("metadata", taken, f"keys other than {sorted(reserved)}")
     if tags:
         said["tags"] = list(tags)
     if isinstance(source, File):
         said |= {"file_name": source.path.name, "folder": str(source.path.parent), **facts}
         said |= {"size": source.size, "mtime": source.mtime}
-        return Item(source.path, source.id, str(source.path), caption or "", said)
+        if beside := media.beside(source):
+            said["beside"] = beside
+        path = str(source.path)
+        id_ = source.id if media.single else path
+        return Item(media, source.path, id_, path, caption or "", said)
     if isinstance(source, str) and not source.startswith("data:"):
         id_ = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        return Item(source, id_, source, caption or "", said)
-    return Item(source, None, None, caption or "", said)
+        return Item(media, source, id_ if media.single else source, source, caption or "", said)
+    return Item(media, source, None, None, caption or "", said)
 
 
 def _check(found: Sequence[Item]) -> None:

@@ -1,4 +1,4 @@
-"""What became of each picture of a run."""
+"""What became of each file of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ImageFailure:
-    """A picture that could not be used: which one, and why."""
+    """A file that could not be used: which one, and why."""
 
     name: str
     reason: str
@@ -15,16 +15,17 @@ class ImageFailure:
 
 @dataclass(frozen=True, slots=True)
 class ImageReport:
-    """What a run did, by record id.
+    """What a run did, by file: a picture's record id; what those of a sound or video begin with.
 
     Attributes:
-        added: pictures that were new.
-        updated: pictures whose content had changed; they were embedded again.
-        described: pictures whose caption, tags or other metadata alone had changed, or that were
+        added: files that were new.
+        updated: files whose content had changed; they were embedded again.
+        described: files whose caption, tags or other metadata alone had changed, or that were
             only touched or moved in time; their vectors stay.
-        unchanged: pictures that were passed over.
-        deleted: pictures whose files are gone (`sync` only).
-        failed: what could not be read, and why. A picture that was fine before stays as it was.
+        unchanged: files that were passed over.
+        deleted: files that are gone (`sync` only).
+        failed: what could not be read, and why. A file that was fine before stays as it was.
+        damaged: what could be read in part, and why not all of it; the part is in the collection.
     """
 
     added: tuple[str, ...] = ()
@@ -33,8 +34,9 @@ class ImageReport:
     unchanged: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     failed: tuple[ImageFailure, ...] = ()
+    damaged: tuple[ImageFailure, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Ids of all pictures of the run that are in the collection now."""
+        """Ids of all files of the run that are in the collection now."""
         return (*self.added, *self.updated, *self.described, *self.unchanged)

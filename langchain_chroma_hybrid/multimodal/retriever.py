@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Under this name the query's vector travels to where the request is made.
 _VECTOR = "query_vector"
+_PARTS = ("image", "image_weight", "audio", "audio_weight")
 
 
 class MultimodalRetriever(ChromaHybridRetriever):
@@ -48,10 +49,19 @@ class MultimodalRetriever(ChromaHybridRetriever):
     image_weight: float = 0.5
     """Share of the picture in the query's vector, 0..1, when there is text as well."""
 
+    audio: Any = Field(default=None, repr=False)
+    """A sound to search with, for a model that hears: path, URI, data URI, bytes, or `(samples,
+    sampling rate)`."""
+    audio_weight: float = 0.5
+    """Share of the sound in the query's vector, 0..1, when there is anything else as well."""
+
+    _texts_too: ClassVar[bool] = False
+
     @model_validator(mode="after")
     def _check_embeddings(self) -> Self:
         """Check the store's embeddings, too; reads nothing."""
-        if not isinstance(self.vectorstore.embeddings, MultimodalEmbeddings):
+        joint = isinstance(self.vectorstore.embeddings, MultimodalEmbeddings)
+        if not joint and not self._texts_too:
             got = type(self.vectorstore.embeddings).__name__
             raise InvalidArgumentError.of("vectorstore", got, "a store with MultimodalEmbeddings")
         return self
@@ -111,13 +121,16 @@ class MultimodalRetriever(ChromaHybridRetriever):
         return cast("MultimodalEmbeddings", self.vectorstore.embeddings)
 
     def _with_vector(self, query: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options with the query's vector in place of its picture."""
+        """The options with the query's vector in place of its picture and sound."""
         given = {name: value for name, value in options.items() if name != _VECTOR}
-        image = given.pop("image", self.image)
-        weight = given.pop("image_weight", self.image_weight)
-        if image is not None:
-            given[_VECTOR] = blend(self._embeddings, query, image, weight)
-        return given
+        own = {name: given.pop(name, getattr(self, name)) for name in _PARTS}
+        if own["image"] is None and own["audio"] is None:
+            return given
+        model = self.vectorstore.embeddings
+        if not isinstance(model, MultimodalEmbeddings):
+            got, expected = type(model).__name__, "a collection whose model knows them"
+            raise InvalidArgumentError.of("image, audio", got, expected)
+        return {**given, _VECTOR: blend(model, query, **own)}
 
     def _request(self, query: str, options: Mapping[str, Any]) -> SearchRequest:
         """The request, with the vector if `options` hold one; then no words means vectors alone."""

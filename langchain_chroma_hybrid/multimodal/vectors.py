@@ -1,4 +1,4 @@
-"""The vector of a query of texts and pictures."""
+"""The vector of a query of texts, pictures and sounds."""
 
 from __future__ import annotations
 
@@ -16,35 +16,45 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.embeddings.base import Vectors
     from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
     from langchain_chroma_hybrid.embeddings.images.pictures import Picture
+    from langchain_chroma_hybrid.embeddings.media.sounds import Sound
 
 
 def blend(
-    embeddings: MultimodalEmbeddings, text: str | None, image: Picture | None, image_weight: float
+    embeddings: MultimodalEmbeddings,
+    text: str | None,
+    image: Picture | None,
+    image_weight: float,
+    audio: Sound | None = None,
+    audio_weight: float = 0.5,
 ) -> Vectors:
-    """The unit vector `(d,)` between a text and a picture.
+    """The unit vector `(d,)` between a text, a picture and a sound.
 
     Args:
-        embeddings: both sides.
-        text: None or empty leaves the picture alone.
-        image: None leaves the text alone. A string is a path or URI here.
-        image_weight: share of the picture, 0..1, when both are given.
+        embeddings: all sides.
+        text: None or empty leaves the others alone.
+        image: None leaves the others alone. A string is a path or URI here.
+        image_weight: share of the picture, 0..1, beside a text.
+        audio: None leaves the others alone. A string is a path or URI here.
+        audio_weight: share of the sound, 0..1, beside all others.
 
     Raises:
-        InvalidArgumentError: neither is given, or a weight out of range.
-        PictureError: the picture cannot be read.
+        InvalidArgumentError: none is given, or a weight out of range.
+        MediaError: the picture or the sound cannot be read.
     """
-    share = _number("image_weight", image_weight)
-    if not 0.0 <= share <= 1.0:
-        raise InvalidArgumentError.of("image_weight", image_weight, "a number from 0 to 1")
-    if image is None:
-        if not text:
-            raise InvalidArgumentError.of("query", text, "a text, a picture or both")
-        return _unit(embeddings.query_vector(text))
-    picture = embeddings.image_vectors([image])[0]
-    if not text:
-        return _unit(picture)
-    words = embeddings.query_vector(text)
-    return _unit((1.0 - share) * _unit(words) + share * _unit(picture))
+    found = embeddings.query_vector(text) if text else None
+    for name, weight, given, embed in (
+        ("image_weight", image_weight, image, embeddings.image_vectors),
+        ("audio_weight", audio_weight, audio, embeddings.audio_vectors),
+    ):
+        share = _number(name, weight)
+        if not 0.0 <= share <= 1.0:
+            raise InvalidArgumentError.of(name, weight, "a number from 0 to 1")
+        if given is not None:
+            own = _unit(embed([given])[0])
+            found = own if found is None else (1.0 - share) * _unit(found) + share * own
+    if found is None:
+        raise InvalidArgumentError.of("query", text, "a text, a picture, a sound or several")
+    return _unit(found)
 
 
 def arithmetic(

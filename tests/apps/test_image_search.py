@@ -234,3 +234,32 @@ def test_a_model_that_cannot_be_had(start, monkeypatch, tmp_path):
 def test_without_a_model_the_tiny_one_says_what_it_knows(start, monkeypatch):
     monkeypatch.delenv("CLIP_MODEL")
     assert any("nothing else" in each.value for each in start().caption)
+
+
+def test_sound_and_video_play_from_the_second_that_was_found(start, folder, tmp_path):
+    from tests import recordings
+
+    recordings.save_video(folder / "garden.mp4", "red", "blue", "green")
+    recordings.subtitles(folder / "garden.srt", (5.2, 7.0, "Tomatoes in the garden 3 < 4"))
+    recordings.save_sound(folder / "talk.wav", "low")
+    recordings.subtitles(folder / "talk.srt", (2.5, 3.0, "A lecture on beetles"))
+    app = look(start())
+    app = search(app, "tomatoes")
+    assert names(app)[0] == "garden.mp4"
+    assert "at 0:05<br>Tomatoes in the garden 3 &lt; 4" in tiles(app)[0]
+    assert app.get("video")[0].proto.start_time == 5
+    app = search(app, "beetles")
+    assert names(app)[0] == "talk.wav"
+    assert app.get("audio")[0].proto.start_time == 2
+    app = search(app, "tomatoes")
+    healthy(labelled(app.button, "More like this").click().run())
+    (folder / "garden.mp4").unlink()
+    assert gone(search(app, "tomatoes")) >= 1
+
+
+def test_only_what_is_below_the_folder_is_played(tmp_path, folder):
+    (tmp_path / "secret.mp4").write_bytes(b"x")
+    (folder / "here.mp4").write_bytes(b"x")
+    assert gallery.playable(str(folder / "here.mp4"), folder) == (folder / "here.mp4").resolve()
+    for uri in (tmp_path / "secret.mp4", folder / "../secret.mp4", folder / "lost.mp4", "", "\0"):
+        assert gallery.playable(str(uri), folder) is None

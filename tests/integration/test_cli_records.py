@@ -376,8 +376,8 @@ def test_csv_has_a_column_for_each_key():
     )
     rows = list(csv.DictReader(io.StringIO(run("export", "--format", "csv").stdout)))
     assert rows == [
-        {"id": "a", "text": "x", "metadata.l": "", "metadata.m": "1"},
-        {"id": "b", "text": "y,z", "metadata.l": "[1, 2]", "metadata.m": ""},
+        {"id": "a", "text": "x", "uri": "", "metadata.l": "", "metadata.m": "1"},
+        {"id": "b", "text": "y,z", "uri": "", "metadata.l": "[1, 2]", "metadata.m": ""},
     ]
 
 
@@ -622,3 +622,44 @@ def test_similar_asks_no_model(docs, caplog):
     result = run("similar", first["id"])
     assert result.exit_code == 0
     assert not caplog.records
+
+
+@pytest.fixture
+def clips(place: Path) -> Path:
+    pytest.importorskip("av", reason="sound and video need the extra `media`")
+    from tests import recordings
+
+    folder = place / "clips"
+    recordings.save_video(folder / "garden.mp4", "red", "blue")
+    recordings.subtitles(folder / "garden.srt", (5.0, 6.0, "Tomatoes in the garden"))
+    recordings.save_sound(folder / "high.wav", "high")
+    return folder
+
+
+def test_media_is_brought_in_and_found_to_the_second(clips, monkeypatch):
+    monkeypatch.setenv("CHROMA_HYBRID_EMBEDDINGS", "tests.recordings:embeddings")
+    brought = run("media", clips, "-c", "archive", "--json")
+    assert (brought.exit_code, lines(brought)[0]["added"]) == (0, 2)
+    found = run("media", clips, "tomatoes", "--json", "-k", 1)
+    (best,) = lines(found)
+    assert best["file"] == str(clips / "garden.mp4")
+    assert best["moments"][0]["at"] == pytest.approx(5.0)
+    assert "2 unchanged" in found.stderr
+    shown = run("media", clips, "--sound", clips / "high.wav").stdout.splitlines()
+    assert "high.wav" in shown[1]
+    (clips / "empty.mp4").write_bytes(b"")
+    (clips / "high.wav").unlink()
+    pruned = run("media", clips, "tomatoes", "--prune", typed="y\n")
+    assert (pruned.exit_code, "an empty file" in pruned.stderr) == (1, True)
+    assert "1 deleted" in pruned.stderr
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("nowhere",), "FOLDER: expected an existing folder"),
+    ((".",), "--embeddings: expected a model, such as"),
+])  # fmt: skip
+def test_what_is_wrong_with_media_is_one_line(arguments, message, monkeypatch):
+    monkeypatch.delenv("CHROMA_HYBRID_EMBEDDINGS", raising=False)
+    result = run("media", *arguments)
+    assert (result.exit_code, result.stdout) == (USAGE, "")
+    assert result.stderr.startswith(f"error: {message}")

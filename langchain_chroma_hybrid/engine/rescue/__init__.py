@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.chroma.bridge import from_chroma
 from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
 from langchain_chroma_hybrid.embeddings.function import is_embedding_function
@@ -75,6 +76,7 @@ class RescueReport:
     whole: tuple[str, ...]
 
 
+@known_keywords
 def rescue(
     path: str | os.PathLike[str],
     to: str | os.PathLike[str],

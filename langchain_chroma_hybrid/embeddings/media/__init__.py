@@ -1,0 +1,1 @@
+"""Sound and video: opened safely, read as streams."""

@@ -1,0 +1,159 @@
+"""Speech to text: any callable, or Whisper by faster-whisper with voice activity detection."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from langchain_chroma_hybrid._optional import require
+from langchain_chroma_hybrid.core.keywords import known_keywords
+from langchain_chroma_hybrid.embeddings.media.sounds import Samples, Track, silent
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.multimodal.transcripts import Cue, cues
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Speech: TypeAlias = Callable[[Samples, int], str | Iterable[Any]]
+"""Mono float32 samples `(n,)` and their rate, to what is said: `(start, end, text)` or a `Cue` each
+in seconds from the first sample; or one string for all of it."""
+
+RATE = 16_000
+_AT_ONCE = 120.0  # seconds that a callable is given
+_LOOK = 15.0  # of which the last ones are searched for a pause
+_PAUSE = 0.1
+_LONGEST = 6.0  # seconds of a cue
+_SENTENCE = (".", "?", "!", "。", "？", "！")
+
+
+class Whisper:
+    """Whisper by faster-whisper, as a `Speech`. Loads the model at first use. Thread-safe.
+
+    It mishears codes and names that it does not know ("R twelve" became "part weld"): do not count
+    on identifiers in speech. Cues end where a sentence does, or after some seconds.
+
+    Args:
+        model: a size (`base`, `small`, ...), a Hub name, or the path of a CTranslate2 model.
+        language: such as `en`; None lets the model hear which.
+        device: `cpu`, `cuda` or `auto`.
+        compute_type: numbers that it computes with, such as `int8`.
+        cpu_threads: 0 means as CTranslate2 sees fit.
+        beam_size: hypotheses that are followed, >= 1.
+        local_files_only: download nothing.
+
+    Raises:
+        InvalidArgumentError: at first use, for a model that cannot be loaded.
+        MissingDependencyError: at first use, without the extra `speech`.
+    """
+
+    @known_keywords
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "base",
+        *,
+        language: str | None = None,
+        device: str = "cpu",
+        compute_type: str = "int8",
+        cpu_threads: int = 0,
+        beam_size: int = 1,
+        local_files_only: bool = False,
+    ) -> None:
+        if not isinstance(model, str | os.PathLike) or not os.fspath(model):
+            raise InvalidArgumentError.of("model", model, "a size, a Hub name or a path")
+        self._name = os.fspath(model)
+        self._language, self._beam_size = language, beam_size
+        self._options = {
+            "device": device,
+            "compute_type": compute_type,
+            "cpu_threads": cpu_threads,
+            "local_files_only": local_files_only,
+        }
+        self._lock = threading.Lock()
+        self._model: Any = None
+
+    def __call__(self, samples: Samples, rate: int) -> Iterator[Cue]:
+        """What is said in `samples`, which are at 16 kHz."""
+        if rate != RATE:
+            raise InvalidArgumentError.of("rate", rate, f"{RATE} samples a second")
+        found, _ = self._loaded().transcribe(
+            samples,
+            language=self._language,
+            beam_size=self._beam_size,
+            vad_filter=True,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+        )
+        for segment in found:
+            yield from _lines(segment.words or ())
+
+    def _loaded(self) -> Any:
+        """The model, loaded once."""
+        with self._lock:
+            if self._model is None:
+                library = require("faster_whisper", "speech")
+                try:
+                    self._model = library.WhisperModel(self._name, **self._options)
+                except (OSError, RuntimeError, ValueError) as error:
+                    expected = f"a Whisper model of CTranslate2 ({error})"
+                    raise InvalidArgumentError.of("model", self._name, expected) from error
+            return self._model
+
+
+def _lines(words: Sequence[Any]) -> Iterator[Cue]:
+    """Words with their times as cues."""
+    begun: list[Any] = []
+    for word in words:
+        begun.append(word)
+        ends = word.word.rstrip().endswith(_SENTENCE) or word.end - begun[0].start >= _LONGEST
+        if ends:
+            yield Cue(begun[0].start, word.end, "".join(each.word for each in begun).strip())
+            begun = []
+    if begun:
+        yield Cue(begun[0].start, begun[-1].end, "".join(each.word for each in begun).strip())
+
+
+def transcribed(track: Track, speech: Speech) -> list[Cue]:
+    """What is said on a track of 16 kHz, which is handed over in parts that end in pauses.
+
+    Raises:
+        InvalidArgumentError: `speech` gives neither a string nor `(start, end, text)`.
+    """
+    found: list[tuple[float, float, str]] = []
+    while (start := track.starts()) is not None:
+        samples = track.cut(start, start + _AT_ONCE, keep=start)
+        length = _up_to_a_pause(samples) / RATE
+        track.cut(start, start + length)
+        samples = samples[: round(length * RATE)]
+        if not silent(samples):
+            said = _said(speech(samples, RATE), length)
+            found += [(start + first, start + last, text) for first, last, text in said]
+    return cues(found)
+
+
+def _said(answer: Any, length: float) -> list[tuple[float, float, str]]:
+    """What a callable gave, as rows."""
+    if isinstance(answer, str):
+        return [(0.0, length, answer)]
+    try:
+        rows = [
+            (each.start, each.end, each.text) if isinstance(each, Cue) else tuple(each)
+            for each in answer or ()
+        ]
+        return [(float(start), float(end), str(text)) for start, end, text in rows]
+    except (TypeError, ValueError) as error:
+        expected = "a function that returns a string, or (start, end, text) for each cue"
+        raise InvalidArgumentError.of("speech", answer, expected) from error
+
+
+def _up_to_a_pause(samples: Samples) -> int:
+    """How many of the samples to hand over: all, or up to the quietest moment near the end."""
+    if len(samples) < round(_AT_ONCE * RATE):
+        return max(1, len(samples))
+    step = round(_PAUSE * RATE)
+    tail = samples[-round(_LOOK * RATE) :]
+    loudness = np.square(tail[: len(tail) // step * step].reshape(-1, step)).mean(axis=1)
+    return len(samples) - len(tail) + (int(loudness.argmin()) * step + step // 2)
