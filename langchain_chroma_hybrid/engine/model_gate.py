@@ -132,6 +132,8 @@ def only_one(store: ChromaStore) -> Iterator[None]:
         finally:
             ended.set()
             beats.join()
+            with suppress(Exception):  # else other hosts wait for as long as if it had been killed
+                notes.change(lambda n: _left(notes, n))
 
 
 def under_way(notes: ModelNotes, noted: Notes, **going: object) -> Notes:
@@ -146,6 +148,13 @@ def under_way(notes: ModelNotes, noted: Notes, **going: object) -> Notes:
         raise IndexLockedError("the collection is being migrated by another host")
     now = {**before, **going, "host": here, "beat": time.time()}
     return replace(noted, migration=now)
+
+
+def _left(notes: ModelNotes, noted: Notes) -> Notes:
+    going = noted.migration
+    if going is None or going.get("host") != _host(notes):
+        return noted
+    return replace(noted, migration={**going, "beat": 0.0})
 
 
 def _beat(notes: ModelNotes, ended: threading.Event) -> None:
