@@ -45,7 +45,7 @@ def make_replacement(
                 configuration=_index_settings(source.configuration_json),  # type: ignore[arg-type]  # as Chroma gave it
                 embedding_function=function,
             )
-    if (found.metadata or {}).get(MIGRATED_FROM) != root:
+    if found.id == source.id or (found.metadata or {}).get(MIGRATED_FROM) != root:
         raise CollectionError(
             f"there is a collection {name!r} already, which no migration of {source.name!r} has "
             "made: give another target_name, or delete it"

@@ -66,7 +66,7 @@ class Exchange:
         self._refuse_taken(client)
         old = collection_of(client, self.old)
         if old is not None and old.name == self.name:
-            rename_collection(client, self.old, f"{self.spare}.old")
+            rename_collection(client, self.old, f"{self.old}.old")
         reach("old renamed")
         rename_collection(client, self.new, self.name)
         reach("new renamed")
@@ -96,9 +96,14 @@ def finish_names(persist_directory: str | PathLike[str] | None, client: ClientAP
         return
     folder = Path(persist_directory)
     with names_lock(folder):
-        begun = _read(_note(folder))
-        if begun is not None:
-            begun.run(connect(folder, tenant=begun.tenant, database=begun.database), folder)
+        finish_begun(folder)
+
+
+def finish_begun(folder: Path) -> None:
+    """The same, of who holds the lock."""
+    begun = _read(_note(folder))
+    if begun is not None:
+        begun.run(connect(folder, tenant=begun.tenant, database=begun.database), folder)
 
 
 def names_lock(folder: Path) -> FileLock:
