@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -56,7 +57,8 @@ class ModelGuard:
         self._store, self._embeddings = store, embeddings
         self._on_change = config.on_model_change
         self._told = config.policy.writers == "ours"
-        store.filled_by = self._said
+        there = weakref.ref(store)  # else neither would go before the garbage collector comes
+        store.filled_by = lambda: _said(there())
         self._lock = threading.Lock()
         self.passed = self._on_change == "ignore" or not is_model(embeddings)
 
@@ -86,11 +88,6 @@ class ModelGuard:
             raise InvalidArgumentError.of("embedding_function", model.kind, expected)
         ModelNotes(self._store).fill(FilledBy(model, owned=True), tell=True)
         return model
-
-    def _said(self) -> str:
-        """Which model has filled the collection; empty if nobody knows."""
-        filled = ModelNotes(self._store).read().models.get(self._store.uuid)
-        return str(filled.model) if filled is not None and filled.model.key else ""
 
     def _look(self, *, writes: bool) -> bool:
         """Whether there is nothing more to find out."""
@@ -146,6 +143,12 @@ class ModelGuard:
             raise ModelChangedError(message)
         _log.warning("%s", message)
         warnings.warn(message, ChromaHybridWarning, stacklevel=2)
+
+
+def _said(store: ChromaStore | None) -> str:
+    """Which model has filled the collection; empty if nobody knows."""
+    filled = None if store is None else ModelNotes(store).read().models.get(store.uuid)
+    return str(filled.model) if filled is not None and filled.model.key else ""
 
 
 def similarity(store: ChromaStore, records: Sequence[Record], made: Matrix) -> float:
