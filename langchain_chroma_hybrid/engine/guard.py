@@ -99,7 +99,7 @@ class ModelGuard:
             return True
         notes = ModelNotes(self._store)
         filled = notes.read().models.get(self._store.uuid)
-        if filled is not None and _verdict(filled.model, model) == "same":
+        if filled is not None and verdict_of(filled.model, model) == "same":
             return True
         if self._store.count() == 0:
             if writes:
@@ -110,7 +110,7 @@ class ModelGuard:
     def _compared(self, notes: ModelNotes, filled: FilledBy | None, model: EmbeddingModel) -> bool:
         """The same for a collection with records of which it is not known that they are its own."""
         key = model.key or ""
-        verdict = _verdict(filled.model, model) if filled is not None else "unknown"
+        verdict = verdict_of(filled.model, model) if filled is not None else "unknown"
         seen = None if filled is None else filled.seen.get(key)
         if verdict == "unknown" and seen is None:
             seen = self._similarity()
@@ -164,8 +164,8 @@ def similarity(store: ChromaStore, records: Sequence[Record], made: Matrix) -> f
     return float(np.mean((old * new).sum(axis=1) / np.maximum(lengths, 1e-30)))
 
 
-def _verdict(noted: EmbeddingModel, model: EmbeddingModel) -> _Verdict:
-    """Whether they are one model, as far as names and digests tell."""
+def verdict_of(noted: EmbeddingModel, model: EmbeddingModel) -> _Verdict:
+    """Whether they are one model, as far as names and digests tell, without a look at vectors."""
     if noted.fingerprint and model.fingerprint:
         if noted.fingerprint == model.fingerprint:
             return "same"

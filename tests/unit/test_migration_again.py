@@ -134,6 +134,20 @@ def test_a_collection_is_never_copied_into_itself() -> None:
     assert rollback(store, model("first")) == 0
 
 
+def test_what_is_kept_is_never_the_target_again() -> None:
+    store = filled()
+    name = store._collection.name
+    first = migrate(store, model("second"), swap_names=True).target
+    with pytest.raises(CollectionError, match="target_name"):
+        migrate(store, model("third"), target_name=first)
+    migrate(store, model("third"))
+    # The very first one has that name by now.
+    assert migrate(store, model("second")).target == f"{first}-2"
+    assert names(store._client, name) == [name, first, f"{first}-2", f"{name}-third"]
+    assert rollback(store, model("third")) == 0
+    assert store.similarity_search(QUERY)[0].id == "R7"
+
+
 def test_names_of_any_length_are_exchanged(tmp_path: Path) -> None:
     store = filled(tmp_path)
     name = store._collection.name
