@@ -161,7 +161,9 @@ def similarity(store: ChromaStore, records: Sequence[Record], made: Matrix) -> f
     if old.shape[1:] != new.shape[1:]:
         raise store.of_other_dimension(old.shape[-1], new.shape[-1])
     lengths = np.linalg.norm(old, axis=1) * np.linalg.norm(new, axis=1)
-    return float(np.mean((old * new).sum(axis=1) / np.maximum(lengths, 1e-30)))
+    cosines = (old * new).sum(axis=1) / np.maximum(lengths, 1e-30)
+    # A model may know no word of a text; then both are nothing.
+    return float(np.mean(np.where(old.any(axis=1) | new.any(axis=1), cosines, 1.0)))
 
 
 def verdict_of(noted: EmbeddingModel, model: EmbeddingModel) -> _Verdict:
