@@ -96,7 +96,7 @@ class ModelGuard:
             return True
         notes = ModelNotes(self._store)
         filled = notes.read().models.get(self._store.uuid)
-        if filled is not None and _verdict(filled.model, model) == "same":
+        if filled is not None and verdict_of(filled.model, model) == "same":
             return True
         if self._store.count() == 0:
             if writes:
@@ -107,7 +107,7 @@ class ModelGuard:
     def _compared(self, notes: ModelNotes, filled: FilledBy | None, model: EmbeddingModel) -> bool:
         """The same for a collection with records of which it is not known that they are its own."""
         key = model.key or ""
-        verdict = _verdict(filled.model, model) if filled is not None else "unknown"
+        verdict = verdict_of(filled.model, model) if filled is not None else "unknown"
         seen = None if filled is None else filled.seen.get(key)
         if verdict == "unknown" and seen is None:
             seen = self._similarity()
@@ -164,11 +164,13 @@ def similarity(store: ChromaStore, records: Sequence[Record], made: Matrix) -> f
     if old.shape[1:] != new.shape[1:]:
         raise store.of_other_dimension(old.shape[-1], new.shape[-1])
     lengths = np.linalg.norm(old, axis=1) * np.linalg.norm(new, axis=1)
-    return float(np.mean((old * new).sum(axis=1) / np.maximum(lengths, 1e-30)))
+    cosines = (old * new).sum(axis=1) / np.maximum(lengths, 1e-30)
+    # A model may know no word of a text; then both are nothing.
+    return float(np.mean(np.where(old.any(axis=1) | new.any(axis=1), cosines, 1.0)))
 
 
-def _verdict(noted: EmbeddingModel, model: EmbeddingModel) -> _Verdict:
-    """Whether they are one model, as far as names and digests tell."""
+def verdict_of(noted: EmbeddingModel, model: EmbeddingModel) -> _Verdict:
+    """Whether they are one model, as far as names and digests tell, without a look at vectors."""
     if noted.fingerprint and model.fingerprint:
         if noted.fingerprint == model.fingerprint:
             return "same"

@@ -122,12 +122,6 @@ def leave_half(store: ChromaStore, half: LexicalHalf) -> None:
         half.close(store)
 
 
-def opened_half(store: ChromaStore) -> LexicalHalf | None:
-    """The lexical half of a collection, if anybody in this process has it open."""
-    half = _halves.get((store.location, store.uuid))
-    return half if half is not None and half.usable else None
-
-
 def close_half(store: ChromaStore, half: LexicalHalf) -> None:
     """Close a half, whoever uses it."""
     with _lock:

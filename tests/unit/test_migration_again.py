@@ -12,7 +12,7 @@ from langchain_chroma import Chroma
 from langchain_core.documents import Document
 
 from langchain_chroma_hybrid import FunctionEmbeddings, HybridChroma
-from langchain_chroma_hybrid.errors import CollectionError
+from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
 from langchain_chroma_hybrid.migration import drop_previous, migrate, rollback
 from langchain_chroma_hybrid.testing import WordEmbeddings
@@ -115,6 +115,19 @@ def test_whoever_has_the_old_one_open_sees_what_comes_back(place: Path | None) -
         assert each.verify().ok
 
 
+def test_what_comes_back_is_found_by_its_words(tmp_path: Path) -> None:
+    """Also where nobody has the old index open."""
+    store = filled(tmp_path)
+    name = store._collection.name
+    migrate(store, model("second"))
+    store.update_documents(["R4"], [Document("Quite other words")])
+    store.close()
+    with HybridChroma(name, model("second"), str(tmp_path)) as again:
+        assert rollback(again, model("first")) == 1
+        assert again.similarity_search("quite other", mode="lexical")[0].id == "R4"
+        assert again.verify().ok
+
+
 def test_a_target_that_was_deleted_is_made_again() -> None:
     store = filled()
     client, name = store._client, store._collection.name
@@ -132,6 +145,54 @@ def test_a_collection_is_never_copied_into_itself() -> None:
     with pytest.raises(CollectionError, match="target_name"):
         migrate(store, model("third"), target_name=target)
     assert rollback(store, model("first")) == 0
+
+
+def test_what_is_kept_is_never_the_target_again() -> None:
+    store = filled()
+    name = store._collection.name
+    first = migrate(store, model("second"), swap_names=True).target
+    with pytest.raises(CollectionError, match="target_name"):
+        migrate(store, model("third"), target_name=first)
+    migrate(store, model("third"))
+    # The very first one has that name by now.
+    assert migrate(store, model("second")).target == f"{first}-2"
+    assert names(store._client, name) == [name, first, f"{first}-2", f"{name}-third"]
+    assert rollback(store, model("third")) == 0
+    assert store.similarity_search(QUERY)[0].id == "R7"
+
+
+def test_the_way_back_is_by_the_old_model_alone() -> None:
+    """Of the same dimension nobody would notice what is written by another one."""
+    store = filled()
+    migrate(store, model("second"))
+    store.add_texts(["A valve"], ids=["valve"])
+    other = FunctionEmbeddings(WordEmbeddings(SIZES["first"]).embed_documents, fingerprint="x")
+    with pytest.raises(InvalidArgumentError, match=r"first.*got '?FunctionEmbeddings \(x\)"):
+        rollback(store, other)
+    assert rollback(store, model("first")) == 1
+    assert store.similarity_search("A valve")[0].id == "valve"
+
+
+def test_texts_of_which_a_model_knows_no_word() -> None:
+    store = HybridChroma(fresh_name(), model("first"))
+    store.add_texts([".", "-", "A pump"], ids=["a", "b", "c"])
+    known = FunctionEmbeddings(lambda t: [[float("pump" in x), 0.0] for x in t], fingerprint="few")
+    assert migrate(store, known).done
+
+
+def test_the_new_collection_remembers_the_new_model(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
+    from tests.tiny_models import minilm
+
+    store = filled(tmp_path)
+    name = store._collection.name
+    migrate(store, SentenceTransformerEmbeddings(minilm()), swap_names=True)
+    store.close()
+    plain = chromadb.PersistentClient(str(tmp_path)).get_collection(name)
+    function = plain.configuration_json["embedding_function"]
+    assert minilm() in str(function["config"])
+    assert plain.query(query_texts=["A pump 7"], n_results=1)["ids"] == [["R7"]]
 
 
 def test_names_of_any_length_are_exchanged(tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.core.embedding_model import EmbeddingModel
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from langchain_chroma_hybrid.engine.chroma.replacement import (
     collection_of,
     delete_collection,
 )
+from langchain_chroma_hybrid.engine.guard import verdict_of
 from langchain_chroma_hybrid.engine.migrate.carry import hand_over, told
 from langchain_chroma_hybrid.engine.migrate.copier import Copier, NewVectors
 from langchain_chroma_hybrid.engine.migrate.ledger import Ledger, remove_ledger
@@ -20,7 +22,7 @@ from langchain_chroma_hybrid.engine.model_gate import only_one
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.registry import drop_half
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
-from langchain_chroma_hybrid.errors import CollectionError
+from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 
 if TYPE_CHECKING:
     import chromadb
@@ -50,12 +52,14 @@ def roll_back(
 
     Raises:
         CollectionError: there is none, or it was deleted.
-        InvalidArgumentError: records were written since, and no model is given for them.
+        InvalidArgumentError: records were written since, and no model is given for them, or
+            it is not the one that has filled the old collection.
     """
     notes = ModelNotes(site.store)
     with only_one(site.store):
         old = _previous(site, notes)
         store = ChromaStore(site.client, old)
+        _refuse_other(store, notes, embeddings)
         with writers_waiting(notes, site.store):
             changes = 0 if discard else _bring_back(site, store, notes, embeddings, text_of)
             now = site.store.uuid
@@ -64,6 +68,17 @@ def roll_back(
         hand_over(site.index, site.config)
         site.follow(old)
         return changes
+
+
+def _refuse_other(old: ChromaStore, notes: ModelNotes, embeddings: Embedder | None) -> None:
+    """Raise where it is noted that another model has filled the old collection."""
+    filled = notes.read().models.get(old.uuid)
+    if embeddings is None or filled is None:
+        return
+    model = EmbeddingModel.of(embeddings)
+    if verdict_of(filled.model, model) == "other":
+        expected = f"the model that has filled {old.name!r}, {filled.model}"
+        raise InvalidArgumentError.of("embeddings", str(model), expected)
 
 
 def _bring_back(

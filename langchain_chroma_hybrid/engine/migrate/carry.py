@@ -10,7 +10,7 @@ from langchain_chroma_hybrid._files import NOTES
 from langchain_chroma_hybrid.engine.chroma.change_token import TokenReading
 from langchain_chroma_hybrid.engine.migrate.copier import unwatched
 from langchain_chroma_hybrid.engine.places import files_note, index_folder
-from langchain_chroma_hybrid.engine.registry import close_half, opened_half
+from langchain_chroma_hybrid.engine.registry import close_half, open_half
 from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
@@ -61,9 +61,12 @@ def hand_over(index: HybridIndex, config: LexicalConfig) -> None:
 
 @contextmanager
 def told(store: ChromaStore, config: LexicalConfig) -> Iterator[Changing]:
-    """Tells the lexical index of `store` what is changed there, if somebody has it open."""
-    half = opened_half(store)
-    if half is None or config.index is not None:
+    """Tells the lexical index of `store` what is changed there.
+
+    One of the caller's own is that of another collection at this moment.
+    """
+    if config.index is not None:
         yield unwatched
     else:
+        half = open_half(store, config)
         yield lambda ids: half.writer.changing(store, ids, wait=True)

@@ -12,12 +12,14 @@ import hashlib
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.embedding_model import EmbeddingModel
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from langchain_chroma_hybrid.engine.chroma.replacement import (
     delete_collection,
+    is_replacement,
     make_replacement,
 )
 from langchain_chroma_hybrid.engine.guard import SAME, similarity
@@ -165,7 +167,21 @@ class Migration:
         known = self._notes.read().name or self._site.store.name
         said = (self._model.key or str(time.time())).encode()
         mark = self._model.fingerprint or hashlib.sha256(said).hexdigest()
-        return f"{known[:480]}-{mark[:8]}"
+        wanted = f"{known[:480]}-{mark[:8]}"
+        return next(filter(self._is_free, chain([wanted], (f"{wanted}-{i}" for i in count(2)))))
+
+    def _is_free(self, name: str) -> bool:
+        """Whether there is no collection of that name, or what another try has begun."""
+        found = _by_name(self._site.client, name)
+        return found is None or self._is_ours(found)
+
+    def _is_ours(self, found: chromadb.Collection) -> bool:
+        """Whether a try has begun it, which may be thrown away."""
+        return is_replacement(found, self._site.store.root, self._kept())
+
+    def _kept(self) -> set[str]:
+        """Ids of the collections that have or had the place."""
+        return {self._site.store.uuid, *self._notes.read().models}
 
     def _target(self) -> chromadb.Collection:
         """The collection to fill: begun now, or by an earlier try."""
@@ -180,7 +196,7 @@ class Migration:
         with closing(Ledger(self._notes, str(made.id))) as ledger:
             known = len(ledger)
         if not known and made.count():
-            # Of an earlier migration that was taken back: nobody knows what has become of it.
+            # Begun by another host: what is in it is not known here.
             delete_collection(site.client, str(made.id))
             made = self._made(name)
         reach("target made")
@@ -188,7 +204,8 @@ class Migration:
 
     def _made(self, name: str) -> chromadb.Collection:
         site, function = self._site, self._options.function
-        return make_replacement(site.client, site.collection, site.store.root, name, function)
+        root, kept = site.store.root, self._kept()
+        return make_replacement(site.client, site.collection, root, name, function, kept)
 
     def _goes_on(self, going: Any) -> bool:
         """Whether what was begun is by this model; False to begin anew.
@@ -210,8 +227,7 @@ class Migration:
         name = (self._notes.read().migration or {}).get("name")
         if name is not None:
             found = _by_name(self._site.client, str(name))
-            live = (self._notes.read().live, self._site.store.uuid)
-            if found is not None and str(found.id) not in live:
+            if found is not None and self._is_ours(found):
                 delete_collection(self._site.client, str(found.id))
         self._notes.change(lambda n: replace(n, migration=None, copied=None))
 
