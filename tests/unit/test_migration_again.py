@@ -180,6 +180,7 @@ def test_texts_of_which_a_model_knows_no_word() -> None:
     assert migrate(store, known).done
 
 
+@pytest.mark.long
 def test_the_new_collection_remembers_the_new_model(tmp_path: Path) -> None:
     pytest.importorskip("sentence_transformers")
     from langchain_chroma_hybrid.embeddings import SentenceTransformerEmbeddings
