@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY, MOMENTS_KEY
 from langchain_chroma_hybrid.core.values import OWN_KEYS
-from langchain_chroma_hybrid.multimodal.media import file_of
 from langchain_chroma_hybrid.multimodal.retriever import MultimodalRetriever
 
 if TYPE_CHECKING:
@@ -174,7 +173,7 @@ class _Part:
 
     @property
     def file(self) -> str:
-        return str(self.metadata.get("media") or file_of(self.id))
+        return str(self.metadata.get("media") or self.id)
 
     @property
     def times(self) -> tuple[float, float] | None:

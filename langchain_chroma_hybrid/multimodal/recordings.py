@@ -84,10 +84,7 @@ class Recordings:
     """Files of sound or video, with a transcript beside them or a `speech` that makes one."""
 
     suffixes = SOUND_SUFFIXES | VIDEO_SUFFIXES
-    keys = frozenset({
-        "beside", "cues", "end", "height", "kind", "lines", "media", "ocr", "part", "start",
-        "width",
-    })  # fmt: skip
+    keys = frozenset({"cues", "height", "kind", "width"})
     expected = "(samples, sampling rate)"
     single = False
     companions: tuple[str, ...] = TRANSCRIPT_SUFFIXES
