@@ -229,4 +229,5 @@ def _said_at(part: _Part, times: tuple[float, float], spans: Iterable[tuple[int,
     if len(pair) < 2 or not all(isinstance(time, int | float) for time in pair):  # noqa: PLR2004 - start, end
         return times[0]  # in the caption, or in what is seen
     length = len(part.text[begins:].split("\n", 1)[0])
-    return float(pair[0] + (pair[1] - pair[0]) * (first - begins) / max(1, length))
+    said = float(pair[0] + (pair[1] - pair[0]) * (first - begins) / max(1, length))
+    return min(said, times[1])  # a transcript may go on where the recording has ended

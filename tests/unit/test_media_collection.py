@@ -263,6 +263,18 @@ def test_a_transcript_that_comes_changes_or_goes_is_noticed(archive, folder):
     assert archive.search("cucumber", mode="lexical") == []
 
 
+def test_json_that_is_no_transcript_stands_in_no_ones_way(archive, folder):
+    """Such as yt-dlp writes."""
+    (folder / "clip.json").write_text('{"title": "x"}', encoding="utf-8")
+    (folder / "clip.info.json").write_text('{"title": "x"}', encoding="utf-8")
+    recordings.subtitles(folder / "clip.en.srt", (1.0, 2.0, "tomato"))
+    archive.sync(folder)
+    assert names(archive.search("tomato", mode="lexical")) == ["clip.mp4"]
+    recordings.subtitles(folder / "clip.en.srt", (1.0, 2.0, "a cucumber"))
+    assert archive.sync(folder).updated == (str(folder / "clip.mp4"),)
+    assert names(archive.search("cucumber", mode="lexical")) == ["clip.mp4"]
+
+
 def test_force_and_the_same_content_elsewhere(archive, folder, count):
     archive.sync(folder)
     before = count.images
