@@ -59,7 +59,7 @@ class Whisper:
         device: str = "cpu",
         compute_type: str = "int8",
         cpu_threads: int = 0,
-        beam_size: int = 5,
+        beam_size: int = 1,
         local_files_only: bool = False,
     ) -> None:
         if not isinstance(model, str | os.PathLike) or not os.fspath(model):
