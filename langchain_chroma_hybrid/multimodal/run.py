@@ -77,7 +77,8 @@ class Run:
         records.sort(key=lambda record: int(str(record.metadata.get("part", 0))))
         kept = self._index.vectors([record.id for record in records])
         parts = [Part.known(record, item) for record in records]
-        self._upsert_file(parts, [kept[record.id] for record in records])
+        vectors = [kept[record.id] for record in records]
+        self._upsert_file(parts, vectors, [record.id for record in records])
         self.described.append(file)
 
     def _write_singles(self, files: Sequence[File]) -> None:
@@ -106,9 +107,8 @@ class Run:
         except MediaError as error:
             self._fail(file, str(error))
             return
-        known = file.id in self._known or file.id in self._torn
-        stale = set(segment_ids(self._index, [file.id]) if known else ())
-        self._upsert_file(parts, vectors, stale - {part.id for part in parts})
+        there = file.id in self._known or file.id in self._torn
+        self._upsert_file(parts, vectors, segment_ids(self._index, [file.id]) if there else ())
         self._changed(file)
         if file.opened.damage:
             self.damaged.append(ImageFailure(file.item.name, file.opened.damage))
@@ -146,9 +146,17 @@ class Run:
         (self.updated if file.id in self._known else self.added).append(file.id)
 
     def _upsert_file(
-        self, parts: Sequence[Part], vectors: Sequence[Any], stale: Collection[str] = ()
+        self, parts: Sequence[Part], vectors: Sequence[Any], known: Collection[str]
     ) -> None:
-        """All segments of a file; the first comes last: after a kill, the file is read again."""
+        """All segments of a file in place of those that are `known`.
+
+        The first one is there only while all are as they should be: it goes first and comes last,
+        so that the file is read again after a kill, whatever it and its caption are by then.
+        """
+        stale = set(known) - {part.id for part in parts}
+        if known and (stale or parts[1:]):
+            first = self._known.get(parts[0].file)
+            self._index.delete([first.id] if first else [])
         self._upsert(parts[1:], vectors[1:])
         if stale:
             self._index.delete(sorted(stale))

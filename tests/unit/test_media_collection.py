@@ -532,9 +532,31 @@ def test_a_caption_that_a_kill_has_torn(archive, folder, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         archive.sync(folder, **said)
     monkeypatch.undo()
-    assert len(archive.sync(folder, **said).described) == 1
+    report = archive.sync(folder, **said)
+    assert len(report.added + report.described) == 1
     assert {text for text, _ in stored(archive).values()} == {"holidays"}
     assert len(archive.sync(folder, **said).unchanged) == 1
+
+
+@pytest.mark.parametrize("what", ["caption", "content"])
+def test_what_is_as_before_the_run_that_was_killed(archive, folder, monkeypatch, what):
+    """The file and its caption are those that the first segment has seen, but not the others."""
+    old = (folder / "clip.mp4").read_bytes()
+    times = (folder / "clip.mp4").stat().st_mtime_ns
+    archive.sync(folder, patterns=["*.mp4"])
+    before = stored(archive)
+    said = {"clip.mp4": "holidays"} if what == "caption" else None
+    if what == "content":
+        recordings.save_video(folder / "clip.mp4", "cyan", "magenta")
+    killed_at(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        archive.sync(folder, patterns=["*.mp4"], captions=said)
+    monkeypatch.undo()
+    (folder / "clip.mp4").write_bytes(old)
+    os.utime(folder / "clip.mp4", ns=(times, times))
+    archive.sync(folder, patterns=["*.mp4"])
+    assert {k: v[0] for k, v in stored(archive).items()} == {k: v[0] for k, v in before.items()}
+    assert len(archive.sync(folder, patterns=["*.mp4"]).unchanged) == 1
 
 
 def test_a_model_that_fails_in_the_middle_leaves_nothing_of_the_file(folder):
