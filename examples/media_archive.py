@@ -39,7 +39,7 @@ def main() -> None:
         f"{len(report.added)} new, {len(report.updated)} changed, {len(report.unchanged)} as before"
     )
     for failure in (*report.failed, *report.damaged):
-        print(f"  {Path(failure.name).name}: {failure.reason}")
+        print(f"  {failure}")
 
     print(f"\n{given.phrase}")
     for file in archive.as_retriever(k=3).moments(given.phrase):

@@ -62,9 +62,10 @@ def save(
     codec: str = "libx264",
     audio_codec: str = "aac",
     rotation: int = 0,
+    shape: Fraction | None = None,
     times: Sequence[int] | None = None,
 ) -> None:
-    """Frames `(h, w, 3)` and audio tracks `(n,)`; `times` of frames, in ticks of `1 / rate`."""
+    """Frames `(h, w, 3)`, audio tracks `(n,)`; `shape` of a pixel; `times` in ticks of rate."""
     import av
 
     with av.open(str(path), "w") as container:
@@ -74,6 +75,8 @@ def save(
         if frames:
             stream = container.add_stream(codec, rate=rate)
             stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            if shape:
+                stream.codec_context.sample_aspect_ratio = shape
             if rotation:
                 stream.set_display_rotation(rotation)
             for at, pixels in enumerate(frames):

@@ -79,10 +79,11 @@ def look_through(photos: MediaCollection, folder: Path) -> ImageReport | None:
 
 def told(report: ImageReport) -> None:
     st.success(gallery.summary(report))
-    if report.failed:
-        with st.expander(f"{len(report.failed)} could not be read"):
-            for failure in report.failed:
-                st.text(failure.reason)
+    for failures, what in ((report.failed, ""), (report.damaged, " to the end")):
+        if failures:
+            with st.expander(f"{len(failures)} could not be read{what}"):
+                for failure in failures:
+                    st.text(str(failure))
 
 
 def query_picture(root: Path) -> bytes | None:

@@ -59,8 +59,10 @@ def add(
 
 def show_report(report: ImageReport, kind: Format, *, quiet: bool = False) -> bool:
     """Print what became of the files, `quiet` beside the results; whether all could be read."""
-    for failure in (*report.failed, *report.damaged):
-        warn(f"{failure.name}: {failure.reason}")
+    for failure in report.failed:
+        warn(str(failure))
+    for failure in report.damaged:
+        note(f"read in part: {failure}")
     states = ("added", "updated", "described", "unchanged", "deleted", "failed")
     counts = {state: len(getattr(report, state)) for state in states}
     if quiet:
@@ -68,8 +70,12 @@ def show_report(report: ImageReport, kind: Format, *, quiet: bool = False) -> bo
     elif kind == "table":
         line(", ".join(f"{count} {state}" for state, count in counts.items()))
     else:
-        failed = [{"file": each.name, "problem": each.reason} for each in report.failed]
-        show_one({**counts, "failed": failed}, kind)
+        problems = {
+            state: [{"file": each.name, "problem": each.reason} for each in failures]
+            for state, failures in (("failed", report.failed), ("damaged", report.damaged))
+            if failures or state == "failed"
+        }
+        show_one({**counts, **problems}, kind)
     return not report.failed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from langchain_chroma_hybrid._langchain import bridge
 from langchain_chroma_hybrid.core.keywords import known_keywords
@@ -10,7 +10,7 @@ from langchain_chroma_hybrid.embeddings.images.clip import MultimodalEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal.files import LEXICAL_FIELDS, FileCollection
 from langchain_chroma_hybrid.multimodal.media import Ocr, Reading
-from langchain_chroma_hybrid.multimodal.pictures import Pictures
+from langchain_chroma_hybrid.multimodal.pictures import IMAGE, Pictures
 from langchain_chroma_hybrid.multimodal.retriever import MultimodalRetriever
 from langchain_chroma_hybrid.vectorstores import HybridChroma
 
@@ -59,6 +59,7 @@ class ImageCollection(FileCollection):
     """
 
     what = "pictures"
+    known: ClassVar[Mapping[str, Any] | None] = {"kind": IMAGE}
 
     @known_keywords
     def __init__(

@@ -18,7 +18,7 @@ from langchain_chroma_hybrid.multimodal.ingest import open_files
 from langchain_chroma_hybrid.multimodal.media import Item, Media, Reading, file_of
 from langchain_chroma_hybrid.multimodal.report import ImageFailure, ImageReport
 from langchain_chroma_hybrid.multimodal.roots import Folder, Roots
-from langchain_chroma_hybrid.multimodal.run import Run, first_records
+from langchain_chroma_hybrid.multimodal.run import Run, first_records, segment_ids
 from langchain_chroma_hybrid.multimodal.scan import find
 from langchain_chroma_hybrid.vectorstores import HybridChroma
 
@@ -45,6 +45,8 @@ class FileCollection(ABC):
 
     what: ClassVar[str]
     """What is in it, for messages."""
+    known: ClassVar[Mapping[str, Any] | None] = None
+    """Which records `sync` may delete, as a filter; None means all of its folder."""
 
     def __init__(
         self,
@@ -173,8 +175,16 @@ class FileCollection(ABC):
         return self._handle.run(lambda index: self._bring_in(index, listed, [], force, progress))
 
     def delete(self, ids: Sequence[str] | None = None, **conditions: Any) -> None:
-        """As `HybridChroma.delete`: by ids, `where` or `where_document`."""
-        self.store.delete(list(ids) if ids is not None else None, **conditions)
+        """As `HybridChroma.delete`: by ids, `where` or `where_document`.
+
+        The id of a sound or video, as reports have it, stands for all its segments.
+        """
+        if ids is None:
+            self.store.delete(None, **conditions)
+            return
+        files = [each for each in ids if isinstance(each, str)]
+        parts = self._handle.run(lambda index: segment_ids(index, files))
+        self.store.delete([*ids, *(set(parts) - set(files))], **conditions)
 
     # Searching
 
@@ -250,14 +260,15 @@ class FileCollection(ABC):
         self._roots.add(root)
 
         def run(index: HybridIndex) -> ImageReport:
-            before = index.match(parse({"root": str(root)})) if prune else []  # type: ignore[arg-type]  # a filter was given
+            own = [{"root": str(root)}, *([self.known] if self.known else ())]
+            before = index.match(parse({"$and": own} if own[1:] else own[0])) if prune else []  # type: ignore[arg-type]  # a filter was given
             if not files and not before:
                 expected = f"a folder with {self.what} in it"
                 raise InvalidArgumentError.of("folder", str(root), expected)
             listed, failures = items.of_files(self._kinds, root, files, *described)
             report = self._bring_in(index, listed, failures, force, progress)
             there = {item.id for item in listed}
-            gone = sorted(id_ for id_ in before if file_of(id_) not in there)
+            gone = sorted(id_ for id_ in before if not {id_, file_of(id_)} & there)
             if gone:
                 index.delete(gone)
             return items.with_deleted(report, sorted({file_of(id_) for id_ in gone}))
@@ -288,6 +299,7 @@ class FileCollection(ABC):
                 run.describe(str(item.id), item)
         if fresh:
             index.guard.check(writes=True)
+            run.expect(fresh)
         done = len(listed) - len(fresh)
         size = getattr(self.embeddings, "batch_size", 1)
         for batch, count in open_files(fresh, self._reading, size, failures):

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.engine.chroma.rows import Rows, rows_of, with_vectors
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.multimodal.media import Item, Opened, Reading, Segment, fragment
+from langchain_chroma_hybrid.multimodal.media import (
+    SEGMENT_KEYS,
+    Item,
+    Opened,
+    Reading,
+    Segment,
+    fragment,
+)
 from langchain_chroma_hybrid.multimodal.report import ImageFailure
 
 if TYPE_CHECKING:
@@ -52,11 +59,11 @@ class Part:
 
     @property
     def id(self) -> str:
-        """The file's id; with the times of the segment, where it has some."""
-        start, end = self.inside.get("start"), self.inside.get("end")
-        if self.item.media.single or not isinstance(start, float) or not isinstance(end, float):
+        """The file's id; with the times of the segment, or with its number."""
+        if self.item.media.single:
             return self.file
-        return self.file + fragment(start, end)
+        start, end, part = (self.inside.get(key) for key in ("start", "end", "part"))
+        return self.file + fragment(start, end, int(str(part)))
 
     @property
     def text(self) -> str:
@@ -86,7 +93,7 @@ class Part:
     @classmethod
     def known(cls, record: Record, item: Item) -> Part:
         """The segment that a record holds, with what is said of its file now."""
-        metadata, keys = record.metadata, item.media.keys | {"sha256"}
+        metadata, keys = record.metadata, item.media.keys | SEGMENT_KEYS | {"sha256"}
         inside = {key: value for key, value in metadata.items() if key in keys}
         lines = (record.text or "").split("\n")[: int(str(metadata.get("lines", 0)))]
         ocr = str(metadata.get("ocr", ""))

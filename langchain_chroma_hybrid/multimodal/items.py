@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from langchain_chroma_hybrid.embeddings.images.uris import scheme_of
 from langchain_chroma_hybrid.engine.chroma.rows import rows_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.multimodal.media import Item, Media
+from langchain_chroma_hybrid.multimodal.media import SEGMENT_KEYS, Item, Media
 from langchain_chroma_hybrid.multimodal.report import ImageFailure, ImageReport
 from langchain_chroma_hybrid.multimodal.scan import File, with_companions
 
@@ -153,7 +153,7 @@ def _item(
     if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags or ()):
         raise InvalidArgumentError.of("tags", tags, "lists of non-empty strings")
     said: dict[str, Any] = dict(metadata or {})
-    reserved = RESERVED | media.keys
+    reserved = RESERVED | media.keys | (frozenset() if media.single else SEGMENT_KEYS)
     if taken := sorted(reserved & said.keys()):
         raise InvalidArgumentError.of("metadata", taken, f"keys other than {sorted(reserved)}")
     if tags:

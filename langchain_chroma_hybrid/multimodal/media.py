@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 Ocr: TypeAlias = Callable[[Any], str | None]
 """An upright RGB PIL image to the text in it."""
 
-FRAGMENT = "#t="
-"""Between a file's id and the times of a segment: media fragments, such as `#t=12.0,20.0`."""
+SEGMENT_KEYS = frozenset({"beside", "end", "lines", "media", "ocr", "part", "start"})
+"""Metadata that the collection itself gives to segments of what is not `single`."""
+
+# Behind a file's id: media fragments for times; a number for segments without, but for the first.
+_FRAGMENT = re.compile(r"#(t=[^#,]+,[^#,]+|part=[0-9]+)\Z")
 
 
 @known_fields
@@ -38,7 +42,8 @@ class Segment:
             thumbnail.
         sound: its excerpt, float32 `(n,)`, mono, at the rate that the model hears.
         lines: what is said in it, a line for each cue of a transcript.
-        start, end: seconds; None for a file that has no time.
+        start, end: seconds; None for a file that has no time. No two segments of a file have the
+            same.
     """
 
     facts: Mapping[str, MetadataValue] = field(default_factory=dict)
@@ -73,7 +78,8 @@ class Media(Protocol):
 
     Attributes:
         suffixes: names of its files end so, in lower case, with the dot.
-        keys: metadata that the segments of its files have, and that no caller may give.
+        keys: metadata that the segments of its files have beside their times, and that no caller
+            may give.
         expected: what it takes, for messages.
         companions: suffixes of what may stand beside a file and belong to it.
         single: every file is one segment without a time, whose record has the file's id.
@@ -152,9 +158,11 @@ class Item:
 
 def file_of(record_id: str) -> str:
     """The id of the file that a record is a segment of, or its own."""
-    return record_id.rpartition(FRAGMENT)[0] or record_id
+    return _FRAGMENT.sub("", record_id, count=1)
 
 
-def fragment(start: float, end: float) -> str:
+def fragment(start: object, end: object, part: int) -> str:
     """What a segment's id has behind that of its file."""
-    return f"{FRAGMENT}{round(start, 3)},{round(end, 3)}"
+    if isinstance(start, float) and isinstance(end, float):
+        return f"#t={round(start, 3)},{round(end, 3)}"
+    return f"#part={part}" if part else ""

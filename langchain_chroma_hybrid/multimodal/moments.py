@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY, MOMENTS_KEY
 from langchain_chroma_hybrid.core.values import OWN_KEYS
-from langchain_chroma_hybrid.multimodal.media import file_of
 from langchain_chroma_hybrid.multimodal.retriever import MultimodalRetriever
 
 if TYPE_CHECKING:
@@ -174,7 +173,7 @@ class _Part:
 
     @property
     def file(self) -> str:
-        return str(self.metadata.get("media") or file_of(self.id))
+        return str(self.metadata.get("media") or self.id)
 
     @property
     def times(self) -> tuple[float, float] | None:
@@ -230,4 +229,5 @@ def _said_at(part: _Part, times: tuple[float, float], spans: Iterable[tuple[int,
     if len(pair) < 2 or not all(isinstance(time, int | float) for time in pair):  # noqa: PLR2004 - start, end
         return times[0]  # in the caption, or in what is seen
     length = len(part.text[begins:].split("\n", 1)[0])
-    return float(pair[0] + (pair[1] - pair[0]) * (first - begins) / max(1, length))
+    said = float(pair[0] + (pair[1] - pair[0]) * (first - begins) / max(1, length))
+    return min(said, times[1])  # a transcript may go on where the recording has ended

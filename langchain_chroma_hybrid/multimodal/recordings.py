@@ -84,10 +84,7 @@ class Recordings:
     """Files of sound or video, with a transcript beside them or a `speech` that makes one."""
 
     suffixes = SOUND_SUFFIXES | VIDEO_SUFFIXES
-    keys = frozenset({
-        "beside", "cues", "end", "height", "kind", "lines", "media", "ocr", "part", "start",
-        "width",
-    })  # fmt: skip
+    keys = frozenset({"cues", "height", "kind", "width"})
     expected = "(samples, sampling rate)"
     single = False
     companions: tuple[str, ...] = TRANSCRIPT_SUFFIXES
@@ -103,10 +100,8 @@ class Recordings:
         )
 
     def beside(self, file: File) -> str:
-        """The first of the transcripts of the same name, with its size and time."""
-        for name, size, mtime in file.companions:
-            return f"{name} {size} {mtime}"
-        return ""
+        """The transcripts of the same name, the best first, with size and time, between slashes."""
+        return "/".join(f"{name} {size} {mtime}" for name, size, mtime in file.companions)
 
     def open(self, item: Item, reading: Reading) -> Recording:
         """Look for streams, and take the digest."""
@@ -183,15 +178,20 @@ class Recording:
         return Track(pieces_of(self._source, self._policy, rate, self._damage), rate)
 
     def _transcript(self) -> list[Cue]:
-        """What is said: from the file beside it, or by the callable."""
-        beside = str(self._item.facts.get("beside", ""))
-        if beside and self._path is not None:
-            found = self._beside(self._path.with_name(beside.rsplit(" ", 2)[0]))
-            if found:
+        """What is said: from the first file beside it that is a transcript, or by the callable."""
+        for path in self._companions():
+            if found := self._beside(path):
                 return found
         if self._reading.speech is None or not self._sounding:
             return []
         return transcribed(self._track(RATE), self._reading.speech)
+
+    def _companions(self) -> list[Path]:
+        """What stands beside the file, as `Recordings.beside` has it."""
+        beside = str(self._item.facts.get("beside", ""))
+        if not beside or self._path is None:
+            return []
+        return [self._path.with_name(each.rsplit(" ", 2)[0]) for each in beside.split("/")]
 
     def _beside(self, path: Path) -> list[Cue]:
         try:
@@ -249,24 +249,25 @@ class Recording:
         start = end = -math.inf
         for cue in said:
             if cue.end - start > self._how.length:
-                if end > start:
+                if end >= start > -math.inf:
                     yield Segment(start=start, end=end)
                 start = cue.start
             end = max(end, cue.end)
-        if end > start:
+        if said:
             yield Segment(start=start, end=end)
 
 
 def _with_cues(segments: Iterator[Segment], said: list[Cue]) -> Iterator[Segment]:
     """Segments with the cues whose middle they hold; the last has all that come later."""
-    left = list(reversed(said))
+    left = sorted(said, key=_middle, reverse=True)
 
     def filled(segment: Segment, end: float) -> Segment:
         within = []
-        while left and (left[-1].start + left[-1].end) / 2 < end:
+        while left and _middle(left[-1]) < end:
             within.append(left.pop())
         if not within:
             return segment
+        within.sort(key=lambda cue: (cue.start, cue.end))
         facts = {**segment.facts, "cues": [time for cue in within for time in (cue.start, cue.end)]}
         return replace(segment, facts=facts, lines=tuple(cue.text for cue in within))
 
@@ -277,6 +278,10 @@ def _with_cues(segments: Iterator[Segment], said: list[Cue]) -> Iterator[Segment
         before = segment
     if before is not None:
         yield filled(before, math.inf)
+
+
+def _middle(cue: Cue) -> float:
+    return (cue.start + cue.end) / 2
 
 
 def _digest(recording: Any, policy: PicturePolicy) -> str:

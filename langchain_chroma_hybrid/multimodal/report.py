@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ImageFailure:
-    """A file that could not be used: which one, and why."""
+    """A file that could not be used: which one, and why. As a string both, the name once."""
 
     name: str
     reason: str
+
+    def __str__(self) -> str:
+        return self.reason if self.name in self.reason else f"{self.name}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.errors import MediaError
 from langchain_chroma_hybrid.multimodal.embedding import embedded, in_batches, nothing_in_it
 from langchain_chroma_hybrid.multimodal.ingest import File, Part, rows
+from langchain_chroma_hybrid.multimodal.media import file_of
 from langchain_chroma_hybrid.multimodal.report import ImageFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.core.values import Record
@@ -40,6 +42,7 @@ class Run:
         self._index = index
         self._reading = reading
         self._known = dict(known)
+        self._torn: set[str] = set()
         self._force = force
         self.added: list[str] = []
         self.updated: list[str] = []
@@ -47,12 +50,19 @@ class Run:
         self.failed: list[ImageFailure] = []
         self.damaged: list[ImageFailure] = []
 
+    def expect(self, items: Sequence[Item]) -> None:
+        """Files that will be read: of which of them a run that was killed has left segments."""
+        new = [item.id for item in items if not item.media.single and item.id not in self._known]
+        self._torn |= {file_of(id_) for id_ in segment_ids(self._index, [i for i in new if i])}
+
     def write(self, batch: Sequence[File]) -> None:
         """Embed what is new, keep the vectors of what is not, write both."""
         once = {each.id: each for each in batch}
         # Those whose id comes from their content could not be looked up before.
-        unnamed = [(each.id, each.item) for each in once.values() if each.item.id is None]
-        self._known |= first_records(self._index, unnamed)
+        unnamed = [(id_, each.item) for id_, each in once.items() if each.item.id is None]
+        if unnamed:
+            self._known |= first_records(self._index, unnamed)
+            self.expect([replace(item, id=id_) for id_, item in unnamed])
         self._write_singles([each for each in once.values() if each.item.media.single])
         for each in once.values():
             if not each.item.media.single:
@@ -63,10 +73,12 @@ class Run:
 
     def describe(self, file: str, item: Item) -> None:
         """Write what is said of a known file of several segments now, and keep all else."""
-        records = self._index.select(_segments_of(file))
+        records = self._index.select(_segments_of([file]))
+        records.sort(key=lambda record: int(str(record.metadata.get("part", 0))))
         kept = self._index.vectors([record.id for record in records])
         parts = [Part.known(record, item) for record in records]
-        self._upsert(parts, [kept[record.id] for record in records])
+        vectors = [kept[record.id] for record in records]
+        self._upsert_file(parts, vectors, [record.id for record in records])
         self.described.append(file)
 
     def _write_singles(self, files: Sequence[File]) -> None:
@@ -95,13 +107,8 @@ class Run:
         except MediaError as error:
             self._fail(file, str(error))
             return
-        known = self._index.match(_segments_of(file.id)) if file.id in self._known else ()
-        stale = set(known) - {part.id for part in parts}
-        # The first comes last: if the process ends before, the file is read again.
-        self._upsert(parts[1:], vectors[1:])
-        if stale:
-            self._index.delete(sorted(stale))
-        self._upsert(parts[:1], vectors[:1])
+        there = file.id in self._known or file.id in self._torn
+        self._upsert_file(parts, vectors, segment_ids(self._index, [file.id]) if there else ())
         self._changed(file)
         if file.opened.damage:
             self.damaged.append(ImageFailure(file.item.name, file.opened.damage))
@@ -138,23 +145,46 @@ class Run:
     def _changed(self, file: File) -> None:
         (self.updated if file.id in self._known else self.added).append(file.id)
 
+    def _upsert_file(
+        self, parts: Sequence[Part], vectors: Sequence[Any], known: Collection[str]
+    ) -> None:
+        """All segments of a file in place of those that are `known`.
+
+        The first one is there only while all are as they should be: it goes first and comes last,
+        so that the file is read again after a kill, whatever it and its caption are by then.
+        """
+        stale = set(known) - {part.id for part in parts}
+        if known and (stale or parts[1:]):
+            first = self._known.get(parts[0].file)
+            self._index.delete([first.id] if first else [])
+        self._upsert(parts[1:], vectors[1:])
+        if stale:
+            self._index.delete(sorted(stale))
+        self._upsert(parts[:1], vectors[:1])
+
     def _upsert(self, parts: Sequence[Part], vectors: Sequence[Any]) -> None:
         for some in rows(parts, vectors):
             self._index.upsert(some)
 
 
-def first_records(
-    index: HybridIndex, files: Sequence[tuple[str, Item]]
-) -> dict[str, Record]:
+def first_records(index: HybridIndex, files: Sequence[tuple[str, Item]]) -> dict[str, Record]:
     """The first record of each file that the collection knows, by the file's id."""
     found = index.fetch([id_ for id_, item in files if item.media.single])
-    others = [id_ for id_, item in files if not item.media.single]
-    for at in range(0, len(others), _ASKED):
-        some = {"media": {"$in": others[at : at + _ASKED]}}
-        records = index.select(parse({"$and": [some, {"part": 0}]}))
+    for some in _asked([id_ for id_, item in files if not item.media.single]):
+        records = index.select(parse({"$and": [{"media": {"$in": some}}, {"part": 0}]}))
         found |= {str(record.metadata["media"]): record for record in records}
     return found
 
 
-def _segments_of(file: str) -> Filter:
-    return parse({"media": file})  # type: ignore[return-value]  # a filter was given
+def segment_ids(index: HybridIndex, files: Sequence[str]) -> list[str]:
+    """Ids of all segments of files, by the ids of these."""
+    return [id_ for some in _asked(files) for id_ in index.match(_segments_of(some))]
+
+
+def _asked(files: Sequence[str]) -> Iterator[list[str]]:
+    """As many as go into one question."""
+    return (list(files[at : at + _ASKED]) for at in range(0, len(files), _ASKED))
+
+
+def _segments_of(files: list[str]) -> Filter:
+    return parse({"media": {"$in": files}})  # type: ignore[return-value]  # a filter was given

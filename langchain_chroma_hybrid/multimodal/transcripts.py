@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 TRANSCRIPT_SUFFIXES = (".srt", ".vtt", ".ass", ".ssa", ".json")
 _MAX_BYTES = 64 * 1024 * 1024
 _LONGEST = 360_000.0  # seconds that a time may say
-_CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
+_CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9}))?"
 _ARROW = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
 _TIME = re.compile(rf"^\s*{_CLOCK}\s*$")
-_TAGS = re.compile(r"<[^<>]{0,200}>|\{[^{}]{0,200}\}")
-_BREAKS = re.compile(r"\\[Nnh]|\s+")
+# Of HTML, WebVTT (also times) and ASS; not `2 < 3 > 1` or `{name}`.
+_TAGS = re.compile(r"</?[A-Za-z][^<>]{0,200}>|<[\d:.]{5,20}>|\{\\[^{}]{0,200}\}")
+_BREAKS = re.compile(r"[\s\0]+")
+_ASS_BREAKS = re.compile(r"\\[Nnh]")
 _MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 
 
@@ -89,7 +91,9 @@ def _of_srt(lines: list[str]) -> Iterator[tuple[float, float, str]]:
     for line in [*lines, ""]:
         arrow = _ARROW.match(line)
         if times and (arrow or not line.strip()):
-            yield (*times, " ".join(said))
+            # Without an empty line, what stands above an arrow is the next cue's number.
+            numbered = arrow and said and said[-1].strip().isdigit()
+            yield (*times, " ".join(said[:-1] if numbered else said))
             times = None
         if arrow:
             groups = arrow.groups()
@@ -113,7 +117,7 @@ def _of_ass(lines: list[str]) -> Iterator[tuple[float, float, str]]:
             times = [_TIME.match(cells.get(name, "")) for name in ("start", "end")]
             if times[0] and times[1]:
                 first, last = (_seconds(found.groups()) for found in (times[0], times[1]))
-                yield first, last, _TAGS.sub("", cells.get("text", ""))
+                yield first, last, _ASS_BREAKS.sub(" ", _TAGS.sub("", cells.get("text", "")))
 
 
 def _of_json(data: bytes) -> Iterator[Cue]:

@@ -638,8 +638,11 @@ def clips(place: Path) -> Path:
 
 def test_media_is_brought_in_and_found_to_the_second(clips, monkeypatch):
     monkeypatch.setenv("CHROMA_HYBRID_EMBEDDINGS", "tests.recordings:embeddings")
+    (clips / "high.srt").write_text("no time", encoding="utf-8")
     brought = run("media", clips, "-c", "archive", "--json")
     assert (brought.exit_code, lines(brought)[0]["added"]) == (0, 2)
+    assert [each["file"] for each in lines(brought)[0]["damaged"]] == [str(clips / "high.wav")]
+    assert f"read in part: {clips / 'high.wav'}: {clips / 'high.srt'}: expected" in brought.stderr
     found = run("media", clips, "tomatoes", "--json", "-k", 1)
     (best,) = lines(found)
     assert best["file"] == str(clips / "garden.mp4")

@@ -1,6 +1,7 @@
 """MediaCollection: how files become segments, what is passed over, what comes out."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,6 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def folder(made, tmp_path):
-    import shutil
-
     return shutil.copytree(made, tmp_path / "media")
 
 
@@ -264,6 +263,18 @@ def test_a_transcript_that_comes_changes_or_goes_is_noticed(archive, folder):
     assert archive.search("cucumber", mode="lexical") == []
 
 
+def test_json_that_is_no_transcript_stands_in_no_ones_way(archive, folder):
+    """Such as yt-dlp writes."""
+    (folder / "clip.json").write_text('{"title": "x"}', encoding="utf-8")
+    (folder / "clip.info.json").write_text('{"title": "x"}', encoding="utf-8")
+    recordings.subtitles(folder / "clip.en.srt", (1.0, 2.0, "tomato"))
+    archive.sync(folder)
+    assert names(archive.search("tomato", mode="lexical")) == ["clip.mp4"]
+    recordings.subtitles(folder / "clip.en.srt", (1.0, 2.0, "a cucumber"))
+    assert archive.sync(folder).updated == (str(folder / "clip.mp4"),)
+    assert names(archive.search("cucumber", mode="lexical")) == ["clip.mp4"]
+
+
 def test_force_and_the_same_content_elsewhere(archive, folder, count):
     archive.sync(folder)
     before = count.images
@@ -395,7 +406,7 @@ class Notes:
     """A kind of file of our own: a line each for a second."""
 
     suffixes = frozenset({".notes"})
-    keys = frozenset({"start", "end", "media", "part", "lines", "kind"})
+    keys = frozenset({"kind"})
     expected = "nothing else"
     companions = ()
     single = False
@@ -482,3 +493,148 @@ def test_samples_that_are_none(archive, sound):
         archive.search(audio=sound)
     with pytest.raises(InvalidArgumentError):
         archive.embeddings.embed_audio([sound])
+
+
+# What a kill leaves behind, and what is whose
+
+
+def killed_at(monkeypatch, number):
+    """The process ends at the write of this number."""
+    from langchain_chroma_hybrid.engine.index import HybridIndex
+
+    whole, calls = HybridIndex.upsert, []
+
+    def upsert(self, rows, **options):
+        calls.append(rows)
+        if len(calls) > number:
+            raise KeyboardInterrupt
+        return whole(self, rows, **options)
+
+    monkeypatch.setattr(HybridIndex, "upsert", upsert)
+
+
+def test_a_new_file_that_a_kill_has_torn_and_that_then_changes(archive, folder, monkeypatch):
+    """Its first segment is not there, and the others would be nobody's."""
+    killed_at(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        archive.sync(folder, patterns=["*.mp4"])
+    monkeypatch.undo()
+    assert sorted(stored(archive)) == ["clip.mp4#t=4.0,8.0", "clip.mp4#t=8.0,12.0"]
+    recordings.save_video(folder / "clip.mp4", "cyan")
+    assert archive.sync(folder, patterns=["*.mp4"]).added == (str(folder / "clip.mp4"),)
+    assert sorted(stored(archive)) == ["clip.mp4#t=0.0,4.0"]
+
+
+def test_a_caption_that_a_kill_has_torn(archive, folder, monkeypatch):
+    archive.sync(folder, patterns=["*.mp4"])
+    said = {"patterns": ["*.mp4"], "captions": {"clip.mp4": "holidays"}}
+    killed_at(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        archive.sync(folder, **said)
+    monkeypatch.undo()
+    report = archive.sync(folder, **said)
+    assert len(report.added + report.described) == 1
+    assert {text for text, _ in stored(archive).values()} == {"holidays"}
+    assert len(archive.sync(folder, **said).unchanged) == 1
+
+
+@pytest.mark.parametrize("what", ["caption", "content"])
+def test_what_is_as_before_the_run_that_was_killed(archive, folder, monkeypatch, what):
+    """The file and its caption are those that the first segment has seen, but not the others."""
+    old = (folder / "clip.mp4").read_bytes()
+    times = (folder / "clip.mp4").stat().st_mtime_ns
+    archive.sync(folder, patterns=["*.mp4"])
+    before = stored(archive)
+    said = {"clip.mp4": "holidays"} if what == "caption" else None
+    if what == "content":
+        recordings.save_video(folder / "clip.mp4", "cyan", "magenta")
+    killed_at(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        archive.sync(folder, patterns=["*.mp4"], captions=said)
+    monkeypatch.undo()
+    (folder / "clip.mp4").write_bytes(old)
+    os.utime(folder / "clip.mp4", ns=(times, times))
+    archive.sync(folder, patterns=["*.mp4"])
+    assert {k: v[0] for k, v in stored(archive).items()} == {k: v[0] for k, v in before.items()}
+    assert len(archive.sync(folder, patterns=["*.mp4"]).unchanged) == 1
+
+
+def test_a_model_that_fails_in_the_middle_leaves_nothing_of_the_file(folder):
+    calls = []
+
+    def images(given):
+        calls.append(len(given))
+        if len(calls) == 2:
+            raise RuntimeError("out of memory")
+        return np.hstack([colours.images(given), np.zeros((len(given), 3))])
+
+    given = recordings.embeddings(image_fn=images, batch_size=4)
+    archive = MediaCollection.open(fresh_name(), given)
+    with pytest.raises(RuntimeError, match="memory"):
+        archive.sync(folder, patterns=["*.mp4"])
+    assert stored(archive) == {}
+    assert len(archive.sync(folder, patterns=["*.mp4"]).added) == 1
+    assert len(stored(archive)) == 3
+    archive.store.delete_collection()
+
+
+def test_a_file_is_deleted_by_its_id(archive, folder):
+    archive.sync(folder)
+    (pictures,) = [i for i in archive.store.get()["ids"] if "#" not in i]
+    archive.delete([str(folder / "clip.mp4"), pictures])
+    assert {Path(name).name.split("#")[0] for name in stored(archive)} == {"high.wav", "tones.mp3"}
+    archive.delete(["unknown"])
+    archive.delete(where={"kind": "audio"})
+    assert stored(archive) == {}
+    assert len(archive.sync(folder).added) == 4
+
+
+def test_a_collection_of_pictures_deletes_no_sound_of_the_folder(archive, folder):
+    archive.sync(folder)
+    before = len(stored(archive))
+    photos = ImageCollection(archive.store)
+    assert len(photos.sync(folder).unchanged) == 1
+    (folder / "yellow.png").unlink()
+    (folder / "high.wav").unlink()
+    assert len(photos.sync(folder).deleted) == 1
+    assert len(stored(archive)) == before - 1
+    assert archive.sync(folder).deleted == (str(folder / "high.wav"),)
+
+
+def test_names_that_look_like_something_else(archive, folder):
+    names_ = ("a b%20c#t=1.0,2.0 ü.mp4", "日本#t=4.0,8.0.mp4", "q?a=b.mp4", "-x.mp4", "http:b.mp4")
+    for name in names_ if os.name != "nt" else names_[:2]:
+        shutil.copy(folder / "clip.mp4", folder / name)
+        recordings.subtitles(folder / Path(name).with_suffix(".srt"), (0.0, 1.0, "tomato"))
+    report = archive.sync(folder)
+    assert report.failed == ()
+    assert len(archive.sync(folder).unchanged) == len(report.added)
+    found = archive.search("tomato", mode="lexical", k=9)
+    assert {*names(found)} == {path.name for path in folder.glob("*.mp4")} - {"clip.mp4"}
+    for document in found:
+        assert "image" in {block["type"] for block in archive.as_content_blocks([document])}
+    gone = folder / "日本#t=4.0,8.0.mp4"
+    gone.unlink()
+    assert archive.sync(folder).deleted == (str(gone),)
+
+
+def test_segments_without_times_are_all_there(tmp_path):
+    class Slides(Notes):
+        def open(self, item, reading):
+            found = Notes.open(self, item, reading)
+            parts = [Segment(each.facts, lines=each.lines) for each in found.segments()]
+            found.segments = lambda: iter(parts)
+            return found
+
+    (tmp_path / "a#part=1.notes").write_text("first\nsecond\nthird", encoding="utf-8")
+    archive = MediaCollection.open(fresh_name(), WordEmbeddings(), media=[Slides()])
+    for _ in range(2):
+        archive.sync(tmp_path)
+        path = str(tmp_path / "a#part=1.notes")
+        expected = [path, f"{path}#part=1", f"{path}#part=2"]
+        assert sorted(archive.store.get()["ids"]) == expected
+    archive.sync(tmp_path, captions=lambda path: "a caption")
+    assert archive.store.get()["documents"][0].endswith("\na caption")
+    (best,) = archive.search("third", k=1)
+    assert (best.page_content, "start" in best.metadata) == ("third\na caption", False)
+    archive.store.delete_collection()

@@ -167,3 +167,66 @@ def test_whisper_says_what_it_lacks(monkeypatch):
             Whisper(wrong)
     with pytest.raises(InvalidArgumentError, match="rate"):
         next(Whisper()(np.zeros(10, np.float32), 8000))
+
+
+def srt(path, text):
+    path.write_text(text, encoding="utf-8")
+    return [(cue.start, cue.end, cue.text) for cue in read_transcript(path)]
+
+
+def test_numbers_without_an_empty_line_above_are_not_said(tmp_path):
+    text = "1\n00:00:01,000 --> 00:00:02,000\nRoom\n101\n2\n00:00:03 --> 00:00:04\nWorld\n"
+    assert srt(tmp_path / "a.srt", text) == [(1.0, 2.0, "Room 101"), (3.0, 4.0, "World")]
+
+
+@pytest.mark.parametrize(("said", "expected"), [
+    ("if 2 < 3 and 5 > 4 then", "if 2 < 3 and 5 > 4 then"),
+    ("{name} in C:\\New\\notes", "{name} in C:\\New\\notes"),
+    ("<script>alert(1)</script><c.yellow>a</c><00:00:01.500> b", "alert(1)a b"),
+    ("&lt;b&gt; a\0b", "<b> a b"),
+    ('<font color="#fff">{\\an8}a</font>', "a"),
+])  # fmt: skip
+def test_marks_are_taken_out_and_nothing_else(tmp_path, said, expected):
+    text = f"1\n00:00:01,000 --> 00:00:02,000\n{said}\n"
+    assert srt(tmp_path / "a.srt", text) == [(1.0, 2.0, expected)]
+
+
+@pytest.mark.parametrize("times", [
+    "-00:00:02,000 --> 00:00:03,000", "00:00:03,000 --> -00:00:02,000",
+    "999:00:00,000 --> 999:00:01,000", "00:00:03,000 --> 00:00:02,000", "99999:00:00 --> 0",
+    "00:00:aa --> 00:00:bb",
+])  # fmt: skip
+def test_times_that_are_none_are_left_out(tmp_path, times):
+    text = f"1\n{times}\nNo\n\n2\n00:00:09,5 --> 00:00:10,1234567\nYes\n"
+    assert srt(tmp_path / "a.srt", text) == [(9.5, 10.1234567, "Yes")]
+
+
+def test_what_is_said_at_one_instant_or_over_all_of_it(tmp_path):
+    """A caption of the whole film keeps none from its own segment."""
+    pytest.importorskip("av")
+    from langchain_chroma_hybrid.multimodal import MediaCollection
+    from langchain_chroma_hybrid.testing import WordEmbeddings
+    from tests import recordings
+    from tests.helpers import fresh_name
+
+    said = [(0, 30, "film"), (20, 20, "instant"), (1, 2, "early"), (21, 22, "late"),
+            (500, 501, "afterwards")]  # fmt: skip
+    recordings.save_video(tmp_path / "a.mp4", "red", "blue", "green", seconds=10, rate=2)
+    recordings.subtitles(tmp_path / "a.srt", *said)
+    for model in (recordings.embeddings(), WordEmbeddings()):
+        archive = MediaCollection.open(fresh_name(), model)
+        archive.sync(tmp_path)
+        for start, _, text in said:
+            (found,) = archive.as_retriever(k=1).moments(text, mode="lexical")
+            best = found.moments[0]
+            assert best.at <= best.end
+            if text != "afterwards":
+                assert best.at == pytest.approx(start, abs=1.0)
+            if text in ("early", "late", "instant"):
+                assert best.start <= best.at
+        archive.store.delete_collection()
+    recordings.subtitles(tmp_path / "a.srt", (5, 5, "alone"))
+    archive = MediaCollection.open(fresh_name(), WordEmbeddings())
+    archive.sync(tmp_path)
+    assert len(archive.search("alone", mode="lexical")) == 1
+    archive.store.delete_collection()

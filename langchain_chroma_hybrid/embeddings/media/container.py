@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.embeddings.images.pictures import PicturePolicy, name_of, read
@@ -14,8 +14,9 @@ from langchain_chroma_hybrid.embeddings.local_files import open_regular
 from langchain_chroma_hybrid.errors import MediaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+T = TypeVar("T")
 Recording: TypeAlias = Any
 """Sound or video: path, URI or data URI as `str`, `os.PathLike`, or encoded `bytes`."""
 
@@ -56,6 +57,7 @@ def opened(recording: Recording, policy: PicturePolicy) -> Iterator[Any]:
                 options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
                 buffer_size=_BUFFER,
                 io_open=_refuse,
+                metadata_errors="replace",  # tags of old files are of any encoding
             )
         except (OSError, ValueError, UnicodeError, av.FFmpegError) as error:
             reason = "an empty file" if not file.seek(0, io.SEEK_END) else _said(error)
@@ -118,6 +120,26 @@ def decoded(
     if not found:
         got = damage.reason or "none"
         raise MediaError(f"expected {stream.type} that can be decoded, got {got}")
+
+
+def readable(found: Iterable[T], name: str, damage: Damage) -> Iterator[T]:
+    """All of `found` up to what cannot be decoded or converted, which is noted.
+
+    Raises:
+        MediaError: there was nothing before that; begins with `name`.
+    """
+    av = require("av", "media")
+    some = False
+    try:
+        for each in found:
+            some = True
+            yield each
+    except (OSError, ValueError, RuntimeError, av.FFmpegError) as error:
+        if some:
+            damage.note(f"damaged ({_said(error)})")
+            return
+        reason = str(error) if isinstance(error, MediaError) else f"cannot be read ({_said(error)})"
+        raise MediaError(reason if name in reason else f"{name}: {reason}") from error
 
 
 def seek(container: Any, start: float) -> None:

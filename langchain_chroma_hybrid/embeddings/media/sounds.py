@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.embeddings.images.pictures import name_of
-from langchain_chroma_hybrid.embeddings.media.container import Damage, decoded, opened, seek, source
+from langchain_chroma_hybrid.embeddings.media.container import (
+    Damage,
+    decoded,
+    opened,
+    readable,
+    seek,
+    source,
+)
 from langchain_chroma_hybrid.errors import MediaError
 
 if TYPE_CHECKING:
@@ -30,6 +37,9 @@ SILENCE = 1e-3
 _GAP = 0.5  # seconds by which times may be off before they count for more than the samples
 _SHORTEST = 0.1  # seconds that are worth a window
 _STEP = 1 << 16
+_RATES = range(100, 1_000_001)  # samples a second; others would fill the memory
+# Of these libsndfile makes hours of nothing where FFmpeg finds no frame.
+_COMPRESSED = ("FLAC", "MP3", "OGG")
 
 
 class Hearing(NamedTuple):
@@ -100,25 +110,25 @@ def pieces_of(
     Raises:
         MediaError: it cannot be read, or holds no sound; or samples of another shape.
     """
+    name = name_of(sound)
     if isinstance(sound, tuple):
-        yield from _resampled(_given(sound), rate)
+        yield from readable(_resampled(_given(sound), rate), name, damage)
         return
     require("av", "media")
     try:
         with opened(sound, policy) as container:
             stream = container.streams.best("audio")
             if stream is None:
-                raise MediaError(f"{name_of(sound)}: expected sound, got a file without any")
+                raise MediaError(f"{name}: expected sound, got a file without any")
             if start > 0:
                 seek(container, start)
             frames = decoded(container, stream, policy, damage)
-            yield from _resampled(frames, rate)
-    except MediaError as error:
+            yield from readable(_resampled(frames, rate), name, damage)
+    except MediaError:
         other = _by_soundfile(sound, policy)
         if other is None:
-            message, name = str(error), name_of(sound)
-            raise MediaError(message if name in message else f"{name}: {message}") from error
-        yield from _resampled(other, rate)
+            raise
+        yield from readable(_resampled(other, rate), name, damage)
 
 
 def load_windows(
@@ -169,9 +179,11 @@ def _given(sound: tuple[Any, ...]) -> Iterator[tuple[float, Any]]:
         expected = "float or integer samples of shape (n,) or (n, channels)"
         raise MediaError.of("sound", f"{samples.dtype} {samples.shape}", expected)
     mono = samples if samples.ndim == 1 else samples.mean(axis=1)
-    scale = float(np.iinfo(samples.dtype).max) if whole else 1.0
-    clean = np.nan_to_num(np.asarray(mono / scale, dtype=np.float32), posinf=0.0, neginf=0.0)
-    yield from _frames([clean], int(float(rate)))
+    if whole:
+        kind = np.iinfo(samples.dtype)
+        middle = (kind.max + kind.min + 1) / 2
+        mono = (mono - middle) / (kind.max - middle)
+    yield from _frames([mono], int(float(rate)))
 
 
 def _by_soundfile(sound: Sound, policy: PicturePolicy) -> Iterator[tuple[float, Any]] | None:
@@ -181,6 +193,8 @@ def _by_soundfile(sound: Sound, policy: PicturePolicy) -> Iterator[tuple[float, 
         file = library.SoundFile(source(sound, policy))
     except (ImportError, RuntimeError, TypeError, OSError, ValueError):
         return None
+    if file.format in _COMPRESSED:
+        return None
     longest = round(policy.max_seconds * file.samplerate)
     blocks = file.blocks(_STEP, frames=longest, dtype="float32", always_2d=True)
     return _frames((block.mean(axis=1) for block in blocks), file.samplerate)
@@ -189,6 +203,7 @@ def _by_soundfile(sound: Sound, policy: PicturePolicy) -> Iterator[tuple[float, 
 def _frames(blocks: Iterable[Any], rate: int) -> Iterator[tuple[float, Any]]:
     """Mono samples as PyAV's frames with their times."""
     av = require("av", "media")
+    _check_rate(rate)
     at = 0
     for block in blocks:
         for first in range(0, len(block), _STEP):
@@ -202,19 +217,37 @@ def _frames(blocks: Iterable[Any], rate: int) -> Iterator[tuple[float, Any]]:
 def _resampled(
     frames: Iterable[tuple[float, Any]], rate: int
 ) -> Iterator[tuple[float, Samples]]:
-    """Frames of any kind as mono samples at `rate`; times follow the samples, but for gaps."""
+    """Frames of any kind as mono samples at `rate`; times follow the samples, but for gaps.
+
+    Raises:
+        MediaError: a rate that is none of sound.
+    """
     av = require("av", "media")
     at: float | None = None
     kind = resampler = None
     for time, frame in frames:
         its = (frame.format.name, frame.layout.name, frame.sample_rate)
+        _check_rate(frame.sample_rate)
         if resampler is None or kind != its:
             kind, resampler = its, av.AudioResampler(format="flt", layout="mono", rate=rate)
         frame.pts = None
         for made in resampler.resample(frame):
-            samples = made.to_ndarray()[0]
+            samples = _clean(made)
             at = time if at is None or abs(time - at) > _GAP else at
             yield at, samples
             at += len(samples) / rate
     for made in resampler.resample(None) if resampler is not None else ():
-        yield at or 0.0, made.to_ndarray()[0]
+        yield at or 0.0, _clean(made)
+
+
+def _check_rate(rate: int) -> None:
+    """Raise MediaError for one that is none of sound."""
+    if rate not in _RATES:
+        expected = f"{_RATES[0]} to {_RATES[-1]} samples a second"
+        raise MediaError.of("sampling rate", rate, expected)
+
+
+def _clean(frame: Any) -> Samples:
+    """The samples of a mono frame; where there is no number there is silence."""
+    samples: Samples = np.nan_to_num(frame.to_ndarray()[0], posinf=0.0, neginf=0.0).clip(-1, 1)
+    return samples

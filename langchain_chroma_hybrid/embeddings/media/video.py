@@ -9,11 +9,17 @@ import numpy as np
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.embeddings.images.pictures import name_of
-from langchain_chroma_hybrid.embeddings.media.container import Damage, decoded, opened, seek
+from langchain_chroma_hybrid.embeddings.media.container import (
+    Damage,
+    decoded,
+    opened,
+    readable,
+    seek,
+)
 from langchain_chroma_hybrid.errors import MediaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from PIL.Image import Image
 
@@ -25,6 +31,7 @@ Video: TypeAlias = Any
 _LOOK = 0.2  # seconds between two looks for a change of scene
 _GRID = 32  # edge of what is compared
 _EDGE = 512  # pixels of the shorter edge where nobody says how many
+_WIDEST = 10  # times as wide as high that a pixel may be, or the other way round
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +82,28 @@ def frames_of(
     Raises:
         MediaError: it cannot be read, or nothing moves in it.
     """
+    name = name_of(video)
     with opened(video, policy) as container:
-        stream = moving(container)
-        if stream is None:
-            raise MediaError(f"{name_of(video)}: expected moving pictures, got a file without any")
-        aspect = float(getattr(stream.codec_context, "sample_aspect_ratio", None) or 1)
-        before, looked, taken = None, 0.0, 0.0
-        try:
-            for time, frame in decoded(container, stream, policy, damage):
-                if before is not None and time - looked < _LOOK and time - taken < 1 / rate:
-                    continue
-                seen, looked = _grid(frame), time
-                cut = before is not None and float(np.abs(seen - before).mean()) > 255 * change
-                if before is None or cut or time - taken >= 1 / rate:
-                    taken = time
-                    yield _seen(frame, time, cut, aspect, at_least or _EDGE)
-                before = seen
-        except MediaError as error:
-            raise MediaError(f"{name_of(video)}: {error}") from error
+        stream = _moving(container, name)
+        frames = decoded(container, stream, policy, damage)
+        looked = _looked(frames, _aspect(stream), rate, change, at_least or _EDGE)
+        yield from readable(looked, name, damage)
+
+
+def _looked(
+    frames: Iterable[tuple[float, Any]], aspect: float, rate: float, change: float, at_least: int
+) -> Iterator[Frame]:
+    """Those that `frames_of` gives."""
+    before, looked, taken = None, 0.0, 0.0
+    for time, frame in frames:
+        if before is not None and time - looked < _LOOK and time - taken < 1 / rate:
+            continue
+        seen, looked = _grid(frame), time
+        cut = before is not None and float(np.abs(seen - before).mean()) > 255 * change
+        if before is None or cut or time - taken >= 1 / rate:
+            taken = time
+            yield _seen(frame, time, cut, aspect, at_least)
+        before = seen
 
 
 def load_frames(video: Video, policy: PicturePolicy, at_least: int | None) -> Iterator[Image]:
@@ -111,22 +122,41 @@ def frames_between(
     """
     wanted = [start + (end - start) * (at + 0.5) / count for at in range(count)]
     with opened(video, policy) as container:
-        stream = moving(container)
-        if stream is None:
-            raise MediaError(f"{name_of(video)}: expected moving pictures, got a file without any")
-        aspect = float(getattr(stream.codec_context, "sample_aspect_ratio", None) or 1)
+        stream = _moving(container, name_of(video))
         seek(container, start)
-        found: list[Frame] = []
-        last = None
-        for time, frame in decoded(container, stream, policy, Damage()):
-            last = time, frame
-            if time >= wanted[len(found)]:
-                found.append(_seen(frame, time, False, aspect, at_least))
-            if len(found) == count:
-                break
-        if not found and last is not None:
-            found.append(_seen(last[1], last[0], False, aspect, at_least))
-        return found
+        frames = decoded(container, stream, policy, Damage())
+        some = _spread(frames, wanted, _aspect(stream), at_least)
+        return list(readable(some, name_of(video), Damage()))
+
+
+def _spread(
+    frames: Iterable[tuple[float, Any]], wanted: Sequence[float], aspect: float, at_least: int
+) -> Iterator[Frame]:
+    """The first frames from each of the times on; if all are earlier, the last one."""
+    found, last = 0, None
+    for time, frame in frames:
+        last = time, frame
+        if time >= wanted[found]:
+            yield _seen(frame, time, False, aspect, at_least)
+            found += 1
+        if found == len(wanted):
+            return
+    if not found and last is not None:
+        yield _seen(last[1], last[0], False, aspect, at_least)
+
+
+def _moving(container: Any, name: str) -> Any:
+    """`moving`, or a MediaError."""
+    stream = moving(container)
+    if stream is None:
+        raise MediaError(f"{name}: expected moving pictures, got a file without any")
+    return stream
+
+
+def _aspect(stream: Any) -> float:
+    """Width of a pixel, in heights; 1 where nobody films so, and pictures would fill the memory."""
+    aspect = float(getattr(stream.codec_context, "sample_aspect_ratio", None) or 1)
+    return aspect if 1 / _WIDEST <= aspect <= _WIDEST else 1.0
 
 
 def _seen(frame: Any, time: float, cut: bool, aspect: float, at_least: int) -> Frame:
