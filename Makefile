@@ -1,6 +1,6 @@
 # Needs make and Python >= 3.11 with pip and venv; everything else goes into .venv.
 #   make demo         search examples/data three ways: by words at once, by vectors when they are there
-#   make test         the suite, in two processes; PYTEST_ARGS='-n 0 -k fusion' for a part of it in one,
+#   make test         the suite, in three processes; PYTEST_ARGS='-n 0 -k fusion' for a part of it in one,
 #                     APPS=1 with the apps' tests
 #   make qa           an app that answers from your documents; CHAT_MODEL=openai:gpt-5-mini for a model
 #   make images       an app that finds pictures; CLIP_MODEL=clip-ViT-B-32 for photographs
@@ -18,8 +18,9 @@ VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+# Three processes for two cores, since tests of servers and processes wait.
 # Files stay whole, for what their fixtures make, and in order, since small ones come last.
-SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
+SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # Bytecode is made where it is needed: for all of torch it takes longer than the download.
