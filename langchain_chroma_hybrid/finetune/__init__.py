@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         from_scored_pairs,
         from_triplets,
     )
+    from langchain_chroma_hybrid.finetune.negatives import mine_by_model, mine_negatives
 
 __all__ = [
     "DataReport",
@@ -30,6 +31,8 @@ __all__ = [
     "from_pairs",
     "from_scored_pairs",
     "from_triplets",
+    "mine_by_model",
+    "mine_negatives",
 ]
 
 _MODULES = {
@@ -44,6 +47,8 @@ _MODULES = {
     "from_pairs": "loading",
     "from_scored_pairs": "loading",
     "from_triplets": "loading",
+    "mine_by_model": "negatives",
+    "mine_negatives": "negatives",
 }
 
 __getattr__ = loads(__name__, _MODULES)
