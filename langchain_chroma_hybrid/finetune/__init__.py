@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from langchain_chroma_hybrid._lazy import loads
 
 if TYPE_CHECKING:
+    from langchain_chroma_hybrid.finetune.adapter import AdaptedEmbeddings
+    from langchain_chroma_hybrid.finetune.adapting import train_adapter
+    from langchain_chroma_hybrid.finetune.asking import QueryCosts, ask_for_queries, query_costs
     from langchain_chroma_hybrid.finetune.data import DataReport, Example, Split, TrainingData
     from langchain_chroma_hybrid.finetune.loading import (
         from_beir,
@@ -18,12 +21,19 @@ if TYPE_CHECKING:
         from_triplets,
     )
     from langchain_chroma_hybrid.finetune.negatives import mine_by_model, mine_negatives
+    from langchain_chroma_hybrid.finetune.queries import make_queries
+    from langchain_chroma_hybrid.finetune.training import FineTuned, fine_tune
 
 __all__ = [
+    "AdaptedEmbeddings",
     "DataReport",
     "Example",
+    "FineTuned",
+    "QueryCosts",
     "Split",
     "TrainingData",
+    "ask_for_queries",
+    "fine_tune",
     "from_beir",
     "from_clicks",
     "from_judgements",
@@ -31,15 +41,23 @@ __all__ = [
     "from_pairs",
     "from_scored_pairs",
     "from_triplets",
+    "make_queries",
     "mine_by_model",
     "mine_negatives",
+    "query_costs",
+    "train_adapter",
 ]
 
 _MODULES = {
+    "AdaptedEmbeddings": "adapter",
     "DataReport": "data",
     "Example": "data",
+    "FineTuned": "training",
+    "QueryCosts": "asking",
     "Split": "data",
     "TrainingData": "data",
+    "ask_for_queries": "asking",
+    "fine_tune": "training",
     "from_beir": "loading",
     "from_clicks": "loading",
     "from_judgements": "loading",
@@ -47,8 +65,11 @@ _MODULES = {
     "from_pairs": "loading",
     "from_scored_pairs": "loading",
     "from_triplets": "loading",
+    "make_queries": "queries",
     "mine_by_model": "negatives",
     "mine_negatives": "negatives",
+    "query_costs": "asking",
+    "train_adapter": "adapting",
 }
 
 __getattr__ = loads(__name__, _MODULES)

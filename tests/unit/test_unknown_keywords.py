@@ -30,8 +30,8 @@ MODULES = (
 # What is given back, not made by callers: Python's own error is enough.
 GIVEN_BACK = {
     "Change", "DataReport", "Dataset", "Difference", "Estimate", "Evaluation", "FileMoments",
-    "GivenRecord", "Hit", "ImageFailure", "ImageReport", "Moment", "ReadFile", "RescueReport",
-    "SearchResult", "Split", "Trial", "Tuned",
+    "FineTuned", "GivenRecord", "Hit", "ImageFailure", "ImageReport", "Moment", "ReadFile",
+    "QueryCosts", "RescueReport", "SearchResult", "Split", "Trial", "Tuned",
 }  # fmt: skip
 
 
