@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 CONFIGURATION: dict[str, Any] = {
-    "pairs": 640,
-    "training": {"epochs": 1, "batch_size": 16, "learning_rate": 5e-5},
+    "pairs": 512,
+    "training": {"epochs": 1, "batch_size": 16, "learning_rate": 5e-5, "checks": 1},
     "lora": {"lora": 16, "learning_rate": 1e-3},
     "adapter": {"kind": "linear", "epochs": 10},
     "negatives": {"range_max": 30, "relative_margin": 0.05, "guard": "other_leg"},
@@ -86,19 +86,16 @@ def main() -> None:
 
 
 def _plan() -> Iterator[tuple[str, str, int]]:
-    """Bases and adapters first, which are cheap; then the negatives, then what is large."""
-    seeds = CONFIGURATION["seeds"]
-    for collection in (*MATRIX, *OTHERS):
-        yield collection, "base", 0
+    """What is cheap or asked for first comes first: one seed of all, then the others."""
+    everywhere, seeds = (*MATRIX, *OTHERS), CONFIGURATION["seeds"]
+    yield from ((collection, "base", 0) for collection in everywhere)
     for seed in seeds:
         for collection in MATRIX:
-            yield from ((collection, source, seed) for source in SOURCES)
-    for collection in (*MATRIX, *OTHERS):
-        yield from ((collection, "adapter", seed) for seed in seeds)
-    for seed in seeds:
-        yield from ((collection, "lora", seed) for collection in MATRIX)
-    for seed in seeds:
-        yield from ((collection, "both", seed) for collection in OTHERS)
+            yield from ((collection, source, seed) for source in (*SOURCES, "lora"))
+        yield from ((collection, "adapter", seed) for collection in everywhere)
+        if seed == seeds[0]:
+            yield from ((collection, "both", seed) for collection in OTHERS)
+    yield from ((collection, "both", seed) for seed in seeds[1:] for collection in OTHERS)
 
 
 def _run(options: argparse.Namespace, collection: str, way: str, seed: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from langchain_chroma_hybrid.finetune.losses import chosen, columns
 from tests.tiny_models import save_sentence_transformer
 
 PAIRS = [(f"question number {n}?", f"the answer is {n} times {n * 7}") for n in range(24)]
-SCORED = [("die katze", "straße", 0.0), ("größe", "übung", 1.0)]
+SCORED = [("die katze", "straße", 0.0), ("größe", "übung", 1.0), ("müller", "der müller", 0.0)]
 TRIPLETS = [(a, b, "no answer") for a, b in PAIRS]
 FAST = {"batch_size": 4, "epochs": 1, "checks": 2}
 
@@ -156,7 +156,7 @@ LONG = [
     ({"lora": 4}, PAIRS),
     ({"loss": "cosine"}, SCORED),
     ({"loss": "contrastive"}, SCORED),
-    ({"loss": "online_contrastive"}, SCORED),
+    ({"loss": "online_contrastive"}, [*SCORED, ("katze", "schläft", 1.0)]),
     ({"loss": "triplet"}, TRIPLETS),
 ]
 
@@ -166,7 +166,7 @@ LONG = [
 def test_every_loss_trains_a_whole_model(base, tmp_path, options, rows):
     if "lora" in options:
         pytest.importorskip("peft")
-    make = {2: from_pairs, 3: from_scored_pairs if rows is SCORED else from_triplets}[len(rows[0])]
+    make = {2: from_pairs, 3: from_triplets if rows is TRIPLETS else from_scored_pairs}[len(rows[0])]
     made = fine_tune(base, make(rows), tmp_path / "new", **{**FAST, **options})
     folder = Path(made.folder)
     assert (folder / "model.safetensors").exists()
