@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.finetune.adapting import train_adapter
     from langchain_chroma_hybrid.finetune.asking import QueryCosts, ask_for_queries, query_costs
     from langchain_chroma_hybrid.finetune.data import DataReport, Example, Split, TrainingData
+    from langchain_chroma_hybrid.finetune.experiment import Experiment
     from langchain_chroma_hybrid.finetune.loading import (
         from_beir,
         from_clicks,
@@ -20,18 +21,25 @@ if TYPE_CHECKING:
         from_scored_pairs,
         from_triplets,
     )
+    from langchain_chroma_hybrid.finetune.merging import merge_models
     from langchain_chroma_hybrid.finetune.negatives import mine_by_model, mine_negatives
+    from langchain_chroma_hybrid.finetune.promotion import Promotion, promote
     from langchain_chroma_hybrid.finetune.queries import make_queries
     from langchain_chroma_hybrid.finetune.training import FineTuned, fine_tune
+    from langchain_chroma_hybrid.finetune.verdict import Compared, Verdict
 
 __all__ = [
     "AdaptedEmbeddings",
+    "Compared",
     "DataReport",
     "Example",
+    "Experiment",
     "FineTuned",
+    "Promotion",
     "QueryCosts",
     "Split",
     "TrainingData",
+    "Verdict",
     "ask_for_queries",
     "fine_tune",
     "from_beir",
@@ -42,20 +50,26 @@ __all__ = [
     "from_scored_pairs",
     "from_triplets",
     "make_queries",
+    "merge_models",
     "mine_by_model",
     "mine_negatives",
+    "promote",
     "query_costs",
     "train_adapter",
 ]
 
 _MODULES = {
     "AdaptedEmbeddings": "adapter",
+    "Compared": "verdict",
     "DataReport": "data",
     "Example": "data",
+    "Experiment": "experiment",
     "FineTuned": "training",
+    "Promotion": "promotion",
     "QueryCosts": "asking",
     "Split": "data",
     "TrainingData": "data",
+    "Verdict": "verdict",
     "ask_for_queries": "asking",
     "fine_tune": "training",
     "from_beir": "loading",
@@ -66,8 +80,10 @@ _MODULES = {
     "from_scored_pairs": "loading",
     "from_triplets": "loading",
     "make_queries": "queries",
+    "merge_models": "merging",
     "mine_by_model": "negatives",
     "mine_negatives": "negatives",
+    "promote": "promotion",
     "query_costs": "asking",
     "train_adapter": "adapting",
 }

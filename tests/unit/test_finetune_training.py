@@ -166,7 +166,7 @@ LONG = [
 def test_every_loss_trains_a_whole_model(base, tmp_path, options, rows):
     if "lora" in options:
         pytest.importorskip("peft")
-    make = {2: from_pairs, 3: from_triplets if rows is TRIPLETS else from_scored_pairs}[len(rows[0])]
+    make = from_pairs if rows is PAIRS else from_triplets if rows is TRIPLETS else from_scored_pairs
     made = fine_tune(base, make(rows), tmp_path / "new", **{**FAST, **options})
     folder = Path(made.folder)
     assert (folder / "model.safetensors").exists()

@@ -29,9 +29,10 @@ MODULES = (
 )  # fmt: skip
 # What is given back, not made by callers: Python's own error is enough.
 GIVEN_BACK = {
-    "Change", "DataReport", "Dataset", "Difference", "Estimate", "Evaluation", "FileMoments",
-    "FineTuned", "GivenRecord", "Hit", "ImageFailure", "ImageReport", "Moment", "ReadFile",
-    "QueryCosts", "RescueReport", "SearchResult", "Split", "Trial", "Tuned",
+    "Change", "Compared", "DataReport", "Dataset", "Difference", "Estimate", "Evaluation",
+    "FileMoments", "FineTuned", "GivenRecord", "Hit", "ImageFailure", "ImageReport", "Moment",
+    "Promotion", "QueryCosts", "ReadFile", "RescueReport", "SearchResult", "Split", "Trial",
+    "Tuned", "Verdict",
 }  # fmt: skip
 
 
