@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.finetune.adapter import AdaptedEmbeddings
     from langchain_chroma_hybrid.finetune.adapting import train_adapter
     from langchain_chroma_hybrid.finetune.asking import QueryCosts, ask_for_queries, query_costs
+    from langchain_chroma_hybrid.finetune.copying import embedded_copy
     from langchain_chroma_hybrid.finetune.data import DataReport, Example, Split, TrainingData
     from langchain_chroma_hybrid.finetune.experiment import Experiment
     from langchain_chroma_hybrid.finetune.loading import (
@@ -41,6 +42,7 @@ __all__ = [
     "TrainingData",
     "Verdict",
     "ask_for_queries",
+    "embedded_copy",
     "fine_tune",
     "from_beir",
     "from_clicks",
@@ -71,6 +73,7 @@ _MODULES = {
     "TrainingData": "data",
     "Verdict": "verdict",
     "ask_for_queries": "asking",
+    "embedded_copy": "copying",
     "fine_tune": "training",
     "from_beir": "loading",
     "from_clicks": "loading",

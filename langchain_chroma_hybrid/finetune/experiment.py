@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_chroma_hybrid._files import write_json
 from langchain_chroma_hybrid.core.keywords import known_keywords
@@ -74,6 +74,19 @@ class Experiment:
                 "configuration", self.configuration, f"that of {self.folder.name}, or a new folder"
             )
         self.committed_at = str(stored["at"])
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """One that was begun before.
+
+        Raises:
+            InvalidArgumentError: there is none.
+        """
+        try:
+            stored = json.loads((Path(folder) / _CONFIGURATION).read_text(encoding="utf-8"))
+            return cls(folder, stored["configuration"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InvalidArgumentError.of("folder", str(folder), "one of an Experiment") from error
 
     @known_keywords
     def note(self, name: str, run: FineTuned | Mapping[str, Any]) -> None:
