@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import chromadb
-
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.finetune.queries import passages_of
 from langchain_chroma_hybrid.vectorstores import HybridChroma
@@ -38,7 +36,6 @@ def embedded_copy(store: Chroma, embeddings: Embeddings) -> HybridChroma:
     copy = HybridChroma(
         f"copy-{uuid4().hex}",
         embeddings,
-        client=chromadb.EphemeralClient(),
         collection_configuration={"hnsw": {"space": "cosine"}},
         **own,
     )

@@ -202,7 +202,6 @@ class _Miner:
         return [text for text, score in zip(texts, others, strict=True) if score < most]
 
 
-@known_keywords
 def mine_by_model(
     data: TrainingData,
     model: SentenceTransformer,

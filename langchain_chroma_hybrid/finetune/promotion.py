@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -13,6 +13,8 @@ from langchain_chroma_hybrid.evaluation.tune import LEAST_QUERIES, tune
 from langchain_chroma_hybrid.migration import migrate, rollback
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_chroma import Chroma
     from langchain_core.embeddings import Embeddings
 
@@ -47,7 +49,9 @@ def promote(
     force: bool = False,
     dev: Dataset | None = None,
     alpha: float = 0.05,
-    **options: Any,
+    batch_size: int = 256,
+    swap_names: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Promotion:
     """Embed the collection anew by a better model, switch, and look whether it is better there.
 
@@ -63,7 +67,9 @@ def promote(
         force: promote although there is no verdict, or it is not `better`.
         dev: judged queries that decide nothing else: not those of the test.
         alpha: highest p-value that counts as significantly worse.
-        options: of `migration.migrate`, such as `batch_size` or `progress`.
+        batch_size: as for `migration.migrate`.
+        swap_names: as there.
+        progress: as there.
 
     Raises:
         InvalidArgumentError: no verdict, or one that is not `better`, without `force`; and what
@@ -75,10 +81,11 @@ def promote(
             f"verdict: expected one that says better, got {got!r}; force=True promotes anyway"
         )
     old, before = store.embeddings, _hybrid(store, dev)
-    same = old is not None and _same(old, embeddings)
-    report = None if same else migrate(store, embeddings, **options)
-    if same:
+    if old is not None and _same(old, embeddings):
         return Promotion(None, promoted=True)
+    report = migrate(
+        store, embeddings, batch_size=batch_size, swap_names=swap_names, progress=progress
+    )
     gain = None if dev is None else compare(_hybrid(store, dev), before)
     if gain is not None and gain.mean < 0 and gain.p <= alpha and not force:
         rollback(store, old)

@@ -12,6 +12,7 @@ from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.statistics import (
     Difference,
+    Estimate,
     compare,
     detectable,
     estimate,
@@ -39,6 +40,13 @@ class Compared:
     def gain(self, mode: str, measure: str = DECIDES) -> Difference:
         """What the new model is better, query by query."""
         return compare(self.after.values[mode][measure], self.before.values[mode][measure])
+
+    def estimates(self, measure: str = DECIDES) -> dict[str, tuple[Estimate, Estimate]]:
+        """By mode the means before and after, with intervals."""
+        return {
+            mode: (self.before.estimate(mode, measure), self.after.estimate(mode, measure))
+            for mode in self.after.values
+        }
 
     def detectable(self, mode: str, measure: str = DECIDES) -> float:
         """The gain that so many queries would show four times in five."""
@@ -128,7 +136,7 @@ class Verdict:
         if _draws():
             from langchain_chroma_hybrid.finetune.drawing import draw  # noqa: PLC0415  # needs an extra
 
-            draw(self, path / "report.svg")
+            draw({each.name: each.estimates() for each in self.compared}, path / "report.svg")
             text = text.replace("## Runs", "![nDCG@10 before and after](report.svg)\n\n## Runs", 1)
         (path / "report.md").write_text(text, encoding="utf-8")
 

@@ -51,12 +51,14 @@ class Workspace:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder.with_suffix(".lock"), timeout=0)
         try:
-            with lock:
-                yield
+            lock.acquire()
         except Timeout as error:
             raise WriteError(f"another process trains for {self.output.name}") from error
+        try:
+            yield
         finally:
             Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
     def finished(self) -> dict[str, Any] | None:
         """The notes of a model that this very run has made before.

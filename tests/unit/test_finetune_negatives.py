@@ -10,9 +10,11 @@ from langchain_chroma_hybrid.finetune import (
     Example,
     TrainingData,
     from_scored_pairs,
+    mine_by_model,
     mine_negatives,
 )
 from tests.helpers import CORPUS
+from tests.tiny_models import save_sentence_transformer
 
 TEXTS = {id_: text for id_, text, _ in CORPUS}
 NAMES = {text: id_ for id_, text in TEXTS.items()}
@@ -101,3 +103,16 @@ def test_bad_values(store, options):
 def test_scored_pairs_have_no_negatives(store):
     with pytest.raises(InvalidArgumentError, match="pairs without scores"):
         mine_negatives(store, from_scored_pairs([("a", "b", 1.0), ("c", "d", 0.0)]))
+
+
+def test_sentence_transformers_own_miner(tmp_path):
+    pytest.importorskip("sentence_transformers", reason="the extra `local` is not installed")
+    pytest.importorskip("datasets", reason="the extra `finetune` is not installed")
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(save_sentence_transformer(tmp_path / "tiny"))
+    found = mine_by_model(data(), model, corpus=list(TEXTS.values()), count=2, range_max=6)
+    assert len(found) == 2
+    for before, after in zip(data().examples, found.examples, strict=True):
+        assert len(after.negatives) == 2
+        assert before.text not in after.negatives

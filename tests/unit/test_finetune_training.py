@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 pytest.importorskip("sentence_transformers", reason="the extra `local` is not installed")
 pytest.importorskip("accelerate", reason="the extra `finetune` is not installed")
@@ -147,6 +148,13 @@ def test_another_run_is_not_gone_on_with(base, tmp_path):
     seen = []
     fine_tune(base, from_pairs(PAIRS), tmp_path / "new", **FAST, progress=lambda *n: seen.append(n))
     assert [done for done, _ in seen] == [4, 5, 6], "from the last whole checkpoint on"
+
+
+def test_one_process_at_a_time_trains_for_a_folder(base, tmp_path):
+    lock = tmp_path / ".new.lock"
+    with FileLock(lock), pytest.raises(WriteError, match="another process trains for new"):
+        fine_tune(base, from_pairs(PAIRS), tmp_path / "new", **FAST)
+    assert lock.exists()
 
 
 LONG = [
