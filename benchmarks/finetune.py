@@ -44,7 +44,7 @@ CONFIGURATION: dict[str, Any] = {
     "pairs": 512,
     "training": {"epochs": 1, "batch_size": 16, "learning_rate": 5e-5, "checks": 1},
     "lora": {"lora": 16, "learning_rate": 1e-3},
-    "adapter": {"kind": "linear", "epochs": 10},
+    "adapter": {"kind": "linear", "epochs": 10, "learning_rate": 1e-3},
     "negatives": {"range_max": 30, "relative_margin": 0.05, "guard": "other_leg"},
     "seeds": [0, 1, 2],
 }

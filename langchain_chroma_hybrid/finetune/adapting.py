@@ -38,7 +38,7 @@ def train_adapter(
     hidden: int = 128,
     epochs: int = 30,
     batch_size: int = 128,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 3e-4,
     patience: int = 5,
     seed: int = 0,
     vectors: Mapping[str, Sequence[float]] | None = None,

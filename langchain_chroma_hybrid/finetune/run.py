@@ -56,7 +56,7 @@ class Settings:
         for name in ("lora", "patience", "max_seq_length"):
             if getattr(self, name) is not None:
                 positive(name, getattr(self, name))
-        number("epochs", self.epochs, 0.0, math.inf)
+        number("epochs", self.epochs, 0.01, math.inf)
         number("learning_rate", self.learning_rate, 0.0, 1.0)
         number("seed", self.seed, 0, 2**32 - 1)
 
