@@ -60,10 +60,11 @@ def ways(documents: list[dict[str, Any]]) -> Iterator[tuple[str, Callable[[list[
 
 
 def trained(documents: list[dict[str, Any]], steps: int) -> Any:
-    """The model after some steps on first sentences and what follows them, at the usual rate."""
+    """The model after some steps on pairs of a text's first words and its rest."""
     torch.manual_seed(0)
     model = sentence_transformers.SentenceTransformer(str(MODEL_DIR), device="cpu")
-    pairs = [each["text"].split(". ", 1) for each in documents if ". " in each["text"]]
+    words = [each["text"].split() for each in documents]
+    pairs = [(" ".join(some[:20]), " ".join(some[20:])) for some in words]
     loss = MultipleNegativesRankingLoss(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5)
     for step in range(steps):

@@ -111,7 +111,8 @@ def rollback(store: Any, embeddings: Embeddings | None = None, *, discard: bool 
 
     Raises:
         CollectionError: no collection is kept.
-        InvalidArgumentError: records were written since, and there is no model for them.
+        InvalidArgumentError: records were written since, and there is no model for them, or it is
+            not the one that has filled the old collection.
     """
     model = None if embeddings is None else _model(embeddings)
     return _handle_of(store).roll_back(model, _text_of, discard=discard)

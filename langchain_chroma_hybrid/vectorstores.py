@@ -173,6 +173,7 @@ class HybridChroma(HybridSearch):
         try:
             # One that was made anew under the name is the one that goes.
             handle.run(lambda index: index.touch())
+            handle.renamed()
         except CollectionError:
             handle.drop()
             raise

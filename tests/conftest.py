@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from chromadb.api.shared_system_client import SharedSystemClient
 
 from tests import helpers
 
@@ -45,6 +46,14 @@ def log_as_it_was() -> Iterator[None]:
     for each, (level, disabled, propagate) in zip(loggers, before, strict=True):
         each.setLevel(level)
         each.disabled, each.propagate = disabled, propagate
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory_of_its_own() -> Iterator[None]:
+    """All clients in memory share one Chroma, which keeps megabytes of each collection for good."""
+    yield
+    SharedSystemClient.clear_system_cache()
+    gc.collect()
 
 
 @pytest.fixture(params=["memory", "disk"])

@@ -178,7 +178,7 @@ class HybridBase(Upkeep, Chroma):
         self._owns_client, self._closed, self._warned = chroma.get("client") is None, False, False
         try:
             with opening(persist_directory):
-                finish_names(persist_directory, chroma.get("client"))
+                finish_names(persist_directory, chroma.get("client"), collection_name)
                 super().__init__(collection_name, embedding_function, persist_directory, **chroma)
         except Exception as error:
             place = {"collection_name": collection_name, "persist_directory": persist_directory}

@@ -68,21 +68,29 @@ def handle_of(vectorstore: Chroma, config: LexicalConfig | None = None) -> Colle
     """
     if getattr(vectorstore, "_closed", False):
         raise CollectionError("the store is closed: make another one")
-    collection = vectorstore._chroma_collection  # noqa: SLF001  # no public way to the collection
-    if collection is None:
+    if vectorstore._chroma_collection is None:  # noqa: SLF001  # no public way to the collection
         raise CollectionError("the collection was deleted: make another store over a new one")
     client, handle = vectorstore._client, _handles.get(vectorstore)  # noqa: SLF001  # nor to the client
     own = config or getattr(vectorstore, "lexical_config", None)
     if handle is None or not handle.serves(client, own):
         handle = _opened(vectorstore, own or LexicalConfig())
+    with handle.staying():
+        return _as_given(handle, vectorstore, own or LexicalConfig())
+
+
+def _as_given(
+    handle: CollectionHandle, vectorstore: Chroma, config: LexicalConfig
+) -> CollectionHandle:
+    """A handle to the collection, and with the embeddings, that the store has by now."""
     given, used = vectorstore.embeddings, handle.embeddings
     if used is not given and not (given is None and isinstance(used, StoredEmbeddings)):
         # Somebody has given the store another one, which is nothing to its copies.
         if isinstance(handle.follow, _Stores) and len(handle.follow.all) > 1:
             handle.follow.all.discard(vectorstore)
-            handle = _opened(vectorstore, own or LexicalConfig())
+            handle = _opened(vectorstore, config)
         handle.embed_by(_embedder(vectorstore, handle.follow))
-    handle.move_to(collection)
+    if (collection := vectorstore._chroma_collection) is not None:  # noqa: SLF001  # as above
+        handle.move_to(collection)
     return handle
 
 

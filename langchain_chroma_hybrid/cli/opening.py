@@ -18,6 +18,7 @@ from langchain_chroma_hybrid.engine.chroma.clients import (
     connect,
     needs_network,
 )
+from langchain_chroma_hybrid.engine.migrate.names import finish_names
 from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 from langchain_chroma_hybrid.vectorstores import HybridChroma
 
@@ -183,7 +184,9 @@ def client_of(place: Server, *, make: bool = False) -> ClientAPI:
             raise InvalidArgumentError.of("--url", place.url, "http://host:port")
         return connect(url, **scope)
     with opening(str(place.path)):
-        return connect(_data_folder(place.path, make), **scope)
+        folder = _data_folder(place.path, make)
+        finish_names(folder, None, None)  # whose names are about to be read
+        return connect(folder, **scope)
 
 
 def _data_folder(path: Path | None, make: bool) -> Path:

@@ -43,7 +43,8 @@ def list_collections(server: Server, kind: Format) -> None:
     """Print a row for each collection."""
     client = client_of(server)
     place = Place(**{field.name: getattr(server, field.name) for field in fields(server)})
-    found = [_collection(store_in(client, name, place)) for name in collection_names(client)]
+    names = collection_names(client)
+    found = [{**_collection(store_in(client, name, place)), "collection": name} for name in names]
     if kind != "table":
         show_all(found, kind)
     elif found:

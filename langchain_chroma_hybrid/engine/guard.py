@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -56,7 +57,8 @@ class ModelGuard:
         self._store, self._embeddings = store, embeddings
         self._on_change = config.on_model_change
         self._told = config.policy.writers == "ours"
-        store.filled_by = self._said
+        there = weakref.ref(store)  # else neither would go before the garbage collector comes
+        store.filled_by = lambda: _said(there())
         self._lock = threading.Lock()
         self.passed = self._on_change == "ignore" or not is_model(embeddings)
 
@@ -87,11 +89,6 @@ class ModelGuard:
         ModelNotes(self._store).fill(FilledBy(model, owned=True), tell=True)
         return model
 
-    def _said(self) -> str:
-        """Which model has filled the collection; empty if nobody knows."""
-        filled = ModelNotes(self._store).read().models.get(self._store.uuid)
-        return str(filled.model) if filled is not None and filled.model.key else ""
-
     def _look(self, *, writes: bool) -> bool:
         """Whether there is nothing more to find out."""
         model = EmbeddingModel.of(self._embeddings)
@@ -99,7 +96,7 @@ class ModelGuard:
             return True
         notes = ModelNotes(self._store)
         filled = notes.read().models.get(self._store.uuid)
-        if filled is not None and _verdict(filled.model, model) == "same":
+        if filled is not None and verdict_of(filled.model, model) == "same":
             return True
         if self._store.count() == 0:
             if writes:
@@ -110,7 +107,7 @@ class ModelGuard:
     def _compared(self, notes: ModelNotes, filled: FilledBy | None, model: EmbeddingModel) -> bool:
         """The same for a collection with records of which it is not known that they are its own."""
         key = model.key or ""
-        verdict = _verdict(filled.model, model) if filled is not None else "unknown"
+        verdict = verdict_of(filled.model, model) if filled is not None else "unknown"
         seen = None if filled is None else filled.seen.get(key)
         if verdict == "unknown" and seen is None:
             seen = self._similarity()
@@ -148,6 +145,12 @@ class ModelGuard:
         warnings.warn(message, ChromaHybridWarning, stacklevel=2)
 
 
+def _said(store: ChromaStore | None) -> str:
+    """Which model has filled the collection; empty if nobody knows."""
+    filled = None if store is None else ModelNotes(store).read().models.get(store.uuid)
+    return str(filled.model) if filled is not None and filled.model.key else ""
+
+
 def similarity(store: ChromaStore, records: Sequence[Record], made: Matrix) -> float:
     """Mean cosine of the records' vectors and of those that were made anew, `(n, d)`.
 
@@ -161,11 +164,13 @@ def similarity(store: ChromaStore, records: Sequence[Record], made: Matrix) -> f
     if old.shape[1:] != new.shape[1:]:
         raise store.of_other_dimension(old.shape[-1], new.shape[-1])
     lengths = np.linalg.norm(old, axis=1) * np.linalg.norm(new, axis=1)
-    return float(np.mean((old * new).sum(axis=1) / np.maximum(lengths, 1e-30)))
+    cosines = (old * new).sum(axis=1) / np.maximum(lengths, 1e-30)
+    # A model may know no word of a text; then both are nothing.
+    return float(np.mean(np.where(old.any(axis=1) | new.any(axis=1), cosines, 1.0)))
 
 
-def _verdict(noted: EmbeddingModel, model: EmbeddingModel) -> _Verdict:
-    """Whether they are one model, as far as names and digests tell."""
+def verdict_of(noted: EmbeddingModel, model: EmbeddingModel) -> _Verdict:
+    """Whether they are one model, as far as names and digests tell, without a look at vectors."""
     if noted.fingerprint and model.fingerprint:
         if noted.fingerprint == model.fingerprint:
             return "same"

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from langchain_chroma_hybrid.engine.about import About, about
 from langchain_chroma_hybrid.engine.chroma.clients import CollectionClient, observe, reopened
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-from langchain_chroma_hybrid.engine.chroma.replacement import collection_of, delete_collection
+from langchain_chroma_hybrid.engine.chroma.replacement import collection_of
 from langchain_chroma_hybrid.engine.describe import described
 from langchain_chroma_hybrid.engine.index import HybridIndex
-from langchain_chroma_hybrid.engine.migrate.back import drop_previous, roll_back, swap_names
+from langchain_chroma_hybrid.engine.migrate.back import (
+    drop_kept,
+    drop_previous,
+    roll_back,
+    swap_names,
+)
 from langchain_chroma_hybrid.engine.migrate.run import Migration, Site
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.registry import drop_half, rebuild_half, refuse_other
@@ -21,6 +26,7 @@ from langchain_chroma_hybrid.errors import CollectionError, LexicalIndexError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
 
     import chromadb
     from chromadb.api import ClientAPI
@@ -45,7 +51,6 @@ class Follow(Protocol):
 
 def _follow_nobody(_: chromadb.Collection, __: Any = None) -> None:
     pass
-
 
 
 class CollectionHandle:
@@ -76,7 +81,7 @@ class CollectionHandle:
         self._config = config
         self.embeddings = embeddings
         self.follow = follow
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._collection = collection
         self._index: HybridIndex | None = None
 
@@ -123,6 +128,10 @@ class CollectionHandle:
             refuse_other(index.opened, config, index.store)
         return config.signature == self._config.signature
 
+    def staying(self) -> AbstractContextManager[object]:
+        """Inside the block neither this moves to another collection, nor what follows it."""
+        return self._lock
+
     def embed_by(self, embeddings: Embedder) -> None:
         """From now on these make the vectors."""
         with self._lock:
@@ -166,6 +175,12 @@ class CollectionHandle:
         self.follow(new)
         return new
 
+    def _go_to(self, collection: chromadb.Collection, embeddings: Embedder | None = None) -> None:
+        """Move there together with all that follow."""
+        with self._lock:
+            self.move_to(collection, embeddings)
+            self.follow(collection, embeddings)
+
     def migration(self, embeddings: Embedder, options: MigrationOptions) -> Migration:
         """The way to another model, see `engine.migrate.run`; opens what there is."""
         return Migration(self._site(embeddings), embeddings, options)
@@ -179,18 +194,28 @@ class CollectionHandle:
     def swap_names(self) -> None:
         """Exchange the names of this collection and the one that had its place before."""
         swap_names(self._site(None))
+        self.renamed()
 
     def drop_previous(self) -> str:
         """Delete the collection that had the place before; gives its name, which is now ours."""
-        return drop_previous(self._site(None))
+        name = drop_previous(self._site(None))
+        self.renamed()
+        return name
+
+    def renamed(self) -> None:
+        """Take the name that the collection has by now: others may exchange names."""
+        with self._lock:
+            now = collection_of(self._client, str(self._collection.id))
+            if now is not None and now.name != self._collection.name:
+                self._go_to(now)
 
     def _site(self, embeddings: Embedder | None) -> Site:
         """What a migration needs of this; with the switch `embeddings` are in use, if given."""
 
         def follow(collection: chromadb.Collection) -> HybridIndex:
-            self.move_to(collection, embeddings)
-            self.follow(collection, embeddings)
-            return self.index()
+            with self._lock:
+                self._go_to(collection, embeddings)
+                return self.index()
 
         index = self.index()
         return Site(self._client, self._collection, index, self._config, follow)
@@ -252,10 +277,7 @@ class CollectionHandle:
     def drop(self) -> None:
         """The collection was deleted: remove its index, and what is kept of one before it."""
         store = self._store()
-        previous = ModelNotes(store).read().previous
-        if previous is not None and (old := collection_of(self._client, previous)) is not None:
-            drop_half(ChromaStore(self._client, old), self._config)
-            delete_collection(self._client, previous)
+        drop_kept(self._client, store, self._config)
         drop_half(store, self._config)
         if store.on_server and self._config.policy.writers == "ours":
             store.announced.drop()
@@ -279,9 +301,15 @@ class CollectionHandle:
             return True
         if not isinstance(error, CollectionError):
             return index.opened is None  # closed by the last of the others in the meantime
-        new = reopened(self._client, index.store.name, index.store.uuid)
-        if new is None:
-            return False
-        self.move_to(new)
-        self.follow(new)
-        return True
+        with self._lock:
+            if self._index not in (None, index):
+                return True  # by another thread
+            if (new := self._successor(index.store)) is not None:
+                self._go_to(new)
+            return new is not None
+
+    def _successor(self, gone: ChromaStore) -> chromadb.Collection | None:
+        """What has the place of a collection that is gone, or else its name."""
+        live = ModelNotes(gone).read().live
+        new = None if live in (None, gone.uuid) else collection_of(self._client, live)
+        return new or reopened(self._client, gone.name, gone.uuid)

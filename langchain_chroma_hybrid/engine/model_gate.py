@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+import threading
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import getnode
 
 from filelock import FileLock, Timeout
 
@@ -14,7 +18,7 @@ from langchain_chroma_hybrid.engine.model_notes import ModelNotes, Notes
 from langchain_chroma_hybrid.errors import IndexLockedError, ModelChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 
@@ -22,8 +26,10 @@ SWITCHING = "switching"
 """The phase of a migration in which nobody else may write."""
 ALIVE = 60.0
 """Seconds after which somebody of whom a server has heard nothing counts as dead."""
-# Seconds for which a host believes what a server said of a collection that is not being migrated.
-_BELIEVED = 1.0
+BELIEVED = 1.0
+"""Seconds for which a host believes what a server said where no migration was under way."""
+# Seconds between two signs of life on a server.
+_BEAT = 5.0
 _PAUSE = 0.02
 # Collections in memory that are being migrated at this moment.
 _busy: set[str] = set()
@@ -86,7 +92,7 @@ class ModelGate:
         """Equal as long as nothing new is noted; None to read in any case."""
         if self._store.on_server:
             going = self._seen[1].migration is not None
-            return None if going else int(time.monotonic() / _BELIEVED)
+            return None if going else int(time.monotonic() / BELIEVED)
         if self._notes.file is None:
             return None
         try:
@@ -106,12 +112,60 @@ class ModelGate:
 
 @contextmanager
 def only_one(store: ChromaStore) -> Iterator[None]:
-    """Let one process at a time migrate a collection.
+    """Let one process at a time migrate a collection, and tell other hosts that it is alive.
 
     Raises:
         IndexLockedError: another one does.
     """
     notes = ModelNotes(store)
+    with _locked(store, notes):
+        if not store.on_server:
+            yield
+            return
+        ended = threading.Event()
+        beats = threading.Thread(
+            target=_beat, args=(notes, ended), name="chroma-hybrid-migration", daemon=True
+        )
+        beats.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            beats.join()
+            with suppress(Exception):  # else other hosts wait for as long as if it had been killed
+                notes.change(lambda n: _left(notes, n))
+
+
+def under_way(notes: ModelNotes, noted: Notes, **going: object) -> Notes:
+    """With that said of the migration that this process is at.
+
+    Raises:
+        IndexLockedError: another host is at one, which has begun in the same moment.
+    """
+    before = noted.migration or {}
+    here = _host(notes)
+    if before.get("host") not in (None, here) and _heard_of(before):
+        raise IndexLockedError("the collection is being migrated by another host")
+    now = {**before, **going, "host": here, "beat": time.time()}
+    return replace(noted, migration=now)
+
+
+def _left(notes: ModelNotes, noted: Notes) -> Notes:
+    going = noted.migration
+    if going is None or going.get("host") != _host(notes):
+        return noted
+    return replace(noted, migration={**going, "beat": 0.0})
+
+
+def _beat(notes: ModelNotes, ended: threading.Event) -> None:
+    while not ended.wait(_BEAT):
+        with suppress(Exception):  # the work itself finds out what is wrong
+            notes.change(lambda n: n if n.migration is None else under_way(notes, n))
+
+
+@contextmanager
+def _locked(store: ChromaStore, notes: ModelNotes) -> Iterator[None]:
+    """Keep other threads and processes of this host out, and look for other hosts."""
     message = f"collection {store.name!r} is being migrated by another"
     if notes.file is None:
         if store.root in _busy:
@@ -122,9 +176,8 @@ def only_one(store: ChromaStore) -> Iterator[None]:
         finally:
             _busy.discard(store.root)
         return
-    noted = notes.read()
-    elsewhere = store.on_server and (noted.migration or {}).get("host") != platform.node()
-    if elsewhere and is_alive(notes, store, noted):
+    going = notes.read().migration
+    if store.on_server and going and going.get("host") != _host(notes) and _heard_of(going):
         raise IndexLockedError(f"{message} host")
     notes.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = _lock(notes)
@@ -144,9 +197,8 @@ def is_alive(notes: ModelNotes, store: ChromaStore, noted: Notes) -> bool:
         return False
     if notes.file is None:
         return store.root in _busy
-    if store.on_server and noted.migration.get("host") != platform.node():
-        beat = noted.migration.get("beat")
-        return isinstance(beat, int | float) and time.time() - beat < ALIVE
+    if store.on_server and noted.migration.get("host") != _host(notes):
+        return _heard_of(noted.migration)
     lock = _lock(notes)
     try:
         lock.acquire(timeout=0)
@@ -154,6 +206,17 @@ def is_alive(notes: ModelNotes, store: ChromaStore, noted: Notes) -> bool:
         return True
     lock.release()
     return False
+
+
+def _heard_of(going: Mapping[str, Any]) -> bool:
+    beat = going.get("beat")
+    return isinstance(beat, int | float) and time.time() - beat < ALIVE
+
+
+def _host(notes: ModelNotes) -> str:
+    """Equal for those who see each other's lock: one machine, and one cache folder."""
+    place = f"{platform.node()} {getnode()} {notes.file}"
+    return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _lock(notes: ModelNotes) -> FileLock:

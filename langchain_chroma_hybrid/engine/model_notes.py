@@ -53,6 +53,8 @@ class Notes:
         name: that callers open them by.
         previous: id of the one that had it before, as long as that is kept.
         migration: what is under way, or was when a process died.
+        copied: mark of the ledger that tells what two of them have in common; a ledger with
+            another one, as on another host, is outdated.
     """
 
     models: Mapping[str, FilledBy] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class Notes:
     name: str | None = None
     previous: str | None = None
     migration: Mapping[str, Any] | None = None
+    copied: str | None = None
 
 
 # Of collections in memory, which end with the process.
@@ -93,6 +96,7 @@ class ModelNotes:
                 "live": now.live,
                 "name": now.name,
                 "previous": now.previous,
+                "copied": now.copied,
                 "migration": now.migration,
                 "models": {uuid: _noted(filled) for uuid, filled in now.models.items()},
             }
@@ -167,7 +171,7 @@ def _notes(content: object) -> Notes:
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         return Notes()
     found = {uuid: _filled_by(each) for uuid, each in _mapping(content.get("models")).items()}
-    texts = {name: content.get(name) for name in ("live", "name", "previous")}
+    texts = {name: content.get(name) for name in ("live", "name", "previous", "copied")}
     return Notes(
         {uuid: filled for uuid, filled in found.items() if filled is not None},
         **{name: text for name, text in texts.items() if isinstance(text, str)},

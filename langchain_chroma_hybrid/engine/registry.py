@@ -122,6 +122,14 @@ def leave_half(store: ChromaStore, half: LexicalHalf) -> None:
         half.close(store)
 
 
+def close_half(store: ChromaStore, half: LexicalHalf) -> None:
+    """Close a half, whoever uses it."""
+    with _lock:
+        if _halves.get((store.location, store.uuid)) is half:
+            del _halves[store.location, store.uuid]
+    half.close(store)
+
+
 def rebuild_half(
     store: ChromaStore, config: LexicalConfig, progress: Progress | None
 ) -> SyncReport:

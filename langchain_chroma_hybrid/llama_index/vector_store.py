@@ -135,7 +135,7 @@ class ChromaHybridVectorStore(StoreOperations):
         check(self._defaults)
         config, model = settings_of(type(self), settings), model_of(embed_model)
         if chroma_collection is None:
-            finish_names(persist_dir, None)
+            finish_names(persist_dir, None, collection_name)
             chroma_collection = make_collection(collection_name, options=options, **place)
         self._collection = check_collection(chroma_collection, "chroma_collection")
         self._reader = NodeReader()

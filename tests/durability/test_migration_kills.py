@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import chromadb
 import pytest
+from typer.testing import CliRunner
 
+from langchain_chroma_hybrid import HybridChroma
+from langchain_chroma_hybrid.cli.app import app
 from langchain_chroma_hybrid.engine.sync.failpoints import OF_MIGRATIONS, OF_NAMES
 from langchain_chroma_hybrid.errors import CollectionError, ModelChangedError
 from tests.durability.migrating import (
@@ -158,6 +161,16 @@ def test_a_name_that_has_come_back_is_refused(begun: Callable[[str], Path]) -> N
     client.create_collection(NAME)
     with pytest.raises(CollectionError, match="another collection is called 'documents' by now"):
         opened(folder, "new")
+    # That is nothing to other collections of the folder.
+    HybridChroma("others", persist_directory=str(folder)).close()
     client.delete_collection(NAME)
     client.close()
     assert live(folder) == ("new", IDS | {"since"})
+
+
+def test_the_command_finishes_what_was_begun(begun: Callable[[str], Path]) -> None:
+    folder = begun("drop")
+    assert ended(started(until, folder, "drop", "old renamed", 1)) == KILLED
+    found = CliRunner().invoke(app, ["search", "words", "-c", NAME, "--path", str(folder),
+                                     "--mode", "lexical"])  # fmt: skip
+    assert found.exit_code == 0, found.stderr

@@ -121,6 +121,7 @@ def test_all_records_are_there_and_found_again(old, new):
     store.close()
 
 
+@pytest.mark.long
 def test_a_folder_that_a_kill_has_torn(tmp_path, new):
     old = torn.torn_for_real(tmp_path / "old")
     before = torn.hashes(old)
@@ -163,6 +164,7 @@ def test_every_file_torn_in_every_way(tmp_path, new, file, how):
     assert everything(new if report.torn else old) == expected()
 
 
+@pytest.mark.long
 def test_files_of_which_chroma_says_little_or_dies(tmp_path, new):
     old = tmp_path / "old"
     torn.fill(old)
@@ -196,6 +198,7 @@ def test_the_process_that_tries_fails_or_is_killed(tmp_path, monkeypatch):
             trial.unreadable(tmp_path, [Place("t", "d", "a", "a")])
 
 
+@pytest.mark.long
 def test_all_else_is_as_it_was(tmp_path, new):
     """Names of all scripts, other databases, collections that are whole, what is in the folder."""
     old = tmp_path / "Dätén 漢字"
@@ -231,6 +234,7 @@ def test_all_else_is_as_it_was(tmp_path, new):
     assert [place.folder for place in places(old)] == [place.folder for place in places(new)]
 
 
+@pytest.mark.long
 def test_the_lexical_index_is_carried_over(tmp_path, new):
     old = tmp_path / "old"
     torn.fill(old)
@@ -247,6 +251,7 @@ def test_the_lexical_index_is_carried_over(tmp_path, new):
     store.close()
 
 
+@pytest.mark.long
 def test_more_records_than_a_page(tmp_path, new):
     old = torn.torn(tmp_path / "old", count=4_350)
     seen: list[tuple[int, int]] = []
@@ -261,6 +266,7 @@ def test_more_records_than_a_page(tmp_path, new):
 # Which model
 
 
+@pytest.mark.long
 def test_the_collections_own_model(tmp_path, new):
     function = to_chroma(EMBEDDINGS, name="words-of-32")
     old = torn.torn(tmp_path / "old", embedding_function=function)
@@ -272,6 +278,7 @@ def test_the_collections_own_model(tmp_path, new):
     client.close()
 
 
+@pytest.mark.long
 def test_a_function_of_chromas_may_be_given(old, new):
     rescue(old, new, embeddings=to_chroma(EMBEDDINGS, name="words-of-32"))
     assert everything(new) == expected()
@@ -291,6 +298,7 @@ class Named(EmbeddingFunction[Documents]):
         raise AssertionError("nobody embeds by it")
 
 
+@pytest.mark.long
 def test_a_model_that_only_the_database_names_is_not_loaded(tmp_path, new):
     config = {"model_name": "/nowhere/model", "device": "cpu", "normalize_embeddings": False,
               "kwargs": {}}  # fmt: skip
@@ -301,6 +309,7 @@ def test_a_model_that_only_the_database_names_is_not_loaded(tmp_path, new):
     rescue(old, new, embeddings=EMBEDDINGS)
 
 
+@pytest.mark.long
 def test_chromas_own_model(tmp_path, new):
     """Its own 384 dimensions, not 32, or its model is not here: either is said."""
     old = torn.torn(tmp_path / "old", embedding_function=Named("default", {}))
@@ -308,6 +317,7 @@ def test_chromas_own_model(tmp_path, new):
         rescue(old, new)
 
 
+@pytest.mark.long
 def test_no_model_at_all(old, new):
     with pytest.raises(EmbeddingError, match=r"collection 'documents': embeddings: expected"):
         rescue(old, new)
@@ -318,12 +328,14 @@ def test_another_model(old, new):
         rescue(old, new, embeddings=OtherWords(SIZE))
 
 
+@pytest.mark.long
 def test_another_dimension(old, new):
     with pytest.raises(EmbeddingError, match=r"'documents'.*32.*64"):
         rescue(old, new, embeddings=WordEmbeddings(64))
 
 
 @pytest.mark.parametrize("after", [0, 100])
+@pytest.mark.long
 def test_a_model_that_fails(old, new, after):
     with pytest.raises(RescueError, match=r"'documents'.*the service is down") as raised:
         rescue(old, new, embeddings=Failing(after), batch_size=10)
@@ -339,6 +351,7 @@ def test_what_is_no_model(old, new):
 # What no text gives back
 
 
+@pytest.mark.long
 def test_records_without_text(tmp_path, new):
     old = tmp_path / "old"
     torn.fill(old)
@@ -368,6 +381,7 @@ class Pictures(WordEmbeddings):
         return OtherWords(SIZE).embed_documents(list(uris))
 
 
+@pytest.mark.long
 def test_no_vector_of_a_picture_is_made_of_words(tmp_path, new):
     old = tmp_path / "old"
     client = client_at(old)
@@ -423,6 +437,7 @@ def test_targets_that_will_not_do(old, new, tmp_path):
     assert everything(new) == expected()
 
 
+@pytest.mark.long
 def test_no_room(old, new, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 10**6))
@@ -438,6 +453,7 @@ def _stay_open(folder: Path, ready: Path) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system does not tell")
+@pytest.mark.long
 def test_a_folder_that_another_process_has_open(made, tmp_path, new):
     old, ready = tmp_path / "open", tmp_path / "ready"
     shutil.copytree(made, old)
@@ -449,6 +465,7 @@ def test_a_folder_that_another_process_has_open(made, tmp_path, new):
     process.join()
 
 
+@pytest.mark.long
 def test_a_folder_that_is_written_to_meanwhile(old, new, tmp_path, monkeypatch):
     folder, copytree = tmp_path / "written", shutil.copytree
     copytree(old, folder)
@@ -462,6 +479,7 @@ def test_a_folder_that_is_written_to_meanwhile(old, new, tmp_path, monkeypatch):
         rescue(folder, new, embeddings=EMBEDDINGS)
 
 
+@pytest.mark.long
 def test_nothing_is_torn(tmp_path, new):
     old = tmp_path / "old"
     torn.fill(old)
@@ -472,6 +490,7 @@ def test_nothing_is_torn(tmp_path, new):
     assert not new.exists()
 
 
+@pytest.mark.long
 def test_some_collections(tmp_path, new):
     old = torn.torn(tmp_path / "old")
     torn.fill(old, "foreign")
@@ -487,6 +506,7 @@ def test_some_collections(tmp_path, new):
     client.close()
 
 
+@pytest.mark.long
 def test_who_does_not_approve(old, new):
     def refuse(report: Any) -> None:
         assert [one.embedded for one in report.torn] == [COUNT - KEPT]
@@ -497,6 +517,7 @@ def test_who_does_not_approve(old, new):
     assert not new.exists()
 
 
+@pytest.mark.long
 def test_two_at_once(old, new):
     def another(_: Any) -> None:
         with pytest.raises(RescueError, match="another rescue is at work"):
@@ -516,6 +537,7 @@ def run(*arguments: object, typed: str | None = None) -> Result:
 WORDS = "tests.durability.torn:EMBEDDINGS"
 
 
+@pytest.mark.long
 def test_the_command_asks_and_prints(old, new):
     given = ("rescue", old, "--to", new, "--embeddings", WORDS)
     no = run(*given, typed="n\n")
@@ -531,6 +553,7 @@ def test_the_command_asks_and_prints(old, new):
     assert (again.exit_code, again.stdout) == (0, "nothing is torn; whole: documents\n")
 
 
+@pytest.mark.long
 def test_the_command_says_in_one_line_what_will_not_do(old, new):
     for given, code in (("--collection", "other"), 2), (("--embeddings", "nowhere:X"), 2), ((), 1):
         result = run("rescue", old, "--to", new, "--yes", *given)

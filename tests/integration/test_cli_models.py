@@ -59,6 +59,10 @@ def test_migrate_asks_switches_and_goes_back() -> None:
     assert wrong.exit_code == 2
     assert "new-model" in wrong.stderr
 
+    listed = json.loads(called("list", "--format", "json").stdout)
+    assert [row["collection"] for row in listed] == ["docs", "docs-new-mode"]
+    assert "old-model" in called("rollback", "-c", "docs", "--embeddings", NEW, "--yes").stderr
+
     back = called("rollback", "-c", "docs", "--embeddings", OLD, "--yes")
     assert back.exit_code == 0, back.stderr
     assert called("search", "pump 7", "--embeddings", OLD, "-c", "docs").exit_code == 0

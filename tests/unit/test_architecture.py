@@ -72,7 +72,9 @@ MAY_IMPORT = {
         | {"engine.migrate", "engine.model_notes", "engine.registry", "engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
-    "engine.rescue": frozenset({"core", "embeddings", "engine.chroma", "engine.sync"}),
+    "engine.rescue": frozenset(
+        {"core", "embeddings", "engine.chroma", "engine.guard", "engine.model_notes", "engine.sync"}
+    ),
 }
 FACES = (
     "vectorstores", "retrievers", "store_retriever", "_langchain", "llama_index", "multimodal",

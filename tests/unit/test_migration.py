@@ -433,6 +433,7 @@ def test_a_name_that_is_taken(place: Path | None) -> None:
     store._client.create_collection(taken)
     with pytest.raises(CollectionError, match=rf"{taken}.*target_name"):
         migrate(store, model("new-model", 32), target_name=taken)
+    assert store._client.get_collection(taken).count() == 0
     migrate(store, model("new-model", 32), target_name=f"{taken}-2")
     assert store._collection.name == f"{taken}-2"
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chromadb.errors import NotFoundError
 
-from langchain_chroma_hybrid.engine.chroma.calls import translated
+from langchain_chroma_hybrid.engine.chroma.calls import let_go, translated
 from langchain_chroma_hybrid.engine.chroma.unread import unread
 
 if TYPE_CHECKING:
@@ -105,8 +105,9 @@ class AnnouncedCollection:
                 found = self._client.get_collection(self._place, embedding_function=None)
                 self._known = unread(found)
             rows = self._known.get(include=["metadatas"])
-        except NotFoundError:
+        except NotFoundError as error:
             self._known = None
+            let_go(error)
             return []
         return [
             Announced(id_, str(told.get("token")), told.get("busy") is True, told)

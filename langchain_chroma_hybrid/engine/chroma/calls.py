@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,14 @@ def pages(ids: Iterable[str], size: int) -> Iterator[list[str]]:
     rest = iter(ids)
     while page := list(islice(rest, size)):
         yield page
+
+
+def let_go(error: BaseException) -> None:
+    """Of what the frames of an error hold: one of chromadb's over HTTP holds the error itself.
+
+    Else neither goes before the garbage collector comes, nor a store that was dropped.
+    """
+    traceback.clear_frames(error.__traceback__)
 
 
 @contextmanager

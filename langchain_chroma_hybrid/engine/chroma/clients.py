@@ -18,6 +18,7 @@ from chromadb.errors import InternalError, NotFoundError
 from chromadb.errors import InvalidArgumentError as ChromaRefusesError
 from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
 
+from langchain_chroma_hybrid.engine.chroma.calls import let_go
 from langchain_chroma_hybrid.engine.chroma.rows import is_id
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
@@ -268,7 +269,8 @@ def reopened(client: ClientAPI, name: str, uuid: str) -> chromadb.Collection | N
     """The collection that now has that name, if its id is another one; else None."""
     try:
         new = client.get_collection(name, embedding_function=None)
-    except NotFoundError:
+    except NotFoundError as error:
+        let_go(error)
         return None
     return None if str(new.id) == uuid else new
 

@@ -33,6 +33,7 @@ from langchain_chroma_hybrid.core.values import LLAMA_NODE, Record, Scored
 from langchain_chroma_hybrid.engine.chroma.announced import AnnouncedCollection
 from langchain_chroma_hybrid.engine.chroma.calls import (
     columns,
+    let_go,
     pages,
     records_of,
     reworded,
@@ -489,7 +490,8 @@ class ChromaStore:
         """Whether tenant and database of this client have a collection of that id."""
         try:
             self._client.get_collection_by_id(UUID(uuid))
-        except NotFoundError:
+        except NotFoundError as error:
+            let_go(error)
             return False
         return True
 

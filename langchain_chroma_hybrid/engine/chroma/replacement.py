@@ -12,14 +12,19 @@ from langchain_chroma_hybrid.engine.chroma.collection import MIGRATED_FROM
 from langchain_chroma_hybrid.errors import CollectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import chromadb
     from chromadb.api import ClientAPI
 
 
 def make_replacement(
-    client: ClientAPI, source: chromadb.Collection, root: str, name: str, function: Any
+    client: ClientAPI,
+    source: chromadb.Collection,
+    root: str,
+    name: str,
+    function: Any,
+    kept: Collection[str],
 ) -> chromadb.Collection:
     """A collection of that name with the metadata and the index settings of `source`.
 
@@ -31,6 +36,7 @@ def make_replacement(
         root: id of the collection that had the place first.
         name: what it is called.
         function: embedding function that it remembers; None for none.
+        kept: ids of collections that have or had the place.
 
     Raises:
         CollectionError: there is a collection of that name which is something else.
@@ -45,12 +51,17 @@ def make_replacement(
                 configuration=_index_settings(source.configuration_json),  # type: ignore[arg-type]  # as Chroma gave it
                 embedding_function=function,
             )
-    if (found.metadata or {}).get(MIGRATED_FROM) != root:
+    if not is_replacement(found, root, kept):
         raise CollectionError(
             f"there is a collection {name!r} already, which no migration of {source.name!r} has "
             "made: give another target_name, or delete it"
         )
     return found
+
+
+def is_replacement(found: chromadb.Collection, root: str, kept: Collection[str]) -> bool:
+    """Whether a migration has begun it, and nobody ever went by it."""
+    return (found.metadata or {}).get(MIGRATED_FROM) == root and str(found.id) not in kept
 
 
 def collection_of(client: ClientAPI, uuid: str) -> chromadb.Collection | None:

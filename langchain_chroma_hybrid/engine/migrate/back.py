@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.core.embedding_model import EmbeddingModel
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from langchain_chroma_hybrid.engine.chroma.replacement import (
     collection_of,
     delete_collection,
 )
+from langchain_chroma_hybrid.engine.guard import verdict_of
+from langchain_chroma_hybrid.engine.migrate.carry import hand_over, told
 from langchain_chroma_hybrid.engine.migrate.copier import Copier, NewVectors
-from langchain_chroma_hybrid.engine.migrate.ledger import Ledger
-from langchain_chroma_hybrid.engine.migrate.names import Exchange, names_lock
+from langchain_chroma_hybrid.engine.migrate.ledger import Ledger, remove_ledger
+from langchain_chroma_hybrid.engine.migrate.names import Exchange, finish_begun, names_lock
 from langchain_chroma_hybrid.engine.migrate.run import Site, writers_waiting
 from langchain_chroma_hybrid.engine.model_gate import only_one
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.registry import drop_half
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
-from langchain_chroma_hybrid.errors import CollectionError
+from langchain_chroma_hybrid.errors import CollectionError, InvalidArgumentError
 
 if TYPE_CHECKING:
     import chromadb
+    from chromadb.api import ClientAPI
 
     from langchain_chroma_hybrid.core.search import Embedder
+    from langchain_chroma_hybrid.engine.config import LexicalConfig
     from langchain_chroma_hybrid.engine.migrate.copier import TextOf
 
 _BATCH = 256
+_AT_REST: dict[str, Any] = {"migration": None, "copied": None}
 
 
 def roll_back(
@@ -46,25 +52,50 @@ def roll_back(
 
     Raises:
         CollectionError: there is none, or it was deleted.
-        InvalidArgumentError: records were written since, and no model is given for them.
+        InvalidArgumentError: records were written since, and no model is given for them, or
+            it is not the one that has filled the old collection.
     """
     notes = ModelNotes(site.store)
     with only_one(site.store):
         old = _previous(site, notes)
         store = ChromaStore(site.client, old)
-        ledger = Ledger(notes)
-        vectors = NewVectors(embeddings, text_of)
-        copier = Copier(site.store, store, vectors, ledger, _BATCH)
-        with writers_waiting(notes):
-            site.index.flush()
-            changes = 0 if discard else copier.look()
+        _refuse_other(store, notes, embeddings)
+        with writers_waiting(notes, site.store):
+            changes = 0 if discard else _bring_back(site, store, notes, embeddings, text_of)
             now = site.store.uuid
-            notes.change(lambda n: replace(n, live=store.uuid, previous=now))
+            notes.change(lambda n: replace(n, live=store.uuid, previous=now, **_AT_REST))
             reach("switched")
+        hand_over(site.index, site.config)
         site.follow(old)
-        notes.change(lambda n: replace(n, migration=None))
-        ledger.remove()
         return changes
+
+
+def _refuse_other(old: ChromaStore, notes: ModelNotes, embeddings: Embedder | None) -> None:
+    """Raise where it is noted that another model has filled the old collection."""
+    filled = notes.read().models.get(old.uuid)
+    if embeddings is None or filled is None:
+        return
+    model = EmbeddingModel.of(embeddings)
+    if verdict_of(filled.model, model) == "other":
+        expected = f"the model that has filled {old.name!r}, {filled.model}"
+        raise InvalidArgumentError.of("embeddings", str(model), expected)
+
+
+def _bring_back(
+    site: Site,
+    old: ChromaStore,
+    notes: ModelNotes,
+    embeddings: Embedder | None,
+    text_of: TextOf | None,
+) -> int:
+    """Copy what was written since the migration; gives how much that was."""
+    site.index.flush()
+    vectors = NewVectors(embeddings, text_of)
+    with closing(Ledger(notes, site.store.uuid)) as ledger:
+        if not len(ledger):  # another host has migrated it
+            ledger.learn(old)
+        with told(old, site.config) as changing:
+            return Copier(site.store, old, vectors, ledger, _BATCH, changing).look()
 
 
 def drop_previous(site: Site) -> str:
@@ -78,14 +109,28 @@ def drop_previous(site: Site) -> str:
     """
     notes = ModelNotes(site.store)
     with only_one(site.store):
-        old = _previous(site, notes)
-        name = _exchange(site, notes, old)
-        drop_half(ChromaStore(site.client, old), site.config)
-        delete_collection(site.client, str(old.id))
+        name = _exchange(site, notes, _previous(site, notes))
+        drop_kept(site.client, site.store, site.config)
         reach("old dropped")
-        notes.change(lambda n: replace(n, previous=None, migration=None))
-        Ledger(notes).remove()
+        notes.change(lambda n: replace(n, previous=None, copied=None))
+        remove_ledger(notes)
         return name
+
+
+def drop_kept(client: ClientAPI, store: ChromaStore, config: LexicalConfig) -> None:
+    """Delete all collections that have had the place of this one, and their indexes."""
+    for old in _kept(client, store):
+        # An index of the caller's own is that of the collection that stays.
+        drop_half(ChromaStore(client, old), replace(config, index=None))
+        delete_collection(client, str(old.id))
+
+
+def _kept(client: ClientAPI, store: ChromaStore) -> list[chromadb.Collection]:
+    """The collections that have had the place of this one, as far as they are there."""
+    notes = ModelNotes(store).read()
+    others = dict.fromkeys([*filter(None, [notes.previous]), *notes.models])
+    found = [collection_of(client, uuid) for uuid in others if uuid != store.uuid]
+    return [old for old in found if old is not None]
 
 
 def swap_names(site: Site) -> str:
@@ -103,12 +148,16 @@ def _exchange(site: Site, notes: ModelNotes, old: chromadb.Collection) -> str:
     """Give the name of the place to the collection that has it, unless it has it already."""
     new, client, folder = site.store, site.client, site.store.directory
     name = notes.read().name or old.name
-    if new.name == name:
-        return name
-    places = client.tenant, client.database
-    exchange = Exchange(name, new.name, str(old.id), new.uuid, *places)
     with names_lock(folder) if folder is not None else nullcontext():
-        exchange.run(client, folder)
+        if folder is not None:
+            finish_begun(folder)
+        now = collection_of(client, new.uuid)
+        if now is None or now.name == name:
+            return name
+        # Of several that have had the place, the one with the name.
+        old = next((each for each in _kept(client, new) if each.name == name), old)
+        places = client.tenant, client.database
+        Exchange(name, now.name, str(old.id), new.uuid, *places).run(client, folder)
     return name
 
 

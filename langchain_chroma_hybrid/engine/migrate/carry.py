@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid._files import NOTES
 from langchain_chroma_hybrid.engine.chroma.change_token import TokenReading
+from langchain_chroma_hybrid.engine.migrate.copier import unwatched
 from langchain_chroma_hybrid.engine.places import files_note, index_folder
+from langchain_chroma_hybrid.engine.registry import close_half, open_half
 from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.config import LexicalConfig
     from langchain_chroma_hybrid.engine.index import HybridIndex
+    from langchain_chroma_hybrid.engine.migrate.copier import Changing
 
 
 def carry(index: HybridIndex, target: ChromaStore, config: LexicalConfig) -> None:
@@ -46,3 +51,22 @@ def carry(index: HybridIndex, target: ChromaStore, config: LexicalConfig) -> Non
         raise
     with suppress(FileNotFoundError):
         shutil.copyfile(files_note(source), files_note(place))
+
+
+def hand_over(index: HybridIndex, config: LexicalConfig) -> None:
+    """An index of the caller's own leaves the collection that has lost its place."""
+    if config.index is not None and index.opened is not None:
+        close_half(index.store, index.opened)
+
+
+@contextmanager
+def told(store: ChromaStore, config: LexicalConfig) -> Iterator[Changing]:
+    """Tells the lexical index of `store` what is changed there.
+
+    One of the caller's own is that of another collection at this moment.
+    """
+    if config.index is not None:
+        yield unwatched
+    else:
+        half = open_half(store, config)
+        yield lambda ids: half.writer.changing(store, ids, wait=True)

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
     TextOf = Callable[[Record], str]
     Progress = Callable[[int, int], None]
+    Changing = Callable[[Collection[str]], AbstractContextManager[None]]
 
 
-def _unwatched(_: Collection[str]) -> AbstractContextManager[None]:
+def unwatched(_: Collection[str]) -> AbstractContextManager[None]:
+    """Nobody is told of a change."""
     return nullcontext()
 
 
@@ -88,7 +90,6 @@ class Copier:
 
     Attributes:
         batch_size: records that are embedded and written at a time.
-        alive: called after each batch, to tell others that somebody is at work.
         changing: what the target's index has to be told of a change, if it has one by now.
     """
 
@@ -97,8 +98,7 @@ class Copier:
     vectors: NewVectors
     ledger: Ledger
     batch_size: int
-    alive: Callable[[], None] = lambda: None
-    changing: Callable[[Collection[str]], AbstractContextManager[None]] = _unwatched
+    changing: Changing = unwatched
 
     def look(self, progress: Progress | None = None) -> int:
         """Copy what is new or changed since the ledger was written, remove what is gone.
@@ -124,7 +124,6 @@ class Copier:
             self._write(changed, known)
         self.ledger.note(batch, look)
         reach("batch copied")
-        self.alive()
         return len(changed)
 
     def _write(self, records: Sequence[Record], known: set[str]) -> None:

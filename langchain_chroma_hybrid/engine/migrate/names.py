@@ -66,7 +66,7 @@ class Exchange:
         self._refuse_taken(client)
         old = collection_of(client, self.old)
         if old is not None and old.name == self.name:
-            rename_collection(client, self.old, f"{self.spare}.old")
+            rename_collection(client, self.old, f"{self.old}.old")
         reach("old renamed")
         rename_collection(client, self.new, self.name)
         reach("new renamed")
@@ -84,11 +84,13 @@ class Exchange:
                 )
 
 
-def finish_names(persist_directory: str | PathLike[str] | None, client: ClientAPI | None) -> None:
+def finish_names(
+    persist_directory: str | PathLike[str] | None, client: ClientAPI | None, name: str | None
+) -> None:
     """Do to its end what a process that died has begun there; mostly there is nothing.
 
     Raises:
-        CollectionError: another collection has the name by now.
+        CollectionError: it is about the collection `name`, and another one has its name by now.
     """
     if persist_directory is None and client is not None and client.get_settings().is_persistent:
         persist_directory = client.get_settings().persist_directory
@@ -96,9 +98,19 @@ def finish_names(persist_directory: str | PathLike[str] | None, client: ClientAP
         return
     folder = Path(persist_directory)
     with names_lock(folder):
-        begun = _read(_note(folder))
-        if begun is not None:
-            begun.run(connect(folder, tenant=begun.tenant, database=begun.database), folder)
+        try:
+            finish_begun(folder)
+        except CollectionError:
+            begun = _read(_note(folder))
+            if begun is not None and name in (begun.name, begun.spare):
+                raise
+
+
+def finish_begun(folder: Path) -> None:
+    """The same, of who holds the lock, and whatever collection it is about."""
+    begun = _read(_note(folder))
+    if begun is not None:
+        begun.run(connect(folder, tenant=begun.tenant, database=begun.database), folder)
 
 
 def names_lock(folder: Path) -> FileLock:

@@ -9,24 +9,25 @@ dies on the way leaves the old collection as it was, and the next try goes on fr
 from __future__ import annotations
 
 import hashlib
-import platform
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.embedding_model import EmbeddingModel
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from langchain_chroma_hybrid.engine.chroma.replacement import (
     delete_collection,
+    is_replacement,
     make_replacement,
 )
 from langchain_chroma_hybrid.engine.guard import SAME, similarity
-from langchain_chroma_hybrid.engine.migrate.carry import carry
+from langchain_chroma_hybrid.engine.migrate.carry import carry, hand_over
 from langchain_chroma_hybrid.engine.migrate.copier import Copier, NewVectors
 from langchain_chroma_hybrid.engine.migrate.ledger import Ledger
 from langchain_chroma_hybrid.engine.migrate.plan import Costs, costs, refuse
-from langchain_chroma_hybrid.engine.model_gate import SWITCHING, only_one
+from langchain_chroma_hybrid.engine.model_gate import BELIEVED, SWITCHING, only_one, under_way
 from langchain_chroma_hybrid.engine.model_notes import FilledBy, ModelNotes, Notes
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.engine.sync.reconcile import progress_bar
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
 _LOOKS = 5
 _FEW = 100
 _PROBES = 3
-# Seconds between two signs of life on a server.
-_BEAT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,6 @@ class Migration:
         self._notes = ModelNotes(site.store)
         self._model = EmbeddingModel.of(embeddings)
         self._vectors = NewVectors(embeddings, options.text_of)
-        self._beat = 0.0
 
     def costs(self) -> Costs:
         """What it will take; embeds a few records.
@@ -130,7 +128,7 @@ class Migration:
             refuse(self._site.store, found)
             try:
                 target = self._target()
-                self._to(target, self._ledger())
+                self._to(target, Ledger(self._notes, str(target.id)))
             except CollectionError:
                 self._give_up()
                 raise
@@ -141,26 +139,24 @@ class Migration:
         """Copy until little is left, the rest while writers wait, and switch."""
         site = self._site
         new = ChromaStore(site.client, target)
-        copier = Copier(
-            site.store, new, self._vectors, ledger, self._options.batch_size, self._alive
-        )
+        copier = Copier(site.store, new, self._vectors, ledger, self._options.batch_size)
         _check_resumed(new, copier)
         with progress_bar(self._options.progress, "embedding anew") as progress:
             for _ in range(_LOOKS):
                 if copier.look(progress) <= _FEW:
                     break
-        with writers_waiting(self._notes):
+        with writers_waiting(self._notes, site.store):
             copier.look()
             _verify(copier)
             carry(site.index, new, site.config)
             reach("index carried")
             self._switch(new)
+        hand_over(site.index, site.config)
         index = site.follow(target)
         changing = index.half.writer.changing
         # What was under way when the writers were told to wait.
         late = replace(copier, changing=lambda ids: changing(index.store, ids, wait=True))
         late.look()
-        self._notes.change(lambda n: replace(n, migration=None))
         reach("migration done")
         ledger.close()
 
@@ -171,29 +167,45 @@ class Migration:
         known = self._notes.read().name or self._site.store.name
         said = (self._model.key or str(time.time())).encode()
         mark = self._model.fingerprint or hashlib.sha256(said).hexdigest()
-        return f"{known[:480]}-{mark[:8]}"
+        wanted = f"{known[:480]}-{mark[:8]}"
+        return next(filter(self._is_free, chain([wanted], (f"{wanted}-{i}" for i in count(2)))))
+
+    def _is_free(self, name: str) -> bool:
+        """Whether there is no collection of that name, or what another try has begun."""
+        found = _by_name(self._site.client, name)
+        return found is None or self._is_ours(found)
+
+    def _is_ours(self, found: chromadb.Collection) -> bool:
+        """Whether a try has begun it, which may be thrown away."""
+        return is_replacement(found, self._site.store.root, self._kept())
+
+    def _kept(self) -> set[str]:
+        """Ids of the collections that have or had the place."""
+        return {self._site.store.uuid, *self._notes.read().models}
 
     def _target(self) -> chromadb.Collection:
         """The collection to fill: begun now, or by an earlier try."""
         site, going = self._site, self._notes.read().migration
-        if going is not None and not self._goes_on(going):
+        if self._options.restart or (going is not None and not self._goes_on(going)):
             self._give_up()
         name = self._name()
         noted = {"name": name, "model": self._model.note(), "phase": "copying"}
-        self._notes.change(lambda n: replace(n, migration={**noted, **_here()}), tell=True)
+        self._notes.change(lambda n: under_way(self._notes, n, **noted), tell=True)
         reach("migration noted")
         made = self._made(name)
-        uuid = str(made.id)
-        if not len(self._ledger()) and made.count() and uuid != site.store.uuid:
-            # Of an earlier migration that was taken back: nobody knows what has become of it.
-            delete_collection(site.client, uuid)
+        with closing(Ledger(self._notes, str(made.id))) as ledger:
+            known = len(ledger)
+        if not known and made.count():
+            # Begun by another host: what is in it is not known here.
+            delete_collection(site.client, str(made.id))
             made = self._made(name)
         reach("target made")
         return made
 
     def _made(self, name: str) -> chromadb.Collection:
         site, function = self._site, self._options.function
-        return make_replacement(site.client, site.collection, site.store.root, name, function)
+        root, kept = site.store.root, self._kept()
+        return make_replacement(site.client, site.collection, root, name, function, kept)
 
     def _goes_on(self, going: Any) -> bool:
         """Whether what was begun is by this model; False to begin anew.
@@ -202,8 +214,6 @@ class Migration:
             InvalidArgumentError: it is by another one.
         """
         begun = EmbeddingModel.read(going.get("model")) or EmbeddingModel()
-        if self._options.restart:
-            return False
         if begun.key == self._model.key:
             return True
         expected = (
@@ -215,23 +225,11 @@ class Migration:
     def _give_up(self) -> None:
         """Remove what was begun."""
         name = (self._notes.read().migration or {}).get("name")
-        self._ledger().remove()
         if name is not None:
             found = _by_name(self._site.client, str(name))
-            live = (self._notes.read().live, self._site.store.uuid)
-            if found is not None and str(found.id) not in live:
+            if found is not None and self._is_ours(found):
                 delete_collection(self._site.client, str(found.id))
-        self._notes.change(lambda n: replace(n, migration=None))
-
-    def _ledger(self) -> Ledger:
-        return Ledger(self._notes)
-
-    def _alive(self) -> None:
-        """Tell other hosts that somebody is at work."""
-        now = time.monotonic()
-        if self._site.store.on_server and now - self._beat > _BEAT:
-            self._beat = now
-            self._notes.change(lambda n: replace(n, migration={**(n.migration or {}), **_here()}))
+        self._notes.change(lambda n: replace(n, migration=None, copied=None))
 
     def _switch(self, new: ChromaStore) -> None:
         """From now on the new collection has the place."""
@@ -241,30 +239,28 @@ class Migration:
             models = {old: FilledBy(EmbeddingModel()), **notes.models}
             models[new.uuid] = FilledBy(self._model, owned=True)
             name = notes.name or self._site.store.name
-            return replace(notes, models=models, live=new.uuid, previous=old, name=name)
+            places = {"live": new.uuid, "previous": old, "name": name}
+            return replace(notes, models=models, migration=None, **places)
 
         self._notes.change(switched)
         reach("switched")
 
 
-def _here() -> dict[str, Any]:
-    return {"host": platform.node(), "beat": time.time()}
-
-
 @contextmanager
-def writers_waiting(notes: ModelNotes) -> Iterator[None]:
-    """Nobody else begins a write inside the block."""
+def writers_waiting(notes: ModelNotes, store: ChromaStore) -> Iterator[None]:
+    """Nobody else begins a write inside the block.
 
-    def phase(name: str) -> None:
-        going = {"phase": name, **_here()}
-        notes.change(lambda n: replace(n, migration={**(n.migration or {}), **going}))
-
-    phase(SWITCHING)
+    Raises:
+        IndexLockedError: another host has begun to migrate.
+    """
+    notes.change(lambda n: under_way(notes, n, phase=SWITCHING))
     reach("writers wait")
+    if store.on_server:
+        time.sleep(BELIEVED)  # until every host has asked again
     try:
         yield
-    finally:
-        phase("copying")
+    finally:  # after the switch nothing is under way
+        notes.change(lambda n: n if n.migration is None else under_way(notes, n, phase="copying"))
 
 
 def _check_resumed(target: ChromaStore, copier: Copier) -> None:

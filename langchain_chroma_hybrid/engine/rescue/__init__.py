@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError, RescueError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from langchain_chroma_hybrid.core.values import Record
@@ -103,7 +104,8 @@ def rescue(
         path: the data folder. Nobody may use it meanwhile.
         to: a new folder, or an empty one.
         embeddings: the model that filled the torn collections: LangChain `Embeddings` or a Chroma
-            embedding function. None takes those that the collections remember.
+            embedding function, or several by the names of collections. None, as for a collection
+            that is not named, takes the one that the collection remembers.
         collections: names of those to bring over; None means all.
         trust_stored_models: models that collections may name, see `trust_stored_models`.
         batch_size: most texts to embed at a time.
@@ -118,7 +120,7 @@ def rescue(
     """
     positive("batch_size", batch_size)
     old = old_folder(path)
-    new, model = new_folder(to, old), _checked(embeddings)
+    new, models = new_folder(to, old), _models(embeddings)
     trusted = TrustedModels.of(trust_stored_models)
     with workspace(new) as work:
         chosen, others = _chosen(old, copied(old, work / "tried"), collections)
@@ -131,7 +133,7 @@ def rescue(
         copy = copied(old, work / "copy", [place.folder for place in (*torn, *others)])
         reach("folder copied")
         _drop(copy, others)
-        losses = {place: _loss(copy, place, model, trusted) for place in torn}
+        losses = {place: _loss(copy, place, models(place.name), trusted) for place in torn}
         report = RescueReport(new, tuple(_told(losses, torn)), whole)
         if approve is not None:
             approve(report)
@@ -140,6 +142,15 @@ def rescue(
         publish(copy, new)
         reach("folder in place")
     return report
+
+
+def _models(embeddings: Any) -> Callable[[str], Any]:
+    """The model of each collection, by its name."""
+    if isinstance(embeddings, Mapping):
+        several = {name: _checked(each) for name, each in embeddings.items()}
+        return several.get
+    one = _checked(embeddings)
+    return lambda _: one
 
 
 def _checked(embeddings: Any) -> Any:

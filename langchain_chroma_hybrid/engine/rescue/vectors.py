@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from langchain_chroma_hybrid.core.embedding_model import EmbeddingModel
 from langchain_chroma_hybrid.embeddings.base import check_vectors
 from langchain_chroma_hybrid.embeddings.chroma.bridge import from_chroma
 from langchain_chroma_hybrid.embeddings.chroma.stored import stored_function
 from langchain_chroma_hybrid.engine.chroma.calls import pages
 from langchain_chroma_hybrid.engine.chroma.rows import Rows
+from langchain_chroma_hybrid.engine.guard import verdict_of
+from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.rescue.reading import pages_of_ids, records, surviving
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.errors import EmbeddingError, RescueError
@@ -87,6 +90,7 @@ def prepare(store: ChromaStore, found: Loss, embeddings: Any, trusted: TrustedMo
         else:
             found.lost += [record.id for record in found.blank]
         if found.lost:
+            _refuse_noted(store, found)
             _check(store, found)
     except EmbeddingError as error:
         raise EmbeddingError(f"collection {store.name!r}: {error}") from error
@@ -141,6 +145,22 @@ def _embeds_nothing(model: Any) -> bool:
         return len(embedded(model, [""])) == 1
     except Exception:  # noqa: BLE001  # whatever a model says of an empty text
         return False
+
+
+def _refuse_noted(store: ChromaStore, found: Loss) -> None:
+    """Raise where it is noted that another model has filled the collection.
+
+    A model that was only compared with records counts if no vector is left to compare.
+
+    Raises:
+        EmbeddingError: it is.
+    """
+    model, filled = EmbeddingModel.of(found.model), ModelNotes(store).read().models.get(store.uuid)
+    if filled is None or verdict_of(filled.model, model) != "other":
+        return
+    if filled.owned or not found.probes:
+        expected = f"the model that has filled it, {filled.model}"
+        raise EmbeddingError.of("embeddings", str(model), expected)
 
 
 def _check(store: ChromaStore, found: Loss) -> None:
