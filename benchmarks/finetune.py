@@ -268,7 +268,8 @@ def _write(runs: Mapping[tuple[str, str, int], dict[str, Any]]) -> None:
         own = [run for name, run in runs.items() if name[:2] == key]
         spread = [np.mean(run["values"]["vector"]["nDCG@10"]) for run in own]
         seconds = [np.mean([run[n] for run in own]) / 60 for n in ("training_s", "embedding_s")]
-        lines.append([*key, str(len(own)), *cells, f"{np.std(spread):.3f}",
+        varied = f"{np.std(spread, ddof=1):.3f}" if len(own) > 1 else "-"
+        lines.append([*key, str(len(own)), *cells, varied,
                       f"{seconds[0]:.1f}, {seconds[1]:.1f}"])  # fmt: skip
     head = ["collection", "way", "seeds", *("vectors", "gain", "p", "shows"),
             *("hybrid", "gain", "p", "shows"), "sd of seeds", "minutes"]  # fmt: skip
