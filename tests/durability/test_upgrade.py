@@ -22,7 +22,7 @@ from langchain_chroma_hybrid.cli.app import app
 from langchain_chroma_hybrid.core.analysis import analyzer
 from langchain_chroma_hybrid.core.analysis.subwords import Splitter
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
-from langchain_chroma_hybrid.engine.sync import failpoints, reconcile
+from langchain_chroma_hybrid.engine.sync import failpoints, freshness, reconcile
 from langchain_chroma_hybrid.engine.sync.build import THREAD
 from langchain_chroma_hybrid.engine.sync.failpoints import OF_UPGRADES
 from langchain_chroma_hybrid.errors import AnalyzerMismatchError, IndexFormatError
@@ -170,11 +170,12 @@ def test_base_filters_hold_before_and_after(folder, held):
     store.close()
 
 
-def test_a_retriever_over_a_plain_chroma(folder):
-    chroma = Chroma(NAME, MODEL, persist_directory=str(folder))
+def test_a_retriever_over_a_plain_chroma(folder, held):
+    gate, chroma = held(), Chroma(NAME, MODEL, persist_directory=str(folder))
     retriever = ChromaHybridRetriever.from_vectorstore(chroma, lexical_fields=FIELDS, k=1)
     assert retriever.search("R123-78").notes == (NOTE,)
     assert [d.id for d in retriever.invoke("R123-78", mode="lexical")] == ["pump"]
+    gate.opened.set()
     wait_until(lambda: not retriever.search("R123-78").notes)
     retriever.close()
     chroma._client.close()
@@ -662,14 +663,15 @@ def test_queries_go_by_the_rules_that_the_index_was_built_by(opened, held, folde
         opened().similarity_search("pump")
 
 
-def test_another_stemmer_is_an_upgrade_too(opened, folder, fresh):
+def test_another_stemmer_is_an_upgrade_too(opened, folder, fresh, held):
     path = index_folder(folder) / "format.json"
     path.write_text(path.read_text("utf-8").replace("english-", "english-0123456789ab:")
                     .replace("0123456789ab:", "0123456789ab;", 1)
                     .replace("0123456789ab;a51a6b547151", "0123456789ab"))  # fmt: skip
     assert "english-0123456789ab:stop" in path.read_text("utf-8")
-    store = opened()
+    gate, store = held(), opened()
     assert ask(store).notes == (NOTE,)
+    gate.opened.set()
     wait_for_the_new(store)
     assert_in_step(store, fresh)
 
@@ -690,7 +692,14 @@ def command(*arguments: object) -> Any:
     return CliRunner().invoke(app, [str(each) for each in arguments])
 
 
-def test_the_command_line(folder):
+def test_the_command_line(folder, held, monkeypatch):
+    gate, end = held(), freshness._end
+
+    def ending(*args: Any) -> None:
+        gate.opened.set()
+        end(*args)
+
+    monkeypatch.setattr(freshness, "_end", ending)
     settings = ("--path", folder, "--collection", NAME)
     store = index_folder(folder) / "format.json"
     store.write_text(store.read_text("utf-8").replace(
