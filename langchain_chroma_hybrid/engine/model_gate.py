@@ -143,10 +143,9 @@ def under_way(notes: ModelNotes, noted: Notes, **going: object) -> Notes:
         IndexLockedError: another host is at one, which has begun in the same moment.
     """
     before = noted.migration or {}
-    here = _host(notes)
-    if before.get("host") not in (None, here) and _heard_of(before):
+    if _by_another_host(notes, before):
         raise IndexLockedError("the collection is being migrated by another host")
-    now = {**before, **going, "host": here, "beat": time.time()}
+    now = {**before, **going, "host": _host(notes), "beat": time.time()}
     return replace(noted, migration=now)
 
 
@@ -176,8 +175,7 @@ def _locked(store: ChromaStore, notes: ModelNotes) -> Iterator[None]:
         finally:
             _busy.discard(store.root)
         return
-    going = notes.read().migration
-    if store.on_server and going and going.get("host") != _host(notes) and _heard_of(going):
+    if _by_another_host(notes, notes.read().migration or {}):
         raise IndexLockedError(f"{message} host")
     notes.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = _lock(notes)
@@ -197,7 +195,7 @@ def is_alive(notes: ModelNotes, store: ChromaStore, noted: Notes) -> bool:
         return False
     if notes.file is None:
         return store.root in _busy
-    if store.on_server and noted.migration.get("host") != _host(notes):
+    if notes.on_server and noted.migration.get("host") != _host(notes):
         return _heard_of(noted.migration)
     lock = _lock(notes)
     try:
@@ -206,6 +204,15 @@ def is_alive(notes: ModelNotes, store: ChromaStore, noted: Notes) -> bool:
         return True
     lock.release()
     return False
+
+
+def _by_another_host(notes: ModelNotes, going: Mapping[str, Any]) -> bool:
+    """Whether a host that cannot be asked otherwise has lately said that it is at work.
+
+    Who works in one folder sees the other's lock, and a copy of a folder is nobody else's.
+    """
+    elsewhere = notes.on_server and going.get("host") not in (None, _host(notes))
+    return elsewhere and _heard_of(going)
 
 
 def _heard_of(going: Mapping[str, Any]) -> bool:

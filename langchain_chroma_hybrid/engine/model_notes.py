@@ -75,6 +75,7 @@ class ModelNotes:
 
     def __init__(self, store: ChromaStore) -> None:
         self._store, self.root = store, store.root
+        self.on_server = store.on_server
         self.file = model_note(store)
 
     def read(self) -> Notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -277,3 +278,28 @@ def test_what_a_plain_client_has_filled(tmp_path: Path) -> None:
     assert store._collection.configuration_json["hnsw"]["space"] == "ip"
     assert drop_previous(store) == "docs" == store._collection.name
     assert client.get_collection("docs").count() == 9
+
+
+def test_a_copy_of_a_folder_is_nobody_elses(tmp_path: Path) -> None:
+    """A host that has just died in the old folder is at work in no other."""
+    made = filled(tmp_path / "old")
+    name, asked = made._collection.name, []
+    broken = threading.Event()
+
+    def embed(texts: list[str]) -> Any:
+        if len(asked) > 15 and not broken.is_set():
+            broken.set()
+            raise ConnectionError
+        asked.extend(texts)
+        return model("second").embed_documents(texts)
+
+    second = FunctionEmbeddings(embed, fingerprint="second")
+    with pytest.raises(ConnectionError):
+        migrate(made, second, batch_size=10)
+    made.close()
+    made._client.close()
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    store = HybridChroma(name, model("first"), str(tmp_path / "new"))
+    assert migrate(store, second, batch_size=10).records == N
+    assert store.similarity_search(QUERY)[0].id == "R7"
+    store.close()
