@@ -154,7 +154,8 @@ def test_the_source_archive_passes_its_own_tests(built, tmp_path):
     shutil.unpack_archive(path, tmp_path, filter="data")
     (folder,) = tmp_path.iterdir()
     command = (sys.executable, "-m", "pytest", "-q", "-m", "not long", "-p", "no:cacheprovider")
-    printed = run(*command, cwd=folder, PYTHONPATH=str(folder))
+    spread = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+    printed = run(*command, *spread, cwd=folder, PYTHONPATH=str(folder))
     assert " passed" in printed.splitlines()[-1]
 
 
