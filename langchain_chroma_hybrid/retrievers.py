@@ -31,7 +31,13 @@ from langchain_chroma_hybrid.core.explanation import EXPLAIN_KEY, explanation_of
 from langchain_chroma_hybrid.core.filters import Filter, parse
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.keywords import reject_unknown
-from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
+from langchain_chroma_hybrid.core.search import (
+    Mode,
+    OnLegError,
+    SearchRequest,
+    SearchResult,
+    Typos,
+)
 from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, own_key
 from langchain_chroma_hybrid.engine.config import (
     DEFAULT_LANGUAGE,
@@ -149,8 +155,9 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
     query_syntax: Literal["plain", "simple"] = "plain"
     """`simple` understands `"phrases"`, `prefix*`, `fuzzy~1`, `+must`, `-not`; these two hold for
     every result, whichever leg found it."""
-    typos: bool = True
-    """Whether a word that occurs in no record counts for some that are spelt almost like it."""
+    typos: Typos = True
+    """Whether a word that occurs in no record counts for some that are spelt almost like it, or,
+    with `"sound"`, that sound like it."""
     on_leg_error: OnLegError = "raise"
     """`raise`, or `degrade` to the legs that answered."""
     lexical_config: InstanceOf[LexicalConfig] | None = Field(default=None, repr=False)

@@ -19,7 +19,13 @@ from langchain_chroma_hybrid._langchain.arguments import (
 from langchain_chroma_hybrid._langchain.upkeep import Upkeep
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.keywords import reject_unknown
-from langchain_chroma_hybrid.core.search import Mode, OnLegError, SearchRequest, SearchResult
+from langchain_chroma_hybrid.core.search import (
+    Mode,
+    OnLegError,
+    SearchRequest,
+    SearchResult,
+    Typos,
+)
 from langchain_chroma_hybrid.core.validate import check
 from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
 from langchain_chroma_hybrid.engine.chroma.change_token import opening
@@ -63,7 +69,7 @@ class HybridBase(Upkeep, Chroma):
         c: float = DEFAULT_C,
         fetch_k: int | None = None,
         query_syntax: str = "plain",
-        typos: bool = True,
+        typos: Typos = True,
         on_leg_error: OnLegError = "raise",
         analyzer: Analyzer | str | None = DEFAULT_LANGUAGE,
         lexical_fields: Mapping[str, float] | None = None,
@@ -97,7 +103,8 @@ class HybridBase(Upkeep, Chroma):
             query_syntax: `plain` words, or `simple`: `"phrases"`, `prefix*`, `fuzzy~1`, `+must`,
                 `-not`; these two hold for every result, whichever leg found it.
             typos: whether a word that occurs in no record counts for some that are spelt almost
-                like it, at half its weight; with plain words, from 1,000 records on.
+                like it, at half its weight; with plain words, from 1,000 records on. `"sound"`:
+                also for some that sound like it, in collections of any size.
             on_leg_error: `raise`, or `degrade` to the legs that answered.
             analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.

@@ -27,10 +27,12 @@ __all__ = [
     "OnLegError",
     "SearchRequest",
     "SearchResult",
+    "Typos",
 ]
 
 Mode: TypeAlias = Literal["hybrid", "vector", "lexical", "two_step"]
 OnLegError: TypeAlias = Literal["raise", "degrade"]
+Typos: TypeAlias = bool | Literal["sound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,10 @@ class SearchRequest:
         further: legs beside `lexical` and `vector`, by name; they run in hybrid mode, and their
             hits have to pass the same filters.
         query_syntax: `plain` or `simple`, see `core.query`.
-        typos: a word that occurs in no record of a collection counts for some that are spelt almost
-            like it, for half; with plain words, in collections of 1,000 records or more.
+        typos: a word that occurs in no record counts, for half, where plain words are asked for:
+            for two in a row that were written as one; for some that are spelt almost like it, in
+            collections of 1,000 records or more; and with `"sound"` for those that sound like it
+            in English, as in what was spoken and heard, in collections of any size.
         score_threshold: drop records whose relevance is lower, 0..1, before the cut to `k`.
         dedupe_key: metadata key; of several results with one value the best stays.
         group_by: metadata key; of several results with one value the best `group_limit` stay.
@@ -171,7 +175,7 @@ class SearchRequest:
     base: Filter | None = None
     further: Mapping[str, FurtherLeg] = field(default_factory=dict)
     query_syntax: Literal["plain", "simple"] = "plain"
-    typos: bool = True
+    typos: Typos = True
     score_threshold: float | None = None
     dedupe_key: str | None = None
     group_by: str | None = None

@@ -41,8 +41,8 @@ def check(request: SearchRequest) -> None:
     one_of("fusion", request.fusion, FUSIONS)
     one_of("query_syntax", request.query_syntax, _SYNTAXES)
     one_of("on_leg_error", request.on_leg_error, _ON_LEG_ERROR)
-    if not isinstance(request.typos, bool):
-        raise InvalidArgumentError.of("typos", request.typos, "True or False")
+    if not isinstance(request.typos, bool) and request.typos != "sound":
+        raise InvalidArgumentError.of("typos", request.typos, "True, False or 'sound'")
     number("c", request.c, 0.0, math.inf)
     if taken := [name for name in request.further if name in LEGS]:
         raise InvalidArgumentError.of("extra_retrievers", taken, "names other than these")

@@ -144,9 +144,12 @@ class TypoTolerant(LexicalIndex, Protocol):
     """
 
     def corrections(
-        self, query: str, where: Filter | None = None
+        self, query: str, where: Filter | None = None, *, sounds: bool = False
     ) -> Mapping[str, tuple[str, ...]]:
-        """Words that occur in no record which passes `where`, and a few like each that do."""
+        """Words that occur in no record which passes `where`, and a few like each that do.
+
+        `sounds`: those that sound alike, too; an engine that cannot tell leaves them out.
+        """
 
 
 @runtime_checkable

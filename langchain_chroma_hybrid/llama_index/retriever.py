@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.context import Expand
     from langchain_chroma_hybrid.core.description import Description
-    from langchain_chroma_hybrid.core.search import Mode, OnLegError
+    from langchain_chroma_hybrid.core.search import Mode, OnLegError, Typos
     from langchain_chroma_hybrid.engine.config import LexicalSettings
     from langchain_chroma_hybrid.llama_index.vector_store import ChromaHybridVectorStore
 
@@ -71,7 +71,7 @@ class ChromaHybridRetriever(BaseRetriever):
         group_by: str | None = None,
         group_limit: int = 1,
         expand: Expand | None = None,
-        typos: bool = True,
+        typos: Typos = True,
         query_syntax: str = "plain",
         on_leg_error: OnLegError = "raise",
         explain: bool = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY, MOMENTS_KEY
+from langchain_chroma_hybrid.core.search import Typos
 from langchain_chroma_hybrid.core.values import OWN_KEYS
 from langchain_chroma_hybrid.multimodal.retriever import MultimodalRetriever
 
@@ -79,6 +80,9 @@ class MediaRetriever(MultimodalRetriever):
 
     segments: int = 4
     """How many segments of a file may be found, >= 1."""
+
+    typos: Typos = "sound"
+    """As in `ChromaHybridRetriever`; what was spoken may have been heard as another word."""
 
     _texts_too: ClassVar[bool] = True
 

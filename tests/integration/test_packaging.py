@@ -106,7 +106,7 @@ def test_the_wheel_says_what_it_is_and_needs(metadata):
     requires = [Requirement(line) for line in metadata.get_all("Requires-Dist")]
     core = {each.name.lower() for each in requires if not each.marker}
     expected = {"langchain-core", "langchain-chroma", "chromadb", "tantivy", "rank-bm25"}
-    assert core == expected | {"pystemmer", "numpy", "filelock", "tqdm"}
+    assert core == expected | {"pystemmer", "numpy", "filelock", "tqdm", "jellyfish"}
     assert all("<" in str(each.specifier) for each in requires), "an upper bound each"
     assert "torchvision" not in {each.name.lower() for each in requires}
 

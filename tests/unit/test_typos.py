@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, TantivyIndex
+from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.relevance import THRESHOLD
 from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.lexical.tantivy.typos import LEAST_RECORDS, MOST_NEIGHBOURS
 from tests.helpers import MODES, WordEmbeddings, fresh_name, make_store
 
@@ -138,6 +140,78 @@ def test_a_small_collection_is_taken_at_its_word():
     index = TantivyIndex()
     index.apply([Record(id_, text) for id_, text in TEXTS.items()])
     assert index.corrections("pumsp") == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [("ladybird", "a lady bird"), ("Kaffeetasse", "eine Kaffee Tasse"), ("teapot", "the Tea Pot")],
+)
+@pytest.mark.parametrize("sounds", [True, False])
+def test_two_words_that_were_written_as_one(typed, text, sounds):
+    index = TantivyIndex()
+    index.apply([Record("a", text), Record("b", "bird, tall lady, tasse, kaffee, a pot of tea")])
+    found = index.corrections(typed, sounds=sounds)
+    assert [len(meant) for meant in found.values()] == [1]
+    (best,) = index.search(typed, 9, corrections=found)
+    assert best.id == "a"
+    assert 0 < best.score <= index.max_score(typed, corrections=found)
+
+
+def test_two_words_that_no_record_which_passes_has():
+    index = TantivyIndex()
+    index.apply([Record("a", "a lady bird", {"t": 1}), Record("b", "bird lady", {"t": 2})])
+    assert index.corrections("ladybird", parse({"t": 1})) == {"ladybird": ("lady bird",)}
+    assert index.corrections("ladybird", parse({"t": 2})) == {}
+    assert index.corrections("birdlady2") == index.corrections("bird-lady2") == {}
+    assert index.search("ladybird", 9) == []
+    index.apply([Record("c", "the rapist of whom we read")])
+    assert index.corrections("therapist") == {}
+
+
+HEARD = {
+    "cellar": "the seller",
+    "peach": "on the beach",
+    "ankle": "her uncle",
+    "beetle": "a betel nut",
+    "Knight": "at night",
+    "pear": "what a pair",
+    "valley": "volley after volley",
+    "vase": "a face",
+}
+NOT_HEARD = ["glove", "drawer", "tractor", "eye", "поезд", "駅東京駅東京", "R123-78", "12345",
+             "c" * 70, "ooooo", "hhhhh"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def heard():
+    store = make_store()
+    rows = [*HEARD.values(), "love of a door", "trek to I R124", "a nut to note"]
+    store.add_texts(rows, metadatas=[{"n": n} for n in range(len(rows))])
+    yield ChromaHybridRetriever(vectorstore=store, k=3, typos="sound")
+    store.delete_collection()
+
+
+@pytest.mark.parametrize(("word", "text"), HEARD.items())
+def test_a_word_that_was_heard_as_another(heard, word, text):
+    result = heard.search(word, mode="lexical")
+    assert [hit.record.text for hit in result.hits] == [text]
+    assert result.unmatched == (word,)
+    assert result.hits[0].fused <= 0.5, "it counts as missing in the ceiling"
+    assert heard.search(word, mode="lexical", typos=True).hits == ()
+    hidden = heard.search(word, mode="lexical", filter={"n": {"$gte": len(HEARD)}})
+    assert (hidden.hits, hidden.corrections) == ((), {})
+
+
+@pytest.mark.parametrize("word", NOT_HEARD)
+def test_what_sounds_like_nothing(heard, word):
+    for mode in MODES:
+        assert heard.search(word, mode=mode).corrections == {}
+
+
+@pytest.mark.parametrize("typos", ["sounds", None, 1, "True"])
+def test_other_values_are_an_error(heard, typos):
+    with pytest.raises(InvalidArgumentError, match=r"typos: expected True, False or 'sound'"):
+        heard.search("cellar", typos=typos)
 
 
 def test_few_neighbours_the_most_frequent():

@@ -129,7 +129,8 @@ def _corrections(
     wanted = request.typos and request.text and request.query_syntax == "plain"
     if not (wanted and isinstance(lexical, TypoTolerant)) or filters.strategy == "lexical":
         return {}
-    return lexical.corrections(request.text or "", filters.known)
+    sounds = request.typos == "sound"
+    return lexical.corrections(request.text or "", filters.known, sounds=sounds)
 
 
 def reading(plan: Plan, lexical: LexicalIndex) -> dict[str, Any]:

@@ -195,15 +195,18 @@ class TantivyIndex:
         """What each term of the words of `query` can add to a score, unknown ones included."""
         return self._asked(query, syntax, corrections).weights
 
-    def corrections(self, query: str, where: Filter | None = None) -> Corrections:
+    def corrections(
+        self, query: str, where: Filter | None = None, *, sounds: bool = False
+    ) -> Corrections:
         """Words that occur in no record which passes `where`, and a few like each that do.
 
-        None in an index of few records: there such a word is more often missing than mistyped.
+        In an index of few records only what was written as one word and stands there as two, or
+        with `sounds`: there such a word is more often missing than mistyped.
         """
         view = self._latest()
         with self._explained("read"):
             passing = None if where is None else view.filters.compile(where)
-            return view.compiler().corrections(query, passing)
+            return view.compiler().corrections(query, passing, sounds=sounds)
 
     def unmatched(
         self, words: Sequence[QueryWord], where: Filter | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -30,12 +31,20 @@ from langchain_chroma_hybrid.lexical.scoring import (
 from langchain_chroma_hybrid.lexical.tantivy.filters import EVERY, TERMS
 from langchain_chroma_hybrid.lexical.tantivy.hits import count
 from langchain_chroma_hybrid.lexical.tantivy.schema import SURFACE, Layout
-from langchain_chroma_hybrid.lexical.tantivy.typos import LEAST_RECORDS, MOST_WORDS, TYPO
+from langchain_chroma_hybrid.lexical.tantivy.typos import (
+    LEAST_PART,
+    LEAST_RECORDS,
+    MOST_NEIGHBOURS,
+    MOST_WORDS,
+    TYPO,
+    form_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, QueryTerm
+    from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.analysis.subwords import Spelling
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
     from langchain_chroma_hybrid.lexical.tantivy.typos import Vocabulary
@@ -216,23 +225,53 @@ class QueryCompiler:
         if all(any(self._frequency(name, t) for name in self._layout.fields) for t in terms):
             yield self._adjacent(terms)
 
-    def corrections(self, text: str, where: Query | None) -> dict[str, tuple[str, ...]]:
+    def corrections(
+        self, text: str, where: Query | None, *, sounds: bool
+    ) -> dict[str, tuple[str, ...]]:
         """Words that occur in no record which `where` lets pass, and a few like each that do."""
         found: dict[str, tuple[str, ...]] = {}
-        if self._documents < LEAST_RECORDS:
-            return found
         for word in query_words(self._analyzer, text[:MAX_QUERY_CHARS])[:MAX_TERMS]:
             if len(found) == MOST_WORDS:
                 break
             if not self.occurs(word.terms, word.phrases, where):
-                meant = self._vocabulary.neighbours(word, where)
+                meant = self._meant(word, where, sounds)
                 found |= {word.text: meant} if meant else {}
         return found
 
+    def _meant(self, word: QueryWord, where: Query | None, sounds: bool) -> tuple[str, ...]:
+        """What may be meant by a word that occurs nowhere, in the likeliest of some ways."""
+        form, known = form_of(word, self._analyzer), self._vocabulary
+        if form is None:
+            return ()
+        if found := self._parted(form, where):
+            return found
+        if sounds or self._documents >= LEAST_RECORDS:
+            found = known.neighbours(form, where)
+        return found or (known.alike(form, where) if sounds else ())
+
+    def _parted(self, word: str, where: Query | None) -> tuple[str, ...]:
+        """Two words in a row, where a record has them, that were written as one."""
+        cuts = range(LEAST_PART, len(word) - LEAST_PART + 1)
+        pairs = (f"{word[:at]} {word[at:]}" for at in cuts)
+        known = (pair for pair in pairs if self._has_both(pair, where))
+        return tuple(islice(known, MOST_NEIGHBOURS))
+
+    def _has_both(self, pair: str, where: Query | None) -> bool:
+        """Whether the words stand in a row; a stop word before or behind another says nothing."""
+        terms = self._analyzer.phrase(pair)
+        searched = {term.text for term in self._analyzer.query(pair)}
+        return searched.issuperset(terms) and self.occurs((), [terms], where)
+
     def _instead(self, words: Iterable[str]) -> Part:
         """The best of the words; it adds less to a score than the one that they stand for."""
-        terms = {term for word in words for term in self._analyzer.phrase(word)[:1]}
-        return _best([part for term in sorted(terms) for part in self._anywhere(term, TYPO)[1]])
+        return _best([part for word in sorted(set(words)) for part in self._one_instead(word)])
+
+    def _one_instead(self, word: str) -> Iterator[Part]:
+        terms = self._analyzer.phrase(word)
+        if " " in word:
+            yield from (_boosted(part, TYPO) for part in self._standing(terms))
+        else:
+            yield from (part for term in terms[:1] for part in self._anywhere(term, TYPO)[1])
 
     def _apart(self, parts: Sequence[str]) -> Iterator[tuple[int, str, list[Part]]]:
         """An identifier whose parts find nothing alone, as these parts one after the other."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tantivy import Occur, Query
 
+from langchain_chroma_hybrid.core.analysis.sounds import sound
 from langchain_chroma_hybrid.lexical.requirement import edits, whole_forms
 from langchain_chroma_hybrid.lexical.tantivy.hits import count
 from langchain_chroma_hybrid.lexical.tantivy.schema import SURFACE
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from tantivy import Searcher
 
+    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.lexical.tantivy.schema import Layout
 
@@ -31,8 +33,20 @@ TYPO = 0.5
 MOST_NEIGHBOURS = 3
 """Words that stand for one."""
 
-_ONE, _TWO, _LONGEST = 5, 8, 64  # letters of a word with one edit, with two, and with none again
+LEAST_PART = 3
+"""Letters of each of two words that were written as one."""
+
+# Letters of a word that may sound like another, with one edit, with two, and with none again.
+_LEAST, _ONE, _TWO, _LONGEST = 4, 5, 8, 64
 _MOST_KNOWN = 20_000
+
+
+def form_of(word: QueryWord, analyzer: Analyzer) -> str | None:
+    """A word as it is compared with others; None for one that can only be meant as it is typed."""
+    forms = whole_forms(analyzer, word.text)
+    if word.identifier or len(forms) != 1 or not _LEAST <= len(forms[0]) <= _LONGEST:
+        return None
+    return forms[0]
 
 
 class Vocabulary:
@@ -42,27 +56,48 @@ class Vocabulary:
         self._layout = layout
         self._searcher = searcher
         self._known: dict[str, _Words] = {}
+        self._sounds: dict[str, list[str]] | None = None
 
-    def neighbours(self, word: QueryWord, where: Query | None) -> tuple[str, ...]:
+    def neighbours(self, word: str, where: Query | None) -> tuple[str, ...]:
         """The words nearest to `word` in records that `where` lets pass, the most frequent; few.
 
         They begin alike and are one edit away, or, if the word is long and there are none, two.
         """
-        forms = whole_forms(self._layout.analyzer, word.text)
-        if word.identifier or len(forms) != 1 or not _ONE <= len(forms[0]) <= _LONGEST:
+        if len(word) < _ONE:
             return ()
-        words = self._words(forms[0][0])
-        near = list(words.near(forms[0], 2 if len(forms[0]) >= _TWO else 1))
+        words = self._words(word[0])
+        near = list(words.near(word, 2 if len(word) >= _TWO else 1))
         for distance in (1, 2):
             found = {other: words.records[other] for away, other in near if away == distance}
-            if where is not None:
-                found = {other: self._passing(other, where) for other in found}
-            if any(found.values()):
-                return self._most_frequent({w: count for w, count in found.items() if count})
+            if meant := self._most_frequent(found, where):
+                return meant
         return ()
 
-    def _most_frequent(self, words: Mapping[str, int]) -> tuple[str, ...]:
+    def alike(self, word: str, where: Query | None) -> tuple[str, ...]:
+        """The words that sound like `word` in records that `where` lets pass; few.
+
+        Of those that are written with half of its letters changed at most, the nearest.
+        """
+        records = self._words("").records
+        if self._sounds is None:
+            self._sounds = defaultdict(list)
+            for other in records:
+                self._sounds[sound(other)].append(other)
+        near: dict[int, dict[str, int]] = defaultdict(dict)
+        for other in self._sounds.get(sound(word), ()) if sound(word) else ():
+            near[edits(word, other)][other] = records[other]
+        for distance in sorted(near):
+            meant = self._most_frequent(near[distance], where)
+            if meant and 2 * distance <= len(word):
+                return meant
+        return ()
+
+    def _most_frequent(
+        self, found: Mapping[str, int], where: Query | None
+    ) -> tuple[str, ...]:
         """Of words that are one to the analyzer the most frequent stands for all."""
+        words = found if where is None else {word: self._passing(word, where) for word in found}
+        words = {word: records for word, records in words.items() if records}
         terms: dict[str, str] = {}
         for word in sorted(words, key=lambda word: (-words[word], word)):
             for term in self._layout.analyzer.phrase(word)[:1]:
@@ -80,7 +115,7 @@ class Vocabulary:
         return count(self._searcher, found)
 
     def _words(self, letter: str) -> _Words:
-        """Words that begin so; of too many the most frequent."""
+        """Words that begin so, with "" all; of too many the most frequent."""
         known = self._known.get(letter)
         if known is None:
             found: Counter[str] = Counter()
