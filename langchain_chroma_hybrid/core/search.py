@@ -130,6 +130,11 @@ class SearchResult:
         return result_html(self.hits, [leg.name for leg in self.legs], self.said)
 
 
+def looked_for(text: str, corrections: Mapping[str, Sequence[str]]) -> str:
+    """The words of a query, and those that counted in the place of some."""
+    return " ".join([text, *(word for words in corrections.values() for word in words)])
+
+
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """One query, complete. Every option that a face offers ends up here.

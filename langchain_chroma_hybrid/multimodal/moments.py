@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.explanation import CONTEXT_KEY, MOMENTS_KEY
-from langchain_chroma_hybrid.core.search import Typos
+from langchain_chroma_hybrid.core.search import Typos, looked_for
 from langchain_chroma_hybrid.core.values import OWN_KEYS
 from langchain_chroma_hybrid.multimodal.retriever import MultimodalRetriever
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.search import Hit, SearchResult
 
-_FUSED = f"{OWN_KEYS}fused"
+# What documents carry from the search to the grouping.
+_FUSED, _COUNTED = f"{OWN_KEYS}fused", f"{OWN_KEYS}corrections"
 _APART = 0.5  # seconds between two segments that still are neighbours
 _AS_GOOD = 0.7  # of the best fused score of a file, for a neighbour to be part of a moment
 Spans = Callable[[str], Sequence[tuple[int, int]]]
@@ -94,19 +95,18 @@ class MediaRetriever(MultimodalRetriever):
             **options: as for `search`.
         """
         k = options.get("k", self.k)
-        found = self.search(query, **self._widened(options)).hits
-        return self._files(query, k, found)
+        return self._files(query, k, self.search(query, **self._widened(options)))
 
     async def amoments(self, query: str, **options: Any) -> list[FileMoments]:
         """`moments` without blocking the event loop."""
         k = options.get("k", self.k)
-        found = (await self.asearch(query, **self._widened(options))).hits
-        return self._files(query, k, found)
+        return self._files(query, k, await self.asearch(query, **self._widened(options)))
 
-    def _files(self, query: str, k: int, hits: Sequence[Hit]) -> list[FileMoments]:
+    def _files(self, query: str, k: int, result: SearchResult) -> list[FileMoments]:
+        hits, spans = result.hits, self._spans(query, result.corrections)
         parts = [_Part(h.id, h.record.metadata, h.record.text or "", h.fused) for h in hits]
         return [
-            FileMoments(hits[places[0]], _moments([parts[at] for at in places], self._spans(query)))
+            FileMoments(hits[places[0]], _moments([parts[at] for at in places], spans))
             for places in _by_file(parts)[:k]
         ]
 
@@ -137,11 +137,12 @@ class MediaRetriever(MultimodalRetriever):
     def _documents(self, result: SearchResult, explain: bool) -> list[Document]:
         documents = super()._documents(result, explain)
         for document, hit in zip(documents, result.hits, strict=True):
-            document.metadata[_FUSED] = hit.fused
+            document.metadata |= {_FUSED: hit.fused, _COUNTED: result.corrections}
         return documents
 
-    def _spans(self, query: str) -> Spans:
-        return lambda text: self._handle.highlight(query, text) if query else ()
+    def _spans(self, query: str, corrections: Mapping[str, Sequence[str]]) -> Spans:
+        words = looked_for(query, corrections)
+        return lambda text: self._handle.highlight(words, text) if query else ()
 
     def _grouped(self, query: str, k: int, found: Sequence[Document]) -> list[Document]:
         """One document for each file."""
@@ -149,10 +150,12 @@ class MediaRetriever(MultimodalRetriever):
             _Part(str(each.id), each.metadata, each.page_content, each.metadata.pop(_FUSED))
             for each in found
         ]
+        corrections = [each.metadata.pop(_COUNTED) for each in found]
+        spans = self._spans(query, corrections[0] if corrections else {})
         documents = []
         for places in _by_file(parts)[:k]:
             document = found[places[0]]
-            moments = _moments([parts[at] for at in places], self._spans(query))
+            moments = _moments([parts[at] for at in places], spans)
             if moments:
                 best = moments[0]
                 more: dict[str, Any] = {"start": best.start, "end": best.end}

@@ -153,6 +153,22 @@ def test_the_second_is_that_of_the_word(archive, folder):
     assert best.moments[0].at == pytest.approx(4.0 + 4.0 * place, abs=0.2)
 
 
+@pytest.mark.parametrize(("asked", "heard"), [("cellar", "seller"), ("ladybird", "lady bird")])
+def test_what_was_heard_as_another_word(archive, folder, asked, heard):
+    said = "Nothing of note " * 4 + heard + " and nothing more " * 3
+    recordings.subtitles(folder / "clip.srt", (0.0, 1.0, "Hello"), (4.0, 8.0, said))
+    archive.sync(folder)
+    second = pytest.approx(4.0 + 4.0 * said.index(heard) / len(said.strip()), abs=0.2)
+    retriever = archive.as_retriever(k=1)
+    (best,) = retriever.moments(asked)
+    assert best.moments[0].at == second
+    (document,) = retriever.invoke(asked)
+    assert document.metadata["chroma_hybrid_moments"][0]["at"] == second
+    assert not [key for key in document.metadata if key.endswith(("fused", "corrections"))]
+    assert retriever.search(asked).corrections == {asked: (heard,)}
+    assert retriever.search(asked, typos=False).corrections == {}
+
+
 def test_neighbours_are_one_moment_and_a_file_is_one_document(archive, folder):
     recordings.subtitles(folder / "clip.srt", (1, 2, "tomato one"), (5, 6, "tomato two"))
     archive.sync(folder)

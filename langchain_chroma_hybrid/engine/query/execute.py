@@ -156,7 +156,7 @@ class Query:
             tuple(notes),
             embedding if request.with_embedding else None,
             unmatched(self.plan, self.lexical) if request.judged else (),
-            self.plan.corrections if request.judged else {},
+            self.plan.corrections,
         )
 
 

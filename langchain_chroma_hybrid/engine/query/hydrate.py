@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.core.search import Hit, LegHit
+from langchain_chroma_hybrid.core.search import Hit, LegHit, looked_for
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR, Record
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors
 from langchain_chroma_hybrid.engine.query.judge import asked_text
@@ -139,10 +139,11 @@ def _distances(
 def _spans(
     plan: Plan, record: Record, lexical: LexicalIndex | None
 ) -> tuple[tuple[int, int], ...]:
-    """Where words of the query are in the record's text, whichever leg found it."""
+    """Where words of the query, and what counts for them, are in the record's text."""
     if lexical is None or not plan.request.text or not record.text:
         return ()
-    return tuple(lexical.highlight(asked_text(plan.request), record.text))
+    words = looked_for(asked_text(plan.request), plan.corrections)
+    return tuple(lexical.highlight(words, record.text))
 
 
 def _legs(
