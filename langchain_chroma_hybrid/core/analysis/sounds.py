@@ -6,7 +6,7 @@ import jellyfish
 
 # Metaphone tells voiced consonants from voiceless ones and vowels at the beginning, which Soundex
 # and Double Metaphone put together; who listens mixes them up first.
-_ALIKE = str.maketrans("BVDGJZEIOU", "PFTKXSAAAA")
+_ALIKE = str.maketrans("BVDGJZEIOU0", "PFTKXSAAAAQ")  # 0 is th, and no letter
 _LEAST = 2  # sounds; one alone is no word
 
 

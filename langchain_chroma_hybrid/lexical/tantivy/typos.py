@@ -13,7 +13,7 @@ from langchain_chroma_hybrid.lexical.tantivy.hits import count
 from langchain_chroma_hybrid.lexical.tantivy.schema import SURFACE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tantivy import Searcher
 
@@ -38,6 +38,7 @@ LEAST_PART = 3
 
 # Letters of a word that may sound like another, with one edit, with two, and with none again.
 _LEAST, _ONE, _TWO, _LONGEST = 4, 5, 8, 64
+_SOUNDS = 3  # of a word that may sound like one with another sound
 _MOST_KNOWN = 20_000
 
 
@@ -56,7 +57,7 @@ class Vocabulary:
         self._layout = layout
         self._searcher = searcher
         self._known: dict[str, _Words] = {}
-        self._sounds: dict[str, list[str]] | None = None
+        self._sounds: _Sounds | None = None
 
     def neighbours(self, word: str, where: Query | None) -> tuple[str, ...]:
         """The words nearest to `word` in records that `where` lets pass, the most frequent; few.
@@ -76,21 +77,18 @@ class Vocabulary:
     def alike(self, word: str, where: Query | None) -> tuple[str, ...]:
         """The words that sound like `word` in records that `where` lets pass; few.
 
-        Of those that are written with half of its letters changed at most, the nearest.
+        They have the same sounds or, if these are some and there are no such words, all but one;
+        of those that are written with half of its letters changed at most, the nearest.
         """
-        records = self._words("").records
+        records, own = self._words("").records, sound(word)
         if self._sounds is None:
-            self._sounds = defaultdict(list)
-            for other in records:
-                self._sounds[sound(other)].append(other)
-        near: dict[int, dict[str, int]] = defaultdict(dict)
-        for other in self._sounds.get(sound(word), ()) if sound(word) else ():
-            near[edits(word, other)][other] = records[other]
-        for distance in sorted(near):
-            meant = self._most_frequent(near[distance], where)
-            if meant and 2 * distance <= len(word):
-                return meant
-        return ()
+            self._sounds = _Sounds(records)
+        near: dict[tuple[int, int], dict[str, int]] = defaultdict(dict)
+        for apart, other in self._sounds.near(own, 1 if len(own) >= _SOUNDS else 0) if own else ():
+            if 2 * (changed := edits(word, other)) <= len(word):
+                near[apart, changed][other] = records[other]
+        found = (self._most_frequent(near[distance], where) for distance in sorted(near))
+        return next(filter(None, found), ())
 
     def _most_frequent(
         self, found: Mapping[str, int], where: Query | None
@@ -151,6 +149,21 @@ class _Words:
             for other in likely:
                 if (distance := edits(word, other)) <= most:
                     yield distance, other
+
+
+class _Sounds:
+    """Words by what they sound like."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words: dict[str, list[str]] = defaultdict(list)
+        for word in words:
+            self._words[sound(word)].append(word)
+        self._known = _Words(dict.fromkeys(self._words, 1))
+
+    def near(self, sounds: str, most: int) -> Iterator[tuple[int, str]]:
+        """Those at most so many sounds away, and how many."""
+        for apart, known in self._known.near(sounds, most):
+            yield from ((apart, word) for word in self._words[known])
 
 
 def _letters(word: str) -> int:
