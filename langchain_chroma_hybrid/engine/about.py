@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.places import index_folder, last_checkpoint
 from langchain_chroma_hybrid.errors import LexicalIndexError
-from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
+from langchain_chroma_hybrid.lexical.factory import open_index
+from langchain_chroma_hybrid.lexical.protocol import Replaceable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,10 +76,11 @@ def _state(
         return 0, "not built yet: the first search or `sync` builds it"
     try:
         # The folder is there, so that this only reads.
-        lexical = TantivyIndex(
+        lexical = open_index(
             folder, analyzer=config.analyzer, lexical_fields=config.lexical_fields
         )
-        indexed, outdated = lexical.count(), lexical.outdated
+        indexed = lexical.count()
+        outdated = isinstance(lexical, Replaceable) and lexical.outdated
         lexical.close()
     except LexicalIndexError as error:
         return 0, str(error)

@@ -29,7 +29,7 @@ def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
     Beside the data of a persistent client; for a server in the user's cache folder, by server,
     tenant, database and collection.
     """
-    if config.index is not None:
+    if config.index is not None or config.address is not None:
         return None
     if config.directory is not None:
         return config.directory / store.uuid

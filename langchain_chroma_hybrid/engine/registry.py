@@ -25,7 +25,7 @@ from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
     LexicalIndexError,
 )
-from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
+from langchain_chroma_hybrid.lexical.factory import open_index, remove_index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ def _refuse_shared(key: tuple[str, str], config: LexicalConfig) -> None:
     if config.index is None:
         return
     for other, half in list(_halves.items()):
-        if half.lexical is config.index and other != key:
+        if half.signature == config.signature and other != key:
             got = "the index of another collection"
             raise InvalidArgumentError.of("lexical", got, "an index of its own")
 
@@ -103,7 +103,7 @@ def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
         config.index.clear()
     folder = index_folder(store, config)
     if folder is not None and folder.exists():
-        TantivyIndex.destroy(folder, lock_timeout=config.lock_timeout)
+        remove_index(folder, lock_timeout=config.lock_timeout)
     if folder is not None:
         with suppress(OSError):  # Windows: while somebody has it open
             files_note(folder).unlink(missing_ok=True)
@@ -177,7 +177,7 @@ def sweep(store: ChromaStore, parent: Path) -> None:
                 continue
             with suppress(Exception):
                 if not store.exists(path.name):
-                    TantivyIndex.destroy(path, lock_timeout=0.0)
+                    remove_index(path, lock_timeout=0.0)
                     files_note(path).unlink(missing_ok=True)
 
 
@@ -190,8 +190,9 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
     """A lexical half with journal and checkpoint; an index that the caller made stays theirs."""
     try:
         folder = index_folder(store, config)
-        lexical = config.index or TantivyIndex(
+        lexical = config.index or open_index(
             folder,
+            config.address,
             analyzer=config.analyzer,
             lexical_fields=config.lexical_fields,
             lock_timeout=config.lock_timeout,

@@ -36,10 +36,18 @@ class LexicalIndex(Protocol):
 
     Thread safety: reads may run side by side with each other and with one writer; `apply`, `clear`
     and `close` are called by one thread at a time.
+
+    Attributes:
+        analyzer: turns texts and queries into terms.
+        capabilities: what this index can do.
     """
 
     analyzer: Analyzer
     capabilities: Capabilities
+
+    @property
+    def signature(self) -> str:
+        """Equal for objects that read and write one index in one way; holds no password."""
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep every other writer out, of this and of other processes; may be nested.

@@ -103,6 +103,11 @@ class RankBM25Index:
         self._statistics: _Statistics | None = None
         self._closed = False
 
+    @property
+    def signature(self) -> str:
+        """Its own: nobody else reads or writes these records."""
+        return f"{type(self).__name__} {id(self)}"
+
     def locked(self) -> AbstractContextManager[Any]:
         """Keep every other writer (and reader) out; may be nested."""
         return self._lock

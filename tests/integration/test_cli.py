@@ -321,6 +321,18 @@ def test_a_deep_sync_finds_changed_texts(chroma, db):
     assert result.stderr == ""
 
 
+def test_the_index_is_where_lexical_says(db, tmp_path, monkeypatch):
+    place = tmp_path / "elsewhere"
+    run("sync", "--path", db, "--lexical", f"tantivy:{place}")
+    (shown,) = lines(run("info", "--path", db, "--lexical", f"tantivy:{place}", "--json"))
+    assert Path(shown["lexical_index"]).parent == place
+    assert shown["ready"]
+    assert not (db / "lexical").exists()
+    monkeypatch.setenv("CHROMA_HYBRID_LEXICAL", "rank_bm25:plus")
+    typed = ("search", "R123-78", "--path", db, "--mode", "lexical", "--json")
+    assert lines(run(*typed))[0]["id"] == "pump"
+
+
 def test_rebuild_builds_an_index_for_other_settings(db):
     run("sync", "--path", db)
     (report,) = lines(run("rebuild", "--path", db, "--field", "tenant=2", "--json"))
@@ -424,6 +436,7 @@ def test_tune_saves_what_is_better(own, tmp_path, monkeypatch):
         (["demo", "x", "--path", "DB"], "--mode: expected lexical, because the collection has no"),
         (["info", "--path", "DB", "--analyzer", "klingon"], "language: "),
         (["info", "--path", "DB", "--field", "title=x"], "--field: expected NAME or NAME=BOOST"),
+        (["info", "--path", "DB", "--lexical", "my://a:b@c"], "lexical: expected an address"),
         (["eval", "nowhere", "--path", "DB"], "FOLDER: expected a BEIR folder or a CSV file, got"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

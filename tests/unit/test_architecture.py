@@ -253,6 +253,18 @@ def test_chromas_database_is_read_in_one_place():
     assert readers == {"engine/rescue/segments.py"}
 
 
+def test_the_default_engine_is_named_in_its_room_and_one_factory():
+    """The public name apart, which is loaded when somebody asks."""
+    named = {
+        relative(path)
+        for path in MODULES
+        if any("tantivy" in name for name in imports(path, types_too=True))
+        or "Tantivy" in " ".join(n.id for n in ast.walk(parsed(path)) if isinstance(n, ast.Name))
+    }
+    others = {name for name in named if not name.startswith("lexical/tantivy/")}
+    assert others == {"lexical/factory.py", "__init__.py"}
+
+
 def test_core_does_no_input_or_output():
     heavy = {"chromadb", "tantivy", "sqlite3", "socket", "subprocess", "requests", "httpx"}
     used = {

@@ -12,7 +12,7 @@ from langchain_chroma_hybrid.engine.migrate.copier import unwatched
 from langchain_chroma_hybrid.engine.places import files_note, index_folder
 from langchain_chroma_hybrid.engine.registry import close_half, open_half
 from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint
-from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
+from langchain_chroma_hybrid.lexical.factory import remove_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def carry(index: HybridIndex, target: ChromaStore, config: LexicalConfig) -> Non
     index.sync()
     index.flush()
     if place.exists():  # of an earlier try
-        TantivyIndex.destroy(place, lock_timeout=config.lock_timeout)
+        remove_index(place, lock_timeout=config.lock_timeout)
     fresh = place.with_name(f"{place.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:

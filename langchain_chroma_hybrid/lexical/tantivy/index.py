@@ -106,6 +106,14 @@ class TantivyIndex:
             self._use(*found)
             self._refresh()
 
+    @property
+    def signature(self) -> str:
+        """Equal for objects over one folder with the same analyzer, fields and boosts."""
+        if self.path is None:
+            return f"{type(self).__name__} {id(self)}"
+        fields = sorted(self.lexical_fields.items())
+        return f"{self.path.resolve()} {self._wanted.fingerprint}, lexical_fields {fields}"
+
     @staticmethod
     def destroy(path: Path, *, lock_timeout: float = 30.0) -> None:
         """Remove the index at `path`, whatever its state; one that is not there is no error.
