@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
+from langchain_chroma_hybrid.core.values import Scored
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
-    from langchain_chroma_hybrid.core.values import Record, Scored
+    from langchain_chroma_hybrid.core.values import Record
 
 QuerySyntax: TypeAlias = Literal["plain", "simple"]
 
@@ -24,10 +26,42 @@ class Capabilities:
     Attributes:
         durable: what `apply` wrote is there after a crash and in the next process.
         syntax: `query_syntax="simple"` is understood (phrases, prefixes, fuzzy, must, not).
+        remote: each question goes to another machine and takes its time, so that few are asked.
     """
 
     durable: bool
     syntax: bool
+    remote: bool = False
+
+
+class Hits(list[Scored]):
+    """The best records for a query, best first.
+
+    Attributes:
+        ceiling: a score that no record of the index exceeds for the query, 0 if nothing can match;
+            words that occur nowhere are counted in, as if they were the rarest. None where the
+            engine knows no such bound.
+    """
+
+    __slots__ = ("ceiling",)
+
+    def __init__(self, hits: Iterable[Scored] = (), ceiling: float | None = 0.0) -> None:
+        super().__init__(hits)
+        self.ceiling = ceiling
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What passes a filter.
+
+    Attributes:
+        passing: how many records do, of `total` in the index.
+        ids: all of them, where they are no more than was asked for; else None.
+    """
+
+    passing: int
+    total: int
+    ids: tuple[str, ...] | None = None
 
 
 @runtime_checkable
@@ -69,8 +103,8 @@ class LexicalIndex(Protocol):
 
     def search(
         self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
-    ) -> list[Scored]:
-        """The best `k` records that contain a query term and pass `where`.
+    ) -> Hits:
+        """The best `k` records that contain a query term and pass `where`; in one round trip.
 
         Scores are BM25, higher is better; ordered by score, then by id, so that the best `k` are
         the beginning of the best `2 k`. No text raises, whatever `syntax`; an index whose
@@ -78,13 +112,6 @@ class LexicalIndex(Protocol):
 
         Raises:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
-        """
-
-    def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float | None:
-        """A score that no record of this index exceeds for `query`; 0 if nothing can match.
-
-        Words that occur nowhere are counted in, as if they were the rarest. None where the engine
-        knows no such bound.
         """
 
     def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
@@ -100,6 +127,13 @@ class LexicalIndex(Protocol):
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
+
+    def plan(self, where: Filter | None, limit: int = 0) -> Passing:
+        """How many records pass `where` and, if at most `limit` do, which; in one round trip.
+
+        Raises:
+            InvalidArgumentError: `where` holds a leaf that `supports` denies.
+        """
 
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
@@ -137,6 +171,14 @@ class LexicalIndex(Protocol):
         0 for ever where none can. Commits of this object never count.
         """
 
+    def version(self) -> object:
+        """Another value after each commit that this object has seen, of whichever process.
+
+        What was read under one value holds for it: an index that is `remote` answers this,
+        `foreign_commits`, `unused_fields` and, where no record is without text, `without_text`
+        from what its last answer brought along.
+        """
+
     def clear(self) -> None:
         """Remove all records at once, whatever state the index is in."""
 
@@ -146,7 +188,7 @@ class LexicalIndex(Protocol):
 
 @runtime_checkable
 class TypoTolerant(LexicalIndex, Protocol):
-    """An index whose `search`, `max_score` and `weights` take `corrections` beside `syntax`.
+    """An index whose `search` and `weights` take `corrections` beside `syntax`.
 
     The words in it then count for the one that was typed, at a reduced weight.
     """
@@ -164,9 +206,6 @@ class Replaceable(LexicalIndex, Protocol):
     @property
     def outdated(self) -> bool:
         """Whether it was last seen to be of an older version."""
-
-    def last_commit(self) -> object:
-        """Another value after each commit, of whichever process."""
 
     def successor(self) -> AbstractContextManager[LexicalIndex]:
         """An index of today's version beside this one, which nobody else has inside the block.

@@ -94,7 +94,7 @@ class Reads:
         scores = [hit.score for hit in hits]
         assert len(hits) == 4
         assert scores == sorted(scores, reverse=True)
-        most = index.max_score("cat garden oil the")
+        most = hits.ceiling
         assert most is None or max(scores) <= most
 
     @pytest.mark.parametrize("query", ["", "   ", "\0", "!?", "\ud800", "\n\t"])
@@ -103,7 +103,7 @@ class Reads:
         self, index: LexicalIndex, query: str, syntax: QuerySyntax
     ) -> None:
         assert index.search(query, 5, syntax=syntax) == []
-        assert index.max_score(query, syntax=syntax) == 0.0
+        assert index.search(query, 5, syntax=syntax).ceiling == 0.0
 
     def test_records_without_any_word(self, make: Make) -> None:
         index = make()
@@ -197,5 +197,17 @@ class Reads:
         query = " ".join(["common", *(f"rare{n} nothing{n}" for n in range(100_000))])
         hits = index.search(query, 10, syntax="simple")
         assert len(hits) == 10
-        most = index.max_score(query)
+        most = hits.ceiling
         assert most is None or hits[0].score <= most
+
+    @pytest.mark.parametrize("limit", [0, 1, 2, 100])
+    @pytest.mark.parametrize("where", [None, {"kind": "pet"}, {"kind": "unknown"}])
+    def test_a_plan_is_the_count_and_few_ids(
+        self, index: LexicalIndex, where: dict[str, object] | None, limit: int
+    ) -> None:
+        tree = None if where is None else parse(where)
+        ids = set(index.match(tree))
+        plan = index.plan(tree, limit)
+        assert (plan.passing, plan.total) == (len(ids), len(RECORDS))
+        assert (plan.ids is None) == (len(ids) > limit)
+        assert plan.ids is None or set(plan.ids) == ids

@@ -25,6 +25,8 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexErr
 from langchain_chroma_hybrid.testing._lexical_reads import RECORDS, Make, Reads, found
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 __all__ = ["RECORDS", "LexicalIndexSuite"]
@@ -41,7 +43,7 @@ class LexicalIndexSuite(Reads):
     def test_an_empty_index_answers_everything(self, make: Make) -> None:
         index = make()
         assert index.search("cat", 5) == []
-        assert index.max_score("cat") == 0.0
+        assert index.search("cat", 5).ceiling == 0.0
         assert index.match(None) == []
         assert list(index.ids()) == []
         assert index.digests() == {}
@@ -148,3 +150,17 @@ class LexicalIndexSuite(Reads):
         for reader in readers:
             reader.join()
         assert not failures
+
+    def test_the_version_is_another_one_after_each_commit(self, index: LexicalIndex) -> None:
+        changes: list[Callable[[], None]] = [
+            lambda: index.apply([Record("new", "zebra")]),
+            lambda: index.apply([], ["new"]),
+            index.clear,
+        ]
+        seen = [index.version()]
+        for change in changes:
+            index.search("cat", 5)
+            assert index.version() == seen[-1]
+            change()
+            assert index.version() not in seen
+            seen.append(index.version())

@@ -212,8 +212,8 @@ def _apart(cosines: Matrix) -> list[list[float]]:
 def _shares(lexical: LexicalIndex, id_: str, text: str) -> tuple[float, float]:
     """What a snippet's own record covers of it, and the best other one."""
     hits = lexical.search(text, 2)
-    most = lexical.max_score(text)
     own = lexical.search(text, 1, where=Ids(frozenset([id_])))
+    most = hits.ceiling
     if not own or not most:
         return 0.0, 0.0
     rival = max((hit.score for hit in hits if hit.id != id_), default=0.0)

@@ -13,6 +13,7 @@ from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.query.plan import reading
 from langchain_chroma_hybrid.engine.query.rank import share_of
 from langchain_chroma_hybrid.lexical.identifiers import Identifiers
+from langchain_chroma_hybrid.lexical.protocol import Hits
 from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS
 from langchain_chroma_hybrid.lexical.texts import field_texts
 
@@ -74,11 +75,11 @@ class Judge:
         if leg is None:
             found = lexical.search(text, RIVAL, where=self._plan.filter.resolved, **how)
             self._scores, self._all = {hit.id: hit.score for hit in found}, len(found) < RIVAL
+            self._most = found.ceiling
         else:
-            found = list(leg.hits)
+            found, self._most = Hits(leg.hits), leg.ceiling
             self._scores = {hit.id: hit.score for hit in found}
             self._all = len(found) < self._plan.fetch
-        self._most = lexical.max_score(text, **how)
         self._rival = self._share(found[RIVAL - 1].score) if len(found) >= RIVAL else 0.0
         # Of what the legs have not brought: without a lexical leg, the best may be among it.
         unseen = found[:1] if leg is None else found[-1:]

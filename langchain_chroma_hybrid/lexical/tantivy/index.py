@@ -20,7 +20,7 @@ from langchain_chroma_hybrid.errors import (
     IndexLockedError,
     LexicalIndexError,
 )
-from langchain_chroma_hybrid.lexical.protocol import Capabilities
+from langchain_chroma_hybrid.lexical.protocol import Capabilities, Hits, Passing
 from langchain_chroma_hybrid.lexical.tantivy import folder
 from langchain_chroma_hybrid.lexical.tantivy.filters import ID, id_term, supports
 from langchain_chroma_hybrid.lexical.tantivy.folder import Format, IndexFolder
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
-    from langchain_chroma_hybrid.core.values import Record, Scored
+    from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
     from langchain_chroma_hybrid.lexical.tantivy.folder import Stamp
     from langchain_chroma_hybrid.lexical.tantivy.query import Asked, Compiled, Corrections
@@ -97,7 +97,7 @@ class TantivyIndex:
             self._folder = IndexFolder(self.path, self._format, lock_timeout)
         self._seen: Stamp | None = None
         self._watched: tuple[str, ...] = ()
-        self._committing, self._foreign = False, 0
+        self._committing, self._foreign, self._refreshes = False, 0, 0
         self._index: Index | None = None
         self._view: View
         schema = self._todays.schema
@@ -163,7 +163,7 @@ class TantivyIndex:
         where: Filter | None = None,
         syntax: QuerySyntax = "plain",
         corrections: Corrections | None = None,
-    ) -> list[Scored]:
+    ) -> Hits:
         """The best `k` records that contain a query term and pass `where`.
 
         `corrections`: by a word of the query, those that count for it, for half.
@@ -174,14 +174,15 @@ class TantivyIndex:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
         view = self._latest()
-        wanted = self._compiled(view, query, syntax, corrections).query
+        compiled = self._compiled(view, query, syntax, corrections)
+        wanted, most = compiled.query, compiled.bound * (1.0 + ROUNDING)
         if wanted is None or k < 1:
-            return []
+            return Hits([], most)
         with self._explained("read"):
             if where is not None:
                 passing = Query.const_score_query(view.filters.compile(where), 0.0)
                 wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
-            return best(view.searcher, wanted, k)
+            return Hits(best(view.searcher, wanted, k), most)
 
     def max_score(
         self,
@@ -230,6 +231,11 @@ class TantivyIndex:
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
         return self.analyzer.highlight(query, text)
+
+    def plan(self, where: Filter | None, limit: int = 0) -> Passing:
+        """How many records pass `where` and, if at most `limit` do, which."""
+        passing, total = self.match_count(where), self.count()
+        return Passing(passing, total, tuple(self.match(where)) if passing <= limit else None)
 
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
@@ -344,10 +350,10 @@ class TantivyIndex:
         """Whether the folder was last seen to hold what an older version has built."""
         return self._folder is not None and self._folder.is_outdated(self._format)
 
-    def last_commit(self) -> object:
+    def version(self) -> object:
         """Another value after each commit, of whichever process."""
         self._latest()
-        return self._seen
+        return self._refreshes if self._seen is None else self._seen
 
     @contextlib.contextmanager
     def successor(self) -> Iterator[TantivyIndex]:
@@ -426,6 +432,7 @@ class TantivyIndex:
             index = self._opened()
             if self._folder is None:
                 index.reload()
+                self._refreshes += 1
                 self._view = View(index, self._view.layout)
                 return
             own = self._committing
