@@ -72,16 +72,17 @@ def _state(
 ) -> tuple[int, str | None]:
     """How many records are indexed, and what is the matter."""
     state = last_checkpoint(store, config)
-    if folder is None or not state.known:
+    if not state.known:
         return 0, "not built yet: the first search or `sync` builds it"
     try:
         # The folder is there, so that this only reads.
-        lexical = open_index(
+        lexical = config.index or open_index(
             folder, analyzer=config.analyzer, lexical_fields=config.lexical_fields
         )
         indexed = lexical.count()
         outdated = isinstance(lexical, Replaceable) and lexical.outdated
-        lexical.close()
+        if config.index is None:
+            lexical.close()
     except LexicalIndexError as error:
         return 0, str(error)
     if state.ready and outdated:

@@ -58,7 +58,7 @@ class LexicalHalf:
         self.freshness = Freshness(self.writer, checkpoint, policy, announced)
         self.users: weakref.WeakSet[ChromaStore] = weakref.WeakSet()
         self.check = ContentCheck(lexical, self.users, policy)
-        self.background = background or CollectionBackground(None)
+        self.background = background or CollectionBackground()
         self._checkpoint = checkpoint
         self._closed = False
         self._owned = owned

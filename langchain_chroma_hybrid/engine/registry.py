@@ -22,6 +22,7 @@ from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
+    IndexBoundError,
     InvalidArgumentError,
     LexicalIndexError,
 )
@@ -52,7 +53,6 @@ def open_half(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
     """
     key = (store.location, store.uuid)
     with _lock:
-        _refuse_shared(key, config)
         half = _halves.get(key)
         if half is None or not half.usable:
             half = _build(store, config)
@@ -82,16 +82,6 @@ def refuse_other(half: LexicalHalf, config: LexicalConfig, store: ChromaStore) -
         raise AnalyzerMismatchError(message)
 
 
-def _refuse_shared(key: tuple[str, str], config: LexicalConfig) -> None:
-    """One index holds one collection: two would take each other's records for leftovers."""
-    if config.index is None:
-        return
-    for other, half in list(_halves.items()):
-        if half.signature == config.signature and other != key:
-            got = "the index of another collection"
-            raise InvalidArgumentError.of("lexical", got, "an index of its own")
-
-
 def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
     """Forget the lexical half of a collection and remove its folder, whatever state that is in."""
     with _lock:
@@ -100,7 +90,9 @@ def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
     if half is not None and half.usable:
         half.discard()
     if config.index is not None:
-        config.index.clear()
+        with suppress(IndexBoundError):  # another collection's stays as it is
+            config.index.bind(store.uuid, store.location)
+            config.index.clear()
     folder = index_folder(store, config)
     if folder is not None and folder.exists():
         remove_index(folder, lock_timeout=config.lock_timeout)
@@ -197,21 +189,39 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
             lexical_fields=config.lexical_fields,
             lock_timeout=config.lock_timeout,
         )
+        if config.index is not None:
+            _bind(config.index, store)
     except (LexicalIndexError, RuntimeError) as error:
         raise _explained(error, config) from error
-    notes = _notes(folder, lexical, store)
     return LexicalHalf(
         lexical,
-        WriteAheadLog(notes),
-        Checkpoint(notes, store.place),
+        WriteAheadLog(_notes(folder, lexical, store)),
+        Checkpoint(lexical, store.place),
         config.policy,
         Remembered(store.directory),
         signature=config.signature,
         description=config.description,
         announced=Announcements() if _announces(store, config) else None,
-        background=CollectionBackground(notes),
+        background=CollectionBackground(lexical),
         owned=config.index is None,
     )
+
+
+def _bind(lexical: LexicalIndex, store: ChromaStore) -> None:
+    """See that an index of the caller's own is that of this collection, or of one that is gone.
+
+    Raises:
+        IndexBoundError: another collection has it.
+    """
+    try:
+        lexical.bind(store.uuid, store.location)
+    except IndexBoundError as error:
+        if error.place != store.location or store.exists(error.collection):
+            raise
+        orphan = _halves.pop((store.location, error.collection), None)
+        if orphan is not None and orphan.usable:
+            orphan.discard()
+        lexical.bind(store.uuid, store.location, instead_of=error.collection)
 
 
 def _announces(store: ChromaStore, config: LexicalConfig) -> bool:
@@ -226,7 +236,7 @@ def _explained(error: Exception, config: LexicalConfig) -> Exception:
 
 
 def _notes(folder: Path | None, lexical: LexicalIndex, store: ChromaStore) -> Path | None:
-    """Where journal and state lie; nowhere for an index that ends with the process."""
+    """Where the journal lies; nowhere for an index that ends with the process."""
     if not lexical.capabilities.durable:
         return None
     if folder is None:

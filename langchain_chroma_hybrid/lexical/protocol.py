@@ -10,6 +10,7 @@ from langchain_chroma_hybrid.core.values import Scored
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from typing import Any
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
@@ -177,6 +178,34 @@ class LexicalIndex(Protocol):
         What was read under one value holds for it: an index that is `remote` answers this,
         `foreign_commits`, `unused_fields` and, where no record is without text, `without_text`
         from what its last answer brought along.
+        """
+
+    def bind(self, collection: str, place: str, *, instead_of: str | None = None) -> None:
+        """Belong to one collection, by its id, from the first call on: who comes second is refused.
+
+        Args:
+            collection: its id.
+            place: the folder or server of it, for messages.
+            instead_of: the id of a collection that this one takes the place of; what `set_state`
+                was told for that one is forgotten.
+
+        Raises:
+            IndexBoundError: it belongs to another collection.
+            IndexLockedError: it belongs to none yet, and another writer kept the lock.
+        """
+
+    def state(self, name: str) -> Mapping[str, Any]:
+        """What `set_state` was given last under `name`, by whichever process or host; else empty.
+
+        It lies where the records lie: who opens the index next need not read the collection. An
+        index that is not durable forgets at once.
+        """
+
+    def set_state(self, name: str, content: Mapping[str, Any]) -> None:
+        """Keep a small JSON object under `name`, an identifier, in one step.
+
+        Raises:
+            OSError, LexicalIndexError: it cannot be written.
         """
 
     def clear(self) -> None:

@@ -18,6 +18,7 @@ from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.core.values import Record, Scored
 from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
+from langchain_chroma_hybrid.lexical.binding import Owner
 from langchain_chroma_hybrid.lexical.protocol import Capabilities, Hits, Passing
 from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS, ceiling
 from langchain_chroma_hybrid.lexical.texts import (
@@ -101,7 +102,7 @@ class RankBM25Index:
         self._records: dict[str, Record] = {}
         self._digests: dict[str, str] = {}
         self._statistics: _Statistics | None = None
-        self._version = 0
+        self._version, self._owner = 0, Owner()
         self._closed = False
 
     @property
@@ -251,6 +252,24 @@ class RankBM25Index:
     def version(self) -> object:
         """How often records were changed."""
         return self._version
+
+    def bind(self, collection: str, place: str, *, instead_of: str | None = None) -> None:
+        """Belong to one collection from now on, by its id.
+
+        Raises:
+            IndexBoundError: it belongs to another one, and not to `instead_of`.
+        """
+        with self._lock:
+            wanted = Owner(collection, place)
+            if self._owner.give_way(wanted, instead_of):
+                self._owner = wanted
+
+    def state(self, name: str) -> Mapping[str, Any]:  # noqa: ARG002  # as the protocol has it
+        """Nothing: it ends with the process."""
+        return {}
+
+    def set_state(self, name: str, content: Mapping[str, Any]) -> None:
+        """Forget it."""
 
     def clear(self) -> None:
         """Remove all records."""

@@ -21,7 +21,11 @@ import pytest
 
 from langchain_chroma_hybrid.core.filters import Ids, parse
 from langchain_chroma_hybrid.core.values import Record, digest
-from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
+from langchain_chroma_hybrid.errors import (
+    IndexBoundError,
+    InvalidArgumentError,
+    LexicalIndexError,
+)
 from langchain_chroma_hybrid.testing._lexical_reads import RECORDS, Make, Reads, found
 
 if TYPE_CHECKING:
@@ -115,6 +119,34 @@ class LexicalIndexSuite(Reads):
         assert found(index, "cat") == []
         index.apply(RECORDS[:1])
         assert found(index, "cat") == ["cat"]
+
+    def test_state_lies_in_the_index_and_is_forgotten_with_the_process(
+        self, index: LexicalIndex
+    ) -> None:
+        assert index.state("unknown") == {}
+        for content in ({"ready": True, "token": [1, 2]}, {"ready": False, "text": "é"}):
+            index.set_state("state", content)
+            assert index.state("state") == (content if index.capabilities.durable else {})
+        assert index.state("background") == {}
+        assert index.count() == len(RECORDS)
+
+    def test_it_belongs_to_one_collection(self, make: Make) -> None:
+        index = make()
+        for _ in range(2):
+            index.bind("first", "folder")
+        index.bind("first", "the same folder by another name")
+        index.apply([Record("a", "cat")])
+        for instead_of in (None, "unknown"):
+            with pytest.raises(IndexBoundError, match=r"first at folder.*second at server") as told:
+                index.bind("second", "server", instead_of=instead_of)
+            assert (told.value.collection, told.value.place) == ("first", "folder")
+        index.set_state("state", {"ready": True})
+        index.bind("second", "server", instead_of="first")
+        assert index.state("state") == {}
+        with pytest.raises(IndexBoundError, match="second at server"):
+            index.bind("first", "folder")
+        make().bind("first", "folder")
+        assert found(index, "cat") == ["a"]
 
     def test_reading_after_close_is_an_error(self, index: LexicalIndex) -> None:
         index.close()

@@ -6,7 +6,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid._files import NOTES
+from langchain_chroma_hybrid._files import NOTES, StateFiles
 from langchain_chroma_hybrid.engine.chroma.change_token import TokenReading
 from langchain_chroma_hybrid.engine.migrate.copier import unwatched
 from langchain_chroma_hybrid.engine.places import files_note, index_folder
@@ -44,7 +44,8 @@ def carry(index: HybridIndex, target: ChromaStore, config: LexicalConfig) -> Non
     try:
         with index.lexical.locked():
             shutil.copytree(source, fresh, ignore=shutil.ignore_patterns(NOTES, "*.lock"))
-        Checkpoint(fresh / NOTES, target.place).set(ready=True, reading=TokenReading(None, False))
+        note = Checkpoint(StateFiles(fresh / NOTES), target.place)
+        note.set(ready=True, reading=TokenReading(None, False))
         fresh.rename(place)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -53,10 +54,13 @@ def carry(index: HybridIndex, target: ChromaStore, config: LexicalConfig) -> Non
         shutil.copyfile(files_note(source), files_note(place))
 
 
-def hand_over(index: HybridIndex, config: LexicalConfig) -> None:
-    """An index of the caller's own leaves the collection that has lost its place."""
-    if config.index is not None and index.opened is not None:
+def hand_over(index: HybridIndex, to: str, config: LexicalConfig) -> None:
+    """An index of the caller's own goes from the collection that has lost its place to another."""
+    if config.index is None:
+        return
+    if index.opened is not None:
         close_half(index.store, index.opened)
+    config.index.bind(to, index.store.location, instead_of=index.store.uuid)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -12,16 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from langchain_chroma_hybrid._files import write_json
+from langchain_chroma_hybrid._files import StateFiles
 from langchain_chroma_hybrid.core.analysis.language import other_language
 from langchain_chroma_hybrid.core.background import SAMPLE, Background, estimate, snippet
 from langchain_chroma_hybrid.core.filters import Ids
-from langchain_chroma_hybrid.errors import EmbeddingError
+from langchain_chroma_hybrid.errors import EmbeddingError, LexicalIndexError
 from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, field_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
     Embed = Callable[[list[str]], Sequence[Sequence[float]]]
 
-_FILE = "background.json"
+_STATE = "background"
 _WHOLE, _OF_WORDS = "whole", "of_words"
 _PAUSE = 60.0  # seconds after which a model that failed is asked again
 _LENGTH_1 = 1e-3
@@ -47,9 +45,9 @@ class CollectionBackground:
         note: why there are no cosines, where a model could not embed the samples; else None.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        """`folder` None keeps it in memory."""
-        self._folder = folder
+    def __init__(self, states: LexicalIndex | None = None) -> None:
+        """`states` None keeps it in memory."""
+        self._states = states or StateFiles(None)
         self._embedding = threading.Lock()
         self._lock = threading.Lock()
         self._known: dict[str, Background] | None = None
@@ -128,19 +126,15 @@ class CollectionBackground:
     def _keep(self, kind: str, found: Background) -> Background:
         with self._lock:
             self._known = {**(self._known or {}), kind: found}
-            if self._folder is not None:
-                with suppress(OSError):
-                    content = {name: asdict(each) for name, each in self._known.items()}
-                    write_json(self._folder / _FILE, content)
+            with suppress(OSError, LexicalIndexError):
+                content = {name: asdict(each) for name, each in self._known.items()}
+                self._states.set_state(_STATE, content)
         return found
 
     def _load(self) -> dict[str, Background]:
-        if self._folder is None:
-            return {}
-        with suppress(OSError, ValueError, TypeError, RecursionError):
-            content = json.loads((self._folder / _FILE).read_text("utf-8"))
-            if isinstance(content, dict):
-                return {n: Background(**each) for n, each in content.items() if _is_whole(each)}
+        with suppress(OSError, LexicalIndexError, TypeError):
+            content = self._states.state(_STATE)
+            return {n: Background(**each) for n, each in content.items() if _is_whole(each)}
         return {}
 
 

@@ -7,10 +7,11 @@ import threading
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tantivy import FieldType, Index, Occur, Query
 
+from langchain_chroma_hybrid._files import NOTES, StateFiles
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.filters import Ids, QueryMatch
 from langchain_chroma_hybrid.core.keywords import known_keywords
@@ -20,11 +21,13 @@ from langchain_chroma_hybrid.errors import (
     IndexLockedError,
     LexicalIndexError,
 )
+from langchain_chroma_hybrid.lexical.binding import STATE, Owner
 from langchain_chroma_hybrid.lexical.protocol import Capabilities, Hits, Passing
 from langchain_chroma_hybrid.lexical.tantivy import folder
 from langchain_chroma_hybrid.lexical.tantivy.filters import ID, id_term, supports
 from langchain_chroma_hybrid.lexical.tantivy.folder import Format, IndexFolder
 from langchain_chroma_hybrid.lexical.tantivy.hits import ROUNDING, best, count, record_ids
+from langchain_chroma_hybrid.lexical.tantivy.mirror import is_writable
 from langchain_chroma_hybrid.lexical.tantivy.schema import STAMP, Layout
 from langchain_chroma_hybrid.lexical.tantivy.view import View
 from langchain_chroma_hybrid.lexical.texts import (
@@ -85,6 +88,8 @@ class TantivyIndex:
     ) -> None:
         self.analyzer = self._wanted = analyzer or Analyzer()
         self.path = None if path is None else Path(path)
+        self._owner = Owner()
+        self._states = StateFiles(self.path and self.path / NOTES)
         self.lexical_fields = checked_fields(lexical_fields)
         self.capabilities = Capabilities(durable=path is not None, syntax=True)
         self._todays = Layout(self.analyzer, self.lexical_fields)
@@ -330,6 +335,39 @@ class TantivyIndex:
         """A number that grows when others are found to have committed; 0 in RAM."""
         self._latest()
         return self._foreign
+
+    def bind(self, collection: str, place: str, *, instead_of: str | None = None) -> None:
+        """Belong to one collection from now on, by its id; noted in the folder where it can be.
+
+        Raises:
+            IndexBoundError: it belongs to another one, and not to `instead_of`.
+            IndexLockedError: it belongs to none yet, and another writer kept the lock.
+        """
+        wanted = Owner(collection, place)
+        if not self._bound().give_way(wanted, instead_of):
+            return
+        if self._folder is None or is_writable(self._folder.path):
+            with self.locked():
+                if (was := self._bound()).give_way(wanted, instead_of):
+                    if was.collection:
+                        self.set_state("state", {})
+                    self.set_state(STATE, wanted.state)
+        self._owner = wanted
+
+    def _bound(self) -> Owner:
+        return self._owner if self._folder is None else Owner.of(self.state(STATE))
+
+    def state(self, name: str) -> Mapping[str, Any]:
+        """What `set_state` was given last under `name`, by whichever process; else empty."""
+        return self._states.state(name)
+
+    def set_state(self, name: str, content: Mapping[str, Any]) -> None:
+        """Keep a small JSON object under `name` in the folder; nothing in RAM.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._states.set_state(name, content)
 
     def clear(self) -> None:
         """Remove all records at once; a folder is made anew, whatever state it is in."""

@@ -1,0 +1,94 @@
+"""Hosts over one Chroma server and one lexical index that all of them reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import chromadb
+import pytest
+
+from langchain_chroma_hybrid import HybridChroma, TantivyIndex
+from langchain_chroma_hybrid.testing import WordEmbeddings
+from tests.durability.processes import wait_until
+from tests.helpers import fresh_name, ids_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+RECORDS = 3_000
+
+
+@pytest.fixture
+def host(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., HybridChroma]]:
+    """Opens the collection as a host does that has never seen it: with a cache of its own."""
+    name, opened = fresh_name(), []
+
+    def build(**options: Any) -> HybridChroma:
+        for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
+            monkeypatch.setenv(variable, str(tmp_path / f"cache{len(opened)}"))
+        client = chromadb.HttpClient("127.0.0.1", port)
+        index = TantivyIndex(tmp_path / "shared")
+        store = HybridChroma(name, WordEmbeddings(8), client=client, lexical=index, **options)
+        opened.append(store)
+        return opened[-1]
+
+    yield build
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many records each call of `get` brought."""
+    counts: list[int] = []
+    get = chromadb.Collection.get
+
+    def counted(self: chromadb.Collection, *args: Any, **options: Any) -> Any:
+        found = get(self, *args, **options)
+        counts.append(len(found["ids"]))
+        return found
+
+    monkeypatch.setattr(chromadb.Collection, "get", counted)
+    return counts
+
+
+@pytest.fixture
+def filled(host: Callable[..., HybridChroma]) -> Callable[..., HybridChroma]:
+    """The same after one host has written everything and gone."""
+    with host() as store:
+        numbers = range(RECORDS)
+        texts = [f"record {n} of the {'pump' if n == 7 else 'valve'}" for n in numbers]
+        store.add_texts(texts, [{"n": n} for n in numbers], [f"id{n}" for n in numbers])
+        assert ids_of(store.similarity_search("pump", k=1)) == ["id7"]
+    return host
+
+
+def test_a_new_host_reads_next_to_nothing(filled: Callable[..., HybridChroma], read: list[int]):
+    with filled() as store:
+        assert ids_of(store.similarity_search("pump", k=1, mode="lexical")) == ["id7"]
+        assert ids_of(store.similarity_search("pump", k=1)) == ["id7"]
+        assert sum(read) <= 10
+        assert store.verify().ok
+        assert sum(read) > RECORDS, "the test counts"
+
+
+def test_it_finds_what_others_did_while_no_host_ran(
+    filled: Callable[..., HybridChroma], port: int
+):
+    """Adds and deletes at the first query; updates by the check of contents."""
+    with filled() as store:
+        name = store._collection.name
+    collection = chromadb.HttpClient("127.0.0.1", port).get_collection(name)
+    vector = WordEmbeddings(8).embed_query("zebra")
+    collection.add("new", vector, {"n": -1}, "a zebra")
+    collection.add("newer", vector, {"n": -2}, "a gnu")
+    collection.delete(["id7"])
+    collection.update("id8", vector, {"n": 8}, "an okapi")
+    with filled(check_rate=100_000) as store:
+        assert ids_of(store.similarity_search("zebra", k=1, mode="lexical")) == ["new"]
+        assert ids_of(store.similarity_search("gnu", k=1, mode="lexical")) == ["newer"]
+        assert store.similarity_search("pump", mode="lexical") == []
+        wait_until(lambda: ids_of(store.similarity_search("okapi", mode="lexical")) == ["id8"])
