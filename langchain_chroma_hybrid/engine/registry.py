@@ -195,7 +195,7 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
         raise _explained(error, config) from error
     return LexicalHalf(
         lexical,
-        WriteAheadLog(_notes(folder, lexical, store)),
+        WriteAheadLog(_notes(lexical, store)),
         Checkpoint(lexical, store.place),
         config.policy,
         Remembered(store.directory),
@@ -235,11 +235,12 @@ def _explained(error: Exception, config: LexicalConfig) -> Exception:
     return LexicalIndexError(f"{error}; `lexical_directory=` chooses another folder for it")
 
 
-def _notes(folder: Path | None, lexical: LexicalIndex, store: ChromaStore) -> Path | None:
-    """Where the journal lies; nowhere for an index that ends with the process."""
+def _notes(lexical: LexicalIndex, store: ChromaStore) -> Path | None:
+    """Where the journal lies; nowhere for an index that ends with the process.
+
+    With the index, so that whoever reaches that finds what a killed writer has begun.
+    """
     if not lexical.capabilities.durable:
         return None
-    if folder is None:
-        # A durable index of the caller's own, beside which there may be no room.
-        folder = index_folder(store, LexicalConfig())
+    folder = lexical.folder or index_folder(store, LexicalConfig())
     return None if folder is None else folder / NOTES

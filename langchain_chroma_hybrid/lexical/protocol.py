@@ -10,6 +10,7 @@ from langchain_chroma_hybrid.core.values import Scored
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
     from typing import Any
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
@@ -83,6 +84,10 @@ class LexicalIndex(Protocol):
     @property
     def signature(self) -> str:
         """Equal for objects that read and write one index in one way; holds no password."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it lies on disk, and where its writers note what they begin; None without one."""
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep every other writer out, of this and of other processes; may be nested.

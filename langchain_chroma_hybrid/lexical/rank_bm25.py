@@ -110,6 +110,10 @@ class RankBM25Index:
         """Its own: nobody else reads or writes these records."""
         return f"{type(self).__name__} {id(self)}"
 
+    @property
+    def folder(self) -> None:
+        """None: it is in memory."""
+
     def locked(self) -> AbstractContextManager[Any]:
         """Keep every other writer (and reader) out; may be nested."""
         return self._lock

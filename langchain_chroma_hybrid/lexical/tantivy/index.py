@@ -119,6 +119,11 @@ class TantivyIndex:
         fields = sorted(self.lexical_fields.items())
         return f"{self.path.resolve()} {self._wanted.fingerprint}, lexical_fields {fields}"
 
+    @property
+    def folder(self) -> Path | None:
+        """`path`, where its writers note what they begin, too; None in RAM."""
+        return self.path
+
     @staticmethod
     def destroy(path: Path, *, lock_timeout: float = 30.0) -> None:
         """Remove the index at `path`, whatever its state; one that is not there is no error.
