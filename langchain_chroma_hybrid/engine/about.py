@@ -51,7 +51,7 @@ def about(store: ChromaStore, config: LexicalConfig) -> About:
     Raises:
         CollectionError: the collection is gone.
     """
-    folder = index_folder(store, config)
+    folder = index_folder(store, config) if config.index is None else config.index.folder
     indexed, problem = _state(store, config, folder)
     return About(
         store.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from langchain_chroma_hybrid import Analyzer, ChromaHybridRetriever, RankBM25Index, TantivyIndex
+from langchain_chroma_hybrid._langchain.bridge import handle_of
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
     IndexBoundError,
@@ -78,3 +79,16 @@ def test_an_index_of_a_collection_that_is_gone_may_be_had(make, tmp_path):
     other = make_store(tmp_path / "db", lexical=index)
     other.add_texts(["a seal"], ids=["c"])
     assert ids_of(other.similarity_search("pump valve seal", mode="lexical")) == ["c"]
+
+
+def test_what_is_known_of_an_index_of_ones_own(tmp_path):
+    store = make_store(lexical=TantivyIndex(tmp_path / "index"))
+    before = handle_of(store).about()
+    assert (before.indexed, before.problem) == (
+        0, "not built yet: the first search or `sync` builds it"
+    )  # fmt: skip
+    store.add_texts(["a pump"], ids=["a"])
+    store.similarity_search("pump")
+    after = handle_of(store).about()
+    assert (after.indexed, after.problem, after.folder) == (1, None, tmp_path / "index")
+    assert after.size_bytes > 0
