@@ -6,6 +6,7 @@ import typer
 
 from langchain_chroma_hybrid import __version__
 from langchain_chroma_hybrid.cli.commands import (
+    finetuning,
     images,
     measuring,
     media,
@@ -43,6 +44,6 @@ def chroma_hybrid(
         typer.echo(context.get_help())
 
 
-for part in (searching, records, upkeep, models, measuring, media):
+for part in (searching, records, upkeep, models, finetuning, measuring, media):
     app.add_typer(part.commands)
 app.add_typer(images.commands, name="images")

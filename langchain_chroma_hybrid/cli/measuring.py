@@ -36,7 +36,7 @@ def evaluate(
     save: Path | None,
 ) -> None:
     """Print how good each mode is on the queries of `folder`."""
-    store, data = open_store(place, model), _read(folder)
+    store, data = open_store(place, model), read_judgements(folder)
     _check_overlap(store, data)
     result = evaluated(
         ChromaHybridRetriever.from_vectorstore(store),
@@ -60,7 +60,7 @@ def tune(
     plot: Path | None,
 ) -> bool:
     """Print the options that suit the queries of `folder`; whether any are really better."""
-    store, data = open_store(place, model), _read(folder)
+    store, data = open_store(place, model), read_judgements(folder)
     _check_overlap(store, data)
     mode_for(store, model, "hybrid")
     retriever = ChromaHybridRetriever.from_vectorstore(store)
@@ -73,7 +73,8 @@ def tune(
     return found.accepted
 
 
-def _read(folder: Path) -> Dataset:
+def read_judgements(folder: Path) -> Dataset:
+    """The judged queries of a folder or file."""
     if not folder.exists():
         raise InvalidArgumentError.of("FOLDER", str(folder), "a BEIR folder or a CSV file")
     return load_csv(folder) if folder.suffix.lower() == ".csv" else load_beir(folder)

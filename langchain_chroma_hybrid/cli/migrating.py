@@ -25,7 +25,7 @@ _STOP = (
 
 def adopt(place: Place, model: Model, kind: Format) -> None:
     """Note which model has filled the collection."""
-    store = open_store(place, embeddings=_given(model))
+    store = open_store(place, embeddings=given_embeddings(model))
     store.adopt()
     if kind != "table":
         show_one({"adopted": model.embeddings}, kind)
@@ -43,7 +43,7 @@ def migrate(
     dry_run: bool,
 ) -> None:
     """Say what there is to do, and do it once the user says so."""
-    store, new = open_store(place), _given(model)
+    store, new = open_store(place), given_embeddings(model)
     plan = migration.migrate(store, new, **options, dry_run=True)
     if dry_run:
         _tell(plan, kind)
@@ -80,7 +80,7 @@ def drop_previous(place: Place, sure: Sure, kind: Format) -> None:
         line(f"deleted; the new collection is called {name}")
 
 
-def _given(model: Model) -> Embeddings:
+def given_embeddings(model: Model) -> Embeddings:
     """The model of `--embeddings`.
 
     Raises:

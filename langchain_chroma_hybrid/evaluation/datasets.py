@@ -37,18 +37,19 @@ class Dataset:
 
 
 @known_keywords
-def load_beir(path: str | Path) -> Dataset:
+def load_beir(path: str | Path, *, split: str | None = None) -> Dataset:
     """A BEIR folder: `corpus.jsonl`, `queries.jsonl` and `qrels.tsv` or `qrels/test.tsv`.
 
-    A record's text is title and text, as BEIR embeds them.
+    A record's text is title and text, as BEIR embeds them. `split` names other judgements, such as
+    `train` for `qrels/train.tsv`.
 
     Raises:
         InvalidArgumentError: a file is missing or is not what it should be.
     """
     folder = Path(path)
     qrels: dict[str, dict[str, int]] = {}
-    named = folder / "qrels.tsv"
-    for row in _rows(named if named.exists() else folder / "qrels" / "test.tsv", "\t", 3):
+    named, split_of = folder / "qrels.tsv", folder / "qrels" / f"{split or 'test'}.tsv"
+    for row in _rows(named if split is None and named.exists() else split_of, "\t", 3):
         if row[-1].lower() != "score":  # the header
             qrels.setdefault(row[0], {})[row[-2]] = _grade(row[-1], folder)
     texts = {row["_id"]: row["text"] for row in _lines(folder / "queries.jsonl", ("_id", "text"))}

@@ -55,17 +55,24 @@ class Runner:
         Raises:
             InvalidArgumentError: an option that a call of the retriever would refuse.
         """
-        handle = self.retriever._handle  # noqa: SLF001  # the retriever's own search
-        found = {}
-        for query, text in self.queries.items():
-            request = self.retriever._request(text, {**options, "k": k})  # noqa: SLF001  # as above
-            known = self._embedded.get(text)
-            asked = replace(request, embedding=known, with_embedding=known is None)
-            result = handle.run(partial(_search, request=asked))
-            if result.embedding is not None:
-                self._embedded[text] = result.embedding
-            found[query] = [hit.id for hit in result.hits]
-        return found
+        return {
+            query: [hit.id for hit in self.search(text, k, **options).hits]
+            for query, text in self.queries.items()
+        }
+
+    def search(self, text: str, k: int, *, vectors: bool = False, **options: Any) -> SearchResult:
+        """One query, whose vector is made once; with `vectors` the hits bring theirs.
+
+        Raises:
+            InvalidArgumentError: an option that a call of the retriever would refuse.
+        """
+        request = self.retriever._request(text, {**options, "k": k})  # noqa: SLF001  # the retriever's own search
+        known = self._embedded.get(text)
+        asked = replace(request, embedding=known, with_embedding=vectors or known is None)
+        result = self.retriever._handle.run(partial(_search, request=asked))  # noqa: SLF001  # as above
+        if result.embedding is not None:
+            self._embedded[text] = result.embedding
+        return result
 
 
 def judged(queries: Mapping[str, str], qrels: Qrels) -> dict[str, str]:

@@ -83,6 +83,8 @@ def test_by_words_by_a_picture_by_both(start):
     assert names(app)[0] == "banana.png"
     assert "words #1" in tiles(app)[0]
     assert "picture #" in tiles(app)[0]
+    assert "A banana" in tiles(app)[0]
+    assert "words #" not in tiles(app)[-1]
     app.file_uploader[0].set_value(("t.png", (PICTURES / "train.png").read_bytes(), ""))
     app = search(app, "")
     assert names(app)[0] == "train.png"

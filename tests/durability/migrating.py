@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid import FunctionEmbeddings, HybridChroma
 from langchain_chroma_hybrid.engine.sync import failpoints
@@ -107,8 +107,9 @@ def until(folder: Path, action: str, step: str, times: int) -> None:
 def at_some_time(folder: Path, seed: int, log: Path) -> None:
     """Migrate while a thread writes, and die somewhere in the middle."""
     delay = random.Random(seed).random() * 1.5  # noqa: S311  # a test's
+    store = opened(folder, "old")  # Chroma does not bear two threads that open a folder at once
     threading.Thread(target=_die, args=(delay,), daemon=True).start()
-    threading.Thread(target=_write, args=(folder, seed, log), daemon=True).start()
+    threading.Thread(target=_write, args=(store, seed, log), daemon=True).start()
     with suppress(ModelChangedError):
         to_the_new(folder)
     time.sleep(2)
@@ -119,8 +120,7 @@ def _die(delay: float) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _write(folder: Path, seed: int, log: Path) -> None:
-    store: Any = opened(folder, "old")
+def _write(store: HybridChroma, seed: int, log: Path) -> None:
     for i in range(10_000):
         id_ = f"w{seed}-{i}"
         try:

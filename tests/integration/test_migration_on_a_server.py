@@ -65,6 +65,13 @@ def _on(folder: str) -> None:
 _there: dict[str, HybridChroma] = {}
 
 
+@pytest.fixture(autouse=True)
+def none_of_this_process() -> Iterator[None]:
+    """Other tests count the threads of stores."""
+    yield
+    _there.clear()
+
+
 def look(port: int, name: str, with_model: str) -> tuple[set[str], int]:
     """Ids by words, by vectors and by Chroma, which have to be the same; and the dimension."""
     store = _there.setdefault(f"{name} {with_model}", opened(port, name, model(with_model)))

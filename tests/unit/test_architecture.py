@@ -78,7 +78,7 @@ MAY_IMPORT = {
 }
 FACES = (
     "vectorstores", "retrievers", "store_retriever", "_langchain", "llama_index", "multimodal",
-    "evaluation", "cli", "mcp", "documents", "migration",
+    "evaluation", "cli", "mcp", "documents", "migration", "finetune",
 )  # fmt: skip
 # What of LangChain's faces those for other frameworks may need: nothing.
 LANGCHAIN_FACES = {"vectorstores", "retrievers", "store_retriever", "_langchain", "multimodal"}

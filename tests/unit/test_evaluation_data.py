@@ -10,7 +10,7 @@ import pytest
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation import Settings, load_beir, load_clicks, load_csv
-from langchain_chroma_hybrid.evaluation.statistics import compare, estimate
+from langchain_chroma_hybrid.evaluation.statistics import compare, detectable, estimate, holm
 
 
 def beir(folder, qrels="qrels.tsv"):
@@ -131,3 +131,16 @@ def test_other_files_are_no_settings(tmp_path, text):
     (tmp_path / "s.json").write_text(text)
     with pytest.raises(InvalidArgumentError):
         Settings.load(tmp_path / "s.json")
+
+
+def test_several_tests_share_their_five_percent():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert holm([]) == []
+
+
+def test_few_queries_show_large_differences_alone():
+    few, many = [0.0, 1.0] * 5, [0.0, 1.0] * 500
+    assert detectable(many, [0.5] * 1000) == pytest.approx(2.802 * 0.5 / 1000**0.5, rel=1e-3)
+    assert detectable(few, [0.5] * 10) > 9 * detectable(many, [0.5] * 1000)
+    assert detectable([1.0], [0.5]) == float("inf")

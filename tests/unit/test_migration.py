@@ -13,6 +13,7 @@ import pytest
 from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, FunctionEmbeddings, HybridChroma
+from langchain_chroma_hybrid.engine.sync import failpoints
 from langchain_chroma_hybrid.errors import (
     CollectionError,
     EmbeddingError,
@@ -193,6 +194,27 @@ def test_what_is_written_meanwhile_is_there(tmp_path: Path) -> None:
     for act in (lambda: other.add_texts(["x"]), lambda: other.delete(["R1"])):
         with pytest.raises(ModelChangedError, match="new-model"):
             act()
+
+
+def test_a_write_that_ends_after_the_last_look_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had begun before the writers were told to wait."""
+    store = filled(tmp_path)
+    plain = chromadb.PersistentClient(str(tmp_path))
+    late, batches = plain.get_collection(store._collection.name, embedding_function=None), []
+
+    def watch(step: str) -> None:
+        batches.append(step)
+        since = batches.index("writers wait") if "writers wait" in batches else len(batches)
+        if step == "batch copied" and batches[since:].count(step) == 3:
+            late.add(["late"], [[0.1] * 64], documents=["Written late"])
+
+    monkeypatch.setattr(failpoints, "watcher", watch)
+    migrate(store, model("new-model", 32), batch_size=20)
+    monkeypatch.undo()
+    assert store.similarity_search("written late")[0].id == "late"
+    assert store.verify().ok
 
 
 def test_writers_never_lose_a_write(tmp_path: Path) -> None:

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MODULES = (
-    "documents", "embeddings", "evaluation", "llama_index", "multimodal", "testing.embeddings",
-    "tools",
+    "documents", "embeddings", "evaluation", "finetune", "llama_index", "multimodal",
+    "testing.embeddings", "tools",
 )  # fmt: skip
 # What is given back, not made by callers: Python's own error is enough.
 GIVEN_BACK = {
-    "Change", "Dataset", "Difference", "Estimate", "Evaluation", "FileMoments", "GivenRecord",
-    "Hit", "ImageFailure", "ImageReport", "Moment", "ReadFile", "RescueReport", "SearchResult",
-    "Trial", "Tuned",
+    "Change", "Compared", "DataReport", "Dataset", "Difference", "Estimate", "Evaluation",
+    "FileMoments", "FineTuned", "GivenRecord", "Hit", "ImageFailure", "ImageReport", "Moment",
+    "Promotion", "QueryCosts", "ReadFile", "RescueReport", "SearchResult", "Split", "Trial",
+    "Tuned", "Verdict",
 }  # fmt: skip
 
 

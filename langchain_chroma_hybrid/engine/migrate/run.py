@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 _LOOKS = 5
 _FEW = 100
 _PROBES = 3
+# Seconds in which a write that was under way may end.
+_PAUSE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +148,7 @@ class Migration:
                 if copier.look(progress) <= _FEW:
                     break
         with writers_waiting(self._notes, site.store):
-            copier.look()
-            _verify(copier)
+            _look_and_verify(copier)
             carry(site.index, new, site.config)
             reach("index carried")
             self._switch(new)
@@ -278,6 +279,24 @@ def _check_resumed(target: ChromaStore, copier: Copier) -> None:
             f"got one whose vectors have a cosine of {seen:.2f} to its: give that one, or "
             "restart=True to begin anew"
         )
+
+
+def _look_and_verify(copier: Copier) -> None:
+    """Copy the last changes; a write that was under way may end between the look and the counting.
+
+    Raises:
+        WriteError: both still differ after some looks.
+    """
+    for left in reversed(range(_LOOKS)):
+        copier.look()
+        try:
+            _verify(copier)
+        except WriteError:
+            if not left:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _verify(copier: Copier) -> None:

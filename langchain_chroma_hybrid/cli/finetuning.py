@@ -1,0 +1,165 @@
+"""The commands `finetune` and `promote`."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from langchain_chroma_hybrid.cli.measuring import read_judgements
+from langchain_chroma_hybrid.cli.migrating import given_embeddings
+from langchain_chroma_hybrid.cli.models import named
+from langchain_chroma_hybrid.cli.opening import open_store
+from langchain_chroma_hybrid.cli.output import line, note, progress, show_one
+from langchain_chroma_hybrid.core.validate import one_of
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.finetune import (
+    Experiment,
+    TrainingData,
+    embedded_copy,
+    fine_tune,
+    from_beir,
+    from_judgements,
+    from_llama_index,
+    from_pairs,
+    from_scored_pairs,
+    make_queries,
+    mine_negatives,
+)
+from langchain_chroma_hybrid.finetune import promote as promoted
+from langchain_chroma_hybrid.finetune.negatives import SOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from langchain_chroma_hybrid.cli.options import Format, Model, Place, Sure
+    from langchain_chroma_hybrid.vectorstores import HybridChroma
+
+
+def finetune(
+    path: Path | None,
+    place: Place,
+    model: Model,
+    kind: Format,
+    to: Path,
+    *,
+    base: str | None,
+    negatives: str,
+    dev: float,
+    test: Path | None,
+    training: Mapping[str, Any],
+    restart: bool,
+) -> bool:
+    """Train a model and say what became of it; False where the test says that it is no better."""
+    one_of("--negatives", negatives, ("none", *SOURCES))
+    chosen = base or model.embeddings
+    if chosen is None:
+        raise InvalidArgumentError.of("--base", None, "a model to train: minilm, a folder, ...")
+    store = open_store(place, model)
+    data = read_data(path, store)
+    note(str(data.report))
+    settings = {**training, "base": chosen, "negatives": negatives, "dev": dev,
+                "data": data.digest}  # fmt: skip
+    # Before the test file is opened.
+    experiment = None if test is None else Experiment(_beside(to), settings)
+    parts = data.split(dev, seed=training["seed"])
+    train = parts.train
+    if negatives != "none" and train.kind != "scored":
+        source: Any = negatives
+        train = mine_negatives(store, train, source=source, seed=training["seed"])
+        note(str(train.report))
+    start: Any = named(chosen) or chosen
+    held = parts.dev if len(parts.dev) > 1 else None
+    with progress("training") as show:
+        made = fine_tune(start, train, to, dev=held, restart=restart, progress=show, **training)
+    _tell({"folder": made.folder, "fingerprint": made.fingerprint, "loss": made.loss,
+           "dev": dict(made.metrics), "seconds": made.seconds}, kind)  # fmt: skip
+    if experiment is None or test is None:
+        return True
+    experiment.note(to.name, made)
+    copy = embedded_copy(store, made.embeddings())
+    experiment.compare(store._collection_name, store, copy, test)  # noqa: SLF001  # langchain_chroma's
+    verdict = experiment.verdict()
+    verdict.save(experiment.folder)
+    note(f"{verdict.said()} Report: {experiment.folder / 'report.md'}")
+    return verdict.better
+
+
+def promote(
+    place: Place,
+    model: Model,
+    sure: Sure,
+    kind: Format,
+    *,
+    old: str | None,
+    experiment: Path | None,
+    dev: Path | None,
+    save: Path | None,
+    force: bool,
+) -> bool:
+    """Bring the model into the collection once the user says so; whether it stayed there."""
+    new = given_embeddings(model)
+    verdict = None if experiment is None else Experiment.load(experiment).verdict()
+    queries = None if dev is None else read_judgements(dev)
+    store = open_store(place, replace(model, embeddings=old))
+    sure.ask(f"Embed {store._collection_name!r} anew by {model.embeddings}?")  # noqa: SLF001  # as above
+    with progress("embedding anew") as show:
+        done = promoted(store, new, verdict=verdict, force=force, dev=queries, progress=show)
+    found: dict[str, Any] = {"promoted": done.promoted}
+    if done.gain is not None:
+        found["gain"] = {"nDCG@10": done.gain.mean, "p": done.gain.p}
+    if done.tuned is not None:
+        found["settings"] = dict(done.tuned.settings.options)
+        if save is not None and done.tuned.accepted:
+            done.tuned.settings.save(save)
+    _tell(found, kind)
+    return done.promoted
+
+
+def read_data(path: Path | None, store: HybridChroma) -> TrainingData:
+    """Examples of a file or folder, of the kind that its name says; None makes queries.
+
+    Raises:
+        InvalidArgumentError: no such file, or of another kind.
+    """
+    if path is None:
+        return make_queries(store)
+    if path.is_dir():
+        return from_beir(path)
+    suffix = path.suffix.lower()
+    if suffix == ".json" and path.is_file():
+        return from_llama_index(path)
+    if suffix != ".csv" or not path.is_file():
+        expected = "a BEIR folder with qrels/train.tsv, a CSV file, or LlamaIndex' JSON file"
+        raise InvalidArgumentError.of("DATA", str(path), expected)
+    with path.open(encoding="utf-8", newline="") as lines:
+        head = next(csv.reader(lines), [])
+        if "id" in head:
+            return from_judgements(store, read_judgements(path))
+        rows = list(csv.DictReader(lines, head))
+    if not {"query", "text"} <= set(head):
+        raise InvalidArgumentError.of("DATA", head, "columns query and id, or query and text")
+    if "score" in head:
+        return from_scored_pairs([(r["query"], r["text"], _score(r["score"])) for r in rows])
+    return from_pairs([(row["query"], row["text"]) for row in rows])
+
+
+def _score(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError as error:
+        raise InvalidArgumentError.of("score", value, "a number from 0 to 1") from error
+
+
+def _beside(to: Path) -> Path:
+    return to.with_name(f"{to.name}-experiment")
+
+
+def _tell(values: Mapping[str, Any], kind: Format) -> None:
+    """A line for each value, or one record."""
+    if kind != "table":
+        show_one(values, kind)
+        return
+    for name, value in values.items():
+        line(f"{name}: {value}")

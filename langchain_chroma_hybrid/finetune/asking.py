@@ -1,0 +1,171 @@
+"""Queries by a chat model, each asked for once: what was answered is kept in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.keywords import known_keywords
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.finetune.data import Example, TrainingData
+from langchain_chroma_hybrid.finetune.queries import passages_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+    from langchain_chroma import Chroma
+    from langchain_core.language_models import BaseChatModel
+
+    from langchain_chroma_hybrid.finetune.queries import Passage
+
+PROMPT = """Below is a passage of a collection. Write {count} short question(s) or search queries \
+that somebody would type whom this passage answers. Do not mention the passage. One on a line, \
+nothing else.
+
+{text}"""
+_CHARACTERS_PER_TOKEN = 4
+_ANSWER_TOKENS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class QueryCosts:
+    """What asking a chat model takes.
+
+    Attributes:
+        calls: how many are left to do; what is in the file is not asked again.
+        tokens: of prompts and answers of those, at four characters a token.
+        cost: by the price that was given; None without one.
+    """
+
+    calls: int
+    tokens: int
+    cost: float | None
+
+    def __str__(self) -> str:
+        cost = "" if self.cost is None else f", {self.cost:.2f}"
+        return f"{self.calls} calls, about {self.tokens} tokens{cost}"
+
+
+@known_keywords
+def query_costs(
+    store: Chroma,
+    file: str | os.PathLike[str],
+    *,
+    per_record: int = 1,
+    limit: int | None = None,
+    prompt: str = PROMPT,
+    price: float | None = None,
+) -> QueryCosts:
+    """What `ask_for_queries` will take with the same arguments; asks nobody.
+
+    Args:
+        store: as there.
+        file: as there.
+        per_record: as there.
+        limit: as there.
+        prompt: as there.
+        price: of a million tokens.
+    """
+    asked = _prompts(store, per_record, limit, prompt)
+    left = [text for text in asked.values() if _key(text) not in _answered(Path(file))]
+    answers = len(left) * per_record * _ANSWER_TOKENS
+    tokens = sum(map(len, left)) // _CHARACTERS_PER_TOKEN + answers
+    return QueryCosts(len(left), tokens, None if price is None else tokens * price / 1_000_000)
+
+
+@known_keywords
+def ask_for_queries(
+    store: Chroma,
+    model: BaseChatModel,
+    file: str | os.PathLike[str],
+    *,
+    per_record: int = 1,
+    limit: int | None = None,
+    prompt: str = PROMPT,
+    progress: Callable[[int, int], None] | None = None,
+) -> TrainingData:
+    """Pairs of queries that a chat model writes for each record, and the record's text.
+
+    Every answer is appended to `file` (JSON lines) at once: after an error or a kill the same call
+    goes on where that one has ended, and costs nothing for what is there. Ask `query_costs` first.
+
+    Args:
+        store: the collection.
+        model: any chat model of LangChain's.
+        file: where answers are kept.
+        per_record: queries for each record.
+        limit: of records; None for all.
+        prompt: with `{text}` and `{count}`.
+        progress: called with (records done, records to do).
+
+    Raises:
+        InvalidArgumentError: a prompt without `{text}`, or too few answers that can be used.
+    """
+    asked, path = _prompts(store, per_record, limit, prompt), Path(file)
+    known = _answered(path)
+    with path.open("a", encoding="utf-8") as log:
+        if log.tell():
+            log.write("\n")  # ends a line that a kill may have torn
+        for number, text in enumerate(asked.values(), 1):
+            if _key(text) not in known:
+                known[_key(text)] = _said(model.invoke(text).content)
+                log.write(json.dumps({"key": _key(text), "answer": known[_key(text)]}) + "\n")
+                log.flush()
+            if progress is not None:
+                progress(number, len(asked))
+    examples = [
+        Example(query, passage.text, id=passage.id, origin="chat_model")
+        for passage, text in asked.items()
+        for query in _queries(known[_key(text)])[:per_record]
+    ]
+    data = TrainingData(examples)
+    data.check()
+    return data
+
+
+def _prompts(
+    store: Chroma, per_record: int, limit: int | None, prompt: str
+) -> dict[Passage, str]:
+    """The prompt of each record."""
+    positive("per_record", per_record)
+    if "{text}" not in prompt:
+        raise InvalidArgumentError.of("prompt", prompt, "a text with {text} and {count}")
+    filled = prompt.replace("{count}", str(per_record))
+    return {p: filled.replace("{text}", p.text) for p in passages_of(store, limit)}
+
+
+def _answered(path: Path) -> dict[str, str]:
+    """Answers by key; a line that a kill has torn is asked for again."""
+    found: dict[str, str] = {}
+    if not path.is_file():
+        return found
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+            found[row["key"]] = str(row["answer"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def _key(prompt: str) -> str:
+    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _said(content: Any) -> str:
+    """The text of a message, whose content may be a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts: Sequence[Any] = content
+    return "".join(p if isinstance(p, str) else str(p.get("text", "")) for p in parts)
+
+
+def _queries(answer: str) -> list[str]:
+    """One on each line, without numbers, bullets and quotes."""
+    lines = (line.strip().lstrip("0123456789.)-*• ").strip(" \"'") for line in answer.splitlines())
+    return [line for line in lines if line]

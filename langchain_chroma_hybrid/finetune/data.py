@@ -1,0 +1,220 @@
+"""What a model learns from: queries with the texts that answer them, cleaned and split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from langchain_chroma_hybrid.core.keywords import known_fields, known_keywords
+from langchain_chroma_hybrid.core.validate import number
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.finetune import alike
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Kind: TypeAlias = Literal["pairs", "scored", "triplets"]
+LEAST_EXAMPLES = 2
+IN_TEST_SET = "stands in the test set"
+
+
+@known_fields
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A query, and a text that answers it.
+
+    Attributes:
+        query: what is asked; of two scored texts the first.
+        text: what answers it; of two scored texts the second.
+        negatives: texts that do not answer it.
+        score: how much both belong together, 0..1; None for a text that answers the query.
+        id: of the record that has the text, where one is known.
+        origin: where the query comes from: `labelled`, or how it was made (see `make_queries`).
+    """
+
+    query: str
+    text: str
+    negatives: tuple[str, ...] = ()
+    score: float | None = None
+    id: str | None = None
+    origin: str = "labelled"
+
+    def __post_init__(self) -> None:
+        for name in ("query", "text"):
+            if not isinstance(getattr(self, name), str):
+                raise InvalidArgumentError.of_kind(name, getattr(self, name), "a string")
+        if self.score is not None:
+            number("score", self.score, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """What became of the examples that were given.
+
+    Attributes:
+        given: how many there were.
+        kept: by origin of the query, how many are left.
+        dropped: by reason, how many are not.
+    """
+
+    given: int
+    kept: Mapping[str, int]
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        kept = ", ".join(f"{count} {origin}" for origin, count in self.kept.items())
+        dropped = "; ".join(f"{count} dropped: {why}" for why, count in self.dropped.items())
+        return "; ".join(filter(None, [f"{self.given} given, kept {kept or 'none'}", dropped]))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Parts of the data of which no query stands, exactly or nearly, in two."""
+
+    train: TrainingData
+    dev: TrainingData
+    test: TrainingData
+
+
+class TrainingData:
+    """Examples without duplicates, and what was dropped; immutable.
+
+    Args:
+        examples: all of one kind: with scores, with negatives, or plain pairs.
+        dropped: what was dropped before, by reason.
+
+    Attributes:
+        examples: what is left.
+        report: what was dropped and why: empty texts, texts that are their own answer, and pairs
+            that were there before (but for case, accents and punctuation).
+
+    Raises:
+        InvalidArgumentError: some examples have scores and some none.
+    """
+
+    @known_keywords
+    def __init__(
+        self, examples: Iterable[Example], *, dropped: Mapping[str, int] | None = None
+    ) -> None:
+        given = list(examples)
+        if not all(isinstance(example, Example) for example in given):
+            raise InvalidArgumentError.of_kind("examples", given[0], "examples; see from_pairs")
+        if len({example.score is None for example in given}) > 1:
+            raise InvalidArgumentError(
+                "examples: expected a score for each or for none, got both; give plain pairs 1.0"
+            )
+        reasons = Counter(dropped or {})
+        before = sum(reasons.values())
+        self.examples = tuple(_cleaned(given, reasons))
+        kept = Counter(example.origin for example in self.examples)
+        self.report = DataReport(len(given) + before, dict(kept), dict(reasons))
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __repr__(self) -> str:
+        return f"TrainingData({len(self)} {self.kind}: {self.report})"
+
+    @property
+    def kind(self) -> Kind:
+        """`scored`, `triplets` (each has negatives), or `pairs`."""
+        if self.examples and self.examples[0].score is not None:
+            return "scored"
+        all_have = self.examples and all(example.negatives for example in self.examples)
+        return "triplets" if all_have else "pairs"
+
+    @property
+    def digest(self) -> str:
+        """32 hex digits over the examples, in their order."""
+        lines = (json.dumps(asdict(example), sort_keys=True) for example in self.examples)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+    @known_keywords
+    def split(self, dev: float = 0.1, test: float = 0.0, *, seed: int = 0) -> Split:
+        """Parts by query: examples whose queries are equal or nearly so are in one part.
+
+        Args:
+            dev: share of the queries for choosing a model, 0..1.
+            test: share of the queries for judging it, 0..1.
+            seed: the same seed gives the same parts.
+
+        Raises:
+            InvalidArgumentError: shares that leave nothing to train on, or too little data.
+        """
+        for name, share in (("dev", dev), ("test", test)):
+            number(name, share, 0.0, 1.0)
+        if dev + test >= 1.0:
+            raise InvalidArgumentError.of("dev, test", (dev, test), "shares below 1 together")
+        self.check()
+        queries = list(dict.fromkeys(example.query for example in self.examples))
+        numbers = alike.groups(queries)
+        order = np.random.default_rng(seed).permutation(sorted(set(numbers)))
+        count = {name: round(share * len(order)) for name, share in (("dev", dev), ("test", test))}
+        parts = dict.fromkeys(order[: count["dev"]].tolist(), "dev")
+        parts |= dict.fromkeys(order[count["dev"] :][: count["test"]].tolist(), "test")
+        part_of = {q: parts.get(n, "train") for q, n in zip(queries, numbers, strict=True)}
+        return Split(*(self._where(part_of, part) for part in ("train", "dev", "test")))
+
+    @known_keywords
+    def without(self, queries: Iterable[str]) -> TrainingData:
+        """The data without examples of which a text is, nearly, one of these (test) queries.
+
+        Documents that answer test queries may stay: they are in the collection for everybody.
+        """
+        texts = [text for example in self.examples for text in (example.query, example.text)]
+        bad = alike.among(texts, queries)
+        kept = [e for e in self.examples if e.query not in bad and e.text not in bad]
+        gone = Counter({IN_TEST_SET: len(self) - len(kept)}) + Counter(self.report.dropped)
+        return TrainingData(kept, dropped=gone)
+
+    @known_keywords
+    def sample(self, count: int, *, seed: int = 0) -> TrainingData:
+        """At most `count` examples, drawn at random."""
+        order = np.random.default_rng(seed).permutation(len(self))[:count]
+        return TrainingData([self.examples[place] for place in sorted(order)])
+
+    def with_negatives(self, negatives: Sequence[Sequence[str]]) -> TrainingData:
+        """The examples with other negatives; those that get none are dropped, and reported."""
+        given = zip(self.examples, negatives, strict=True)
+        found = [replace(example, negatives=tuple(texts)) for example, texts in given if texts]
+        gone = {"no negative was found": len(self) - len(found), **self.report.dropped}
+        return TrainingData(found, dropped={why: n for why, n in gone.items() if n})
+
+    def check(self) -> None:
+        """Raise `InvalidArgumentError` where there is too little to learn from."""
+        if len(self) < LEAST_EXAMPLES:
+            expected = f"at least {LEAST_EXAMPLES} examples"
+            raise InvalidArgumentError.of("data", f"{len(self)} ({self.report})", expected)
+
+    def _where(self, part_of: Mapping[str, str], part: str) -> TrainingData:
+        return TrainingData([e for e in self.examples if part_of[e.query] == part])
+
+
+def check_apart(train: TrainingData, dev: TrainingData) -> None:
+    """Raise `InvalidArgumentError` where a query of `dev` is, nearly, one to be trained on."""
+    queries = (example.query for example in train.examples)
+    if both := alike.among((example.query for example in dev.examples), queries):
+        expected = "no query that data has, too; TrainingData.split keeps them apart"
+        raise InvalidArgumentError.of("dev", f"{len(both)} such queries", expected)
+
+
+def _cleaned(examples: Sequence[Example], reasons: Counter[str]) -> Iterable[Example]:
+    """The examples that say something that none before them has; counts the others."""
+    seen: set[Any] = set()
+    for example in examples:
+        query, text = alike.key(example.query), alike.key(example.text)
+        pair = frozenset((query, text)) if example.score is not None else (query, text)
+        if not example.query.strip() or not example.text.strip():
+            reasons["empty text"] += 1
+        elif query == text and example.score is None:
+            reasons["query is its own answer"] += 1
+        elif pair in seen:
+            reasons["duplicate"] += 1
+        else:
+            seen.add(pair)
+            yield example

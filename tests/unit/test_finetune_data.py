@@ -1,0 +1,129 @@
+"""Training data: what is kept, what is dropped and why, and splits that leak nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.finetune import (
+    Example,
+    TrainingData,
+    from_beir,
+    from_clicks,
+    from_llama_index,
+    from_pairs,
+    from_scored_pairs,
+    from_triplets,
+)
+
+
+def test_duplicates_empties_and_echoes_are_dropped_and_reported():
+    pairs = [("A red pump?", "x y"), ("a RED pump", "X, y."), ("", "z"), ("é a", "E A"), ("b", "c")]
+    data = from_pairs(pairs)
+    assert [(e.query, e.text) for e in data.examples] == [("A red pump?", "x y"), ("b", "c")]
+    assert data.report.dropped == {"duplicate": 1, "empty text": 1, "query is its own answer": 1}
+    assert str(data.report).startswith("5 given, kept 2 labelled; 1 dropped: duplicate")
+
+
+def test_scored_pairs_are_the_same_either_way_round():
+    data = from_scored_pairs([("a", "b", 0.5), ("b", "a", 0.5), ("a", "a", 1.0)])
+    assert [(e.query, e.text, e.score) for e in data.examples] == [("a", "b", 0.5), ("a", "a", 1.0)]
+    assert data.kind == "scored"
+
+
+def test_queries_that_are_nearly_the_same_stay_together():
+    many = [("How do I reset the valve of my pump at home today?", "one")]
+    many += [("today at home: how do I reset the valve of my pump", "two")]
+    many += [("How do I reset the valve of our pump at home today", "three")]
+    many += [(f"quite another question about topic{n}", f"answer {n}") for n in range(30)]
+    for seed in range(8):
+        parts = from_pairs(many).split(0.3, 0.3, seed=seed)
+        sides = [[e.query for e in part.examples] for part in (parts.train, parts.dev, parts.test)]
+        assert sum("valve" in " ".join(side) for side in sides) == 1
+        assert sum(map(len, sides)) == 33
+
+
+def test_chinese_queries_are_compared_by_their_characters():
+    near = [("今天下雨我们不去吃苹果和香蕉", "a"), ("今天下雨我们不去吃苹果和香蕉吗", "b")]
+    for seed in range(6):
+        far = [(f"{c}{c}天气很好吗{c}", c) for c in "甲乙丙丁戊己庚辛"]
+        parts = from_pairs(near + far).split(0.5, seed=seed)
+        sides = ["".join(e.query for e in part.examples) for part in (parts.train, parts.dev)]
+        assert ["雨" in side for side in sides].count(True) == 1
+
+
+def test_the_same_seed_gives_the_same_parts():
+    data = from_pairs([(f"word{n} question{n * 7}", f"text {n}") for n in range(50)])
+    assert data.split(seed=3).dev.digest == data.split(seed=3).dev.digest
+    assert data.split(seed=3).dev.digest != data.split(seed=4).dev.digest
+    assert len(data.split(0.2, 0.1).dev) == 10
+
+
+def test_what_stands_in_the_test_set_is_taken_out_and_reported():
+    pairs = [("which pump is red", "This one"), ("other", "Is red which pump"), ("c", "Pumps are")]
+    clean = from_pairs(pairs).without(["Which pump is red?"])
+    assert [e.query for e in clean.examples] == ["c"]
+    assert clean.report.dropped == {"stands in the test set": 2}
+    assert clean.report.given == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "rows", "message"),
+    [
+        (from_pairs, [("a",)], r"^pairs\[0\]"),
+        (from_pairs, ["ab"], r"^pairs\[0\]"),
+        (from_pairs, [("a", None)], r"^pairs\[0\]"),
+        (from_triplets, [("a", "b")], r"^triplets\[0\]: expected at least 3"),
+        (from_scored_pairs, [("a", "b", 1.5)], "^score: .* between 0 and 1, got 1.5"),
+        (from_scored_pairs, [("a", "b", "much")], "^score: "),
+    ],
+)
+def test_rows_that_are_something_else(make, rows, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        make(rows)
+
+
+@pytest.mark.parametrize("pairs", [[], [("a", "b")], [("a", "b"), ("A", "b!")]])
+def test_too_little_to_learn_from(pairs):
+    with pytest.raises(InvalidArgumentError, match="data: expected at least 2 examples"):
+        from_pairs(pairs).split()
+
+
+def test_scores_are_for_all_or_for_none():
+    with pytest.raises(InvalidArgumentError, match="a score for each or for none"):
+        TrainingData([Example("a", "b", score=1.0), Example("c", "d")])
+
+
+def test_clicks_have_the_texts_of_the_collection(store):
+    clicks = [("blocked", "pump"), ("blocked", "pump"), ("open", "valve"), ("gone", "nowhere")]
+    with pytest.raises(InvalidArgumentError, match="1 that are not, such as 'nowhere'"):
+        from_clicks(store, clicks)
+    data = from_clicks(store, clicks, missing="drop")
+    assert {(e.query, e.id) for e in data.examples} == {("blocked", "pump"), ("open", "valve")}
+    assert all("Error" in e.text for e in data.examples)
+    assert data.report.dropped == {"id not in the collection": 1}
+
+
+def test_files_of_beir_and_of_llama_index(tmp_path):
+    (tmp_path / "qrels").mkdir()
+    corpus = [{"_id": "d1", "title": "Pump", "text": "is red"}, {"_id": "d2", "text": "other"}]
+    for name, rows in (("corpus", corpus), ("queries", [{"_id": "q1", "text": "colour"}])):
+        lines = "\n".join(map(json.dumps, rows))
+        (tmp_path / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    judged = "query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\td2\t0\n"
+    (tmp_path / "qrels" / "train.tsv").write_text(judged)
+    (only,) = from_beir(tmp_path).examples
+    assert (only.query, only.text, only.id) == ("colour", "Pump is red", "d1")
+    with pytest.raises(InvalidArgumentError, match=r"test\.tsv"):
+        from_beir(tmp_path, split="test")
+
+    file = tmp_path / "llama.json"
+    saved = {"queries": {"q": "colour"}, "corpus": {"d": "red"}, "relevant_docs": {"q": ["d"]}}
+    file.write_text(json.dumps({**saved, "mode": "text"}), encoding="utf-8")
+    assert [(e.query, e.text) for e in from_llama_index(file).examples] == [("colour", "red")]
+    for broken in ("[]", "{", json.dumps({**saved, "relevant_docs": {"q": ["lost"]}})):
+        file.write_text(broken, encoding="utf-8")
+        with pytest.raises(InvalidArgumentError):
+            from_llama_index(file)
