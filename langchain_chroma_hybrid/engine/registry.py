@@ -27,13 +27,14 @@ from langchain_chroma_hybrid.errors import (
     LexicalIndexError,
 )
 from langchain_chroma_hybrid.lexical.factory import open_index, remove_index
+from langchain_chroma_hybrid.lexical.protocol import Journaled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport
-    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+    from langchain_chroma_hybrid.lexical.protocol import Journal, LexicalIndex
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _halves: weakref.WeakValueDictionary[tuple[str, str], LexicalHalf] = weakref.WeakValueDictionary()
@@ -195,7 +196,7 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
         raise _explained(error, config) from error
     return LexicalHalf(
         lexical,
-        WriteAheadLog(_notes(lexical, store)),
+        _journal(lexical, store),
         Checkpoint(lexical, store.place),
         config.policy,
         Remembered(store.directory),
@@ -235,12 +236,14 @@ def _explained(error: Exception, config: LexicalConfig) -> Exception:
     return LexicalIndexError(f"{error}; `lexical_directory=` chooses another folder for it")
 
 
-def _notes(lexical: LexicalIndex, store: ChromaStore) -> Path | None:
-    """Where the journal lies; nowhere for an index that ends with the process.
+def _journal(lexical: LexicalIndex, store: ChromaStore) -> Journal:
+    """Where writers note what they begin; nowhere for an index that ends with the process.
 
     With the index, so that whoever reaches that finds what a killed writer has begun.
     """
+    if isinstance(lexical, Journaled):
+        return lexical.journal()
     if not lexical.capabilities.durable:
-        return None
+        return WriteAheadLog(None)
     folder = lexical.folder or index_folder(store, LexicalConfig())
-    return None if folder is None else folder / NOTES
+    return WriteAheadLog(None if folder is None else folder / NOTES)

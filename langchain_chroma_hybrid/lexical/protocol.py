@@ -66,6 +66,51 @@ class Passing:
     ids: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What dead writers left undone.
+
+    Attributes:
+        ids: to be repaired; None when a journal cannot be read: then everything is in doubt.
+        living: another writer, alive, has something under way.
+        put_off: what living writers have begun, and perhaps written and put off.
+    """
+
+    ids: frozenset[str] | None = frozenset()
+    living: bool = False
+    put_off: frozenset[str] = frozenset()
+
+
+class Journal(Protocol):
+    """Intentions of a writer: which ids a write is about to touch, noted before Chroma is touched.
+
+    Thread safety: may be called from many threads. Each process has its own, which nobody else
+    touches for as long as that process lives.
+    """
+
+    def begin(self, ids: Collection[str]) -> int:
+        """Note that `ids` may change; durable when this returns the number for `done`.
+
+        Raises:
+            OSError, LexicalIndexError: it could not be written; nothing is noted.
+        """
+
+    def done(self, numbers: Collection[int]) -> None:
+        """Forget what has come into the lexical index; what cannot be forgotten is repaired again.
+
+        Never raises for the store that it lies in.
+        """
+
+    def take_over(self) -> AbstractContextManager[Unfinished]:
+        """What dead writers left undone; their notes are gone when the block ends well.
+
+        Nobody else gets the same ids meanwhile.
+        """
+
+    def close(self) -> None:
+        """Write no more; whatever is noted is for the next open."""
+
+
 @runtime_checkable
 class LexicalIndex(Protocol):
     """A BM25 index over analysed text, which also answers metadata filters.
@@ -250,3 +295,11 @@ class Replaceable(LexicalIndex, Protocol):
 
     def switch(self) -> None:
         """Be the successor from now on, in one step for all processes; for who has locked both."""
+
+
+@runtime_checkable
+class Journaled(LexicalIndex, Protocol):
+    """An index that keeps its writers' journals where its records lie: hosts share no disk."""
+
+    def journal(self) -> Journal:
+        """A new writer's. Who writes nothing for the length of its lease counts as dead."""

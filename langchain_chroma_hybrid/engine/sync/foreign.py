@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.sync.announcements import Announcements
     from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
     from langchain_chroma_hybrid.engine.sync.reconcile import VerifyReport
-    from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
-    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+    from langchain_chroma_hybrid.lexical.protocol import Journal, LexicalIndex
 
 # Comparing ids may take this share of the time; one that takes less than `_QUICK` s always may.
 _SHARE, _QUICK = 0.1, 0.2
@@ -31,7 +30,7 @@ class ForeignWrites:
     def __init__(
         self,
         lexical: LexicalIndex,
-        log: WriteAheadLog,
+        log: Journal,
         policy: SyncPolicy,
         announced: Announcements | None,
     ) -> None:
