@@ -10,7 +10,7 @@ from langchain_chroma_hybrid._files import NOTES, StateFiles
 from langchain_chroma_hybrid.engine.chroma.change_token import TokenReading
 from langchain_chroma_hybrid.engine.migrate.copier import unwatched
 from langchain_chroma_hybrid.engine.places import files_note, index_folder
-from langchain_chroma_hybrid.engine.registry import close_half, open_half
+from langchain_chroma_hybrid.engine.registry import give_to, open_half
 from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint
 from langchain_chroma_hybrid.lexical.factory import remove_index
 
@@ -56,11 +56,8 @@ def carry(index: HybridIndex, target: ChromaStore, config: LexicalConfig) -> Non
 
 def hand_over(index: HybridIndex, to: str, config: LexicalConfig) -> None:
     """An index of the caller's own goes from the collection that has lost its place to another."""
-    if config.index is None:
-        return
-    if index.opened is not None:
-        close_half(index.store, index.opened)
-    config.index.bind(to, index.store.location, instead_of=index.store.uuid)
+    if config.index is not None:
+        give_to(to, index.store, index.opened, config.index)
 
 
 @contextmanager
