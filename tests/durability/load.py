@@ -130,8 +130,9 @@ class Staleness:
         self._where = port, address, folder / "cache of the reader"
         self._folder, self._bound = folder, bound
         self.seconds: list[float] = []
+        self.quiet: list[float] = []  # of those, where no call failed since the write
         self.lost: list[str] = []
-        self.failures = 0
+        self._failed = 0.0
 
     def look(self) -> None:
         """One after the other until told to stop."""
@@ -146,7 +147,7 @@ class Staleness:
                     store = store or opened(*self._where)
                     self._wait_for(store, log)
                 except Exception:  # noqa: BLE001  # servers are killed under it
-                    self.failures += 1
+                    self._failed = time.time()
                     time.sleep(_REST)
 
     def _wait_for(self, store: HybridChroma, log: Path) -> None:
@@ -161,9 +162,12 @@ class Staleness:
                 found = store.similarity_search(text.removeprefix("words "), k=50, mode="lexical")
             except Exception:  # noqa: BLE001  # counts as not found
                 found = []
+                self._failed = time.time()
                 time.sleep(_REST)
             if id_ in {document.id for document in found}:
                 self.seconds.append(time.time() - when)
+                if self._failed < when:
+                    self.quiet.append(self.seconds[-1])
                 return
             told = Told.by(log)
             if told.state.get(id_) != text or id_ in told.open:
