@@ -17,7 +17,7 @@ from langchain_chroma_hybrid.errors import IndexLockedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import TextIO
+    from typing import Any, TextIO
 
 
 NOTES = "journal"
@@ -65,6 +65,40 @@ class FolderLock:
             f"another {who} writes to the lexical index at {self._file.parent}; gave up after"
             f" {self._timeout} s"
         )
+
+
+class StateFiles:
+    """Small JSON objects by name, one file for each; without a folder all are forgotten at once."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def state(self, name: str) -> dict[str, Any]:
+        """What was set last, by whichever process; empty if nothing that can be read."""
+        if self._folder is not None:
+            with contextlib.suppress(OSError, ValueError, RecursionError):
+                content = json.loads((self._folder / f"{name}.json").read_text("utf-8"))
+                return content if isinstance(content, dict) else {}
+        return {}
+
+    def set_state(self, name: str, content: Mapping[str, object]) -> None:
+        """Replace it in one step.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_json(self._folder / f"{name}.json", content)
+
+    def forget(self) -> None:
+        """Forget all that was set.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        for file in self._folder.glob("*.json") if self._folder is not None else ():
+            file.unlink(missing_ok=True)
 
 
 def write_json(target: Path, content: Mapping[str, object]) -> None:

@@ -4,6 +4,7 @@ ChromaHybridError
 ├── InvalidArgumentError (ValueError)          a value that cannot be used: names it, got, expected
 │   ├── FilterError                            a malformed `where` / `where_document`
 │   ├── EmbeddingError                         vectors of the wrong count, shape or content
+│   ├── IndexBoundError                        a lexical index that belongs to another collection
 │   ├── ModelChangedError                      another model has filled the collection
 │   ├── MediaError                             a sound or video that cannot be read or be opened
 │   │   └── PictureError                       the same of a picture
@@ -70,6 +71,19 @@ class FilterError(InvalidArgumentError):
 
 class EmbeddingError(InvalidArgumentError):
     """An embedding function returned something that is not one finite vector per text."""
+
+
+class IndexBoundError(InvalidArgumentError):
+    """A lexical index belongs to another collection.
+
+    Attributes:
+        collection: the id of that one.
+        place: its folder or server.
+    """
+
+    def __init__(self, message: str, collection: str = "", place: str = "") -> None:
+        super().__init__(message)
+        self.collection, self.place = collection, place
 
 
 class ModelChangedError(InvalidArgumentError):

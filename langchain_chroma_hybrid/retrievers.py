@@ -216,7 +216,7 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         *,
         analyzer: Analyzer | str | None = DEFAULT_LANGUAGE,
         lexical_fields: Mapping[str, float] | None = None,
-        lexical: LexicalIndex | None = None,
+        lexical: LexicalIndex | str | None = None,
         lexical_directory: str | Path | None = None,
         lock_timeout: float = 30.0,
         sync: SyncMode = "before_query",
@@ -234,7 +234,8 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
             vectorstore: a `Chroma`; a `HybridChroma` brings its own settings.
             analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
-            lexical: an index of your own in place of the one beside the data, with an analyzer,
+            lexical: where the index is in place of beside the data: an address, `tantivy:FOLDER`,
+                `tantivy:` (in RAM) or `rank_bm25:okapi`, or an index of your own, with an analyzer,
                 fields and a place of its own.
             lexical_directory: parent folder of the index; None means beside the data.
             lock_timeout: seconds to wait for another process that writes to the index.

@@ -73,7 +73,7 @@ class HybridBase(Upkeep, Chroma):
         on_leg_error: OnLegError = "raise",
         analyzer: Analyzer | str | None = DEFAULT_LANGUAGE,
         lexical_fields: Mapping[str, float] | None = None,
-        lexical: LexicalIndex | None = None,
+        lexical: LexicalIndex | str | None = None,
         lexical_directory: str | Path | None = None,
         lock_timeout: float = 30.0,
         sync: SyncMode = "before_query",
@@ -108,8 +108,10 @@ class HybridBase(Upkeep, Chroma):
             on_leg_error: `raise`, or `degrade` to the legs that answered.
             analyzer: an `Analyzer`, or a language (its stemmer), or None for no stemming.
             lexical_fields: boost by field; `page_content` is the text, others are metadata keys.
-            lexical: an index of your own in place of the one beside the data; it has an analyzer,
-                fields and a place of its own, so that the arguments for those must be left out.
+            lexical: where the index is in place of beside the data: an address, `tantivy:FOLDER`
+                (the same as `lexical_directory`), `tantivy:` (in RAM) or `rank_bm25:okapi`, or an
+                index of your own. That has an analyzer, fields and a place of its own, so that the
+                arguments for those must be left out.
             lexical_directory: parent folder of the index; None means beside the data.
             lock_timeout: seconds to wait for another process that writes to the index.
             sync: when to look for what others wrote straight to Chroma: `before_query`, `on_open`

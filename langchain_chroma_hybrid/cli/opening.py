@@ -76,6 +76,7 @@ def store_in(
         collection_configuration=_COSINE if make else None,
         analyzer=None if place.analyzer == "none" else place.analyzer,
         lexical_fields=_boosts(place.field) or fields,
+        lexical=place.lexical,
         trust_stored_models=trust,
     )
 

@@ -79,6 +79,13 @@ class Place(Server):
             envvar=_from("FIELD"),
         ),
     ] = None
+    lexical: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the lexical index is: tantivy:FOLDER, rank_bm25:okapi; else by the data.",
+            envvar=_from("LEXICAL"),
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.places import index_folder, last_checkpoint
 from langchain_chroma_hybrid.errors import LexicalIndexError
-from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
+from langchain_chroma_hybrid.lexical.factory import open_index
+from langchain_chroma_hybrid.lexical.protocol import Replaceable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def about(store: ChromaStore, config: LexicalConfig) -> About:
     Raises:
         CollectionError: the collection is gone.
     """
-    folder = index_folder(store, config)
+    folder = index_folder(store, config) if config.index is None else config.index.folder
     indexed, problem = _state(store, config, folder)
     return About(
         store.name,
@@ -71,15 +72,17 @@ def _state(
 ) -> tuple[int, str | None]:
     """How many records are indexed, and what is the matter."""
     state = last_checkpoint(store, config)
-    if folder is None or not state.known:
+    if not state.known:
         return 0, "not built yet: the first search or `sync` builds it"
     try:
         # The folder is there, so that this only reads.
-        lexical = TantivyIndex(
+        lexical = config.index or open_index(
             folder, analyzer=config.analyzer, lexical_fields=config.lexical_fields
         )
-        indexed, outdated = lexical.count(), lexical.outdated
-        lexical.close()
+        indexed = lexical.count()
+        outdated = isinstance(lexical, Replaceable) and lexical.outdated
+        if config.index is None:
+            lexical.close()
     except LexicalIndexError as error:
         return 0, str(error)
     if state.ready and outdated:

@@ -15,6 +15,7 @@ from langchain_chroma_hybrid.core.keywords import known_fields, reject_unknown
 from langchain_chroma_hybrid.core.validate import number, one_of
 from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical.factory import EXPECTED, folder_of
 from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 from langchain_chroma_hybrid.lexical.texts import checked_fields
 
@@ -37,6 +38,7 @@ class LexicalConfig:
         lexical_fields: boost by field; `page_content` is the text, other names are metadata keys.
         directory: parent of the index folders; None means beside the data.
         index: an index of the caller's own, which then decides about everything above.
+        address: of an engine that has no folders, see `lexical.factory`.
         lock_timeout: seconds to wait for another writer of the index.
         policy: how the index follows the collection; the first to open it in a process decides.
         on_model_change: what becomes of a query or write by another model than the one that has
@@ -50,14 +52,17 @@ class LexicalConfig:
     lock_timeout: float = 30.0
     policy: SyncPolicy = field(default_factory=SyncPolicy)
     on_model_change: OnModelChange | None = None
+    # It may hold a password.
+    address: str | None = field(default=None, repr=False)
 
     @property
     def signature(self) -> str:
         """Equal for configurations that build the same index."""
         if self.index is not None:
-            return f"index {id(self.index)}"
+            return self.index.signature
         fields = sorted((self.lexical_fields or {"page_content": 1.0}).items())
-        return f"analyzer {self.analyzer.fingerprint}, lexical_fields {fields}"
+        built = f"analyzer {self.analyzer.fingerprint}, lexical_fields {fields}"
+        return built if self.address is None else f"{self.address} {built}"
 
     @property
     def description(self) -> str:
@@ -66,7 +71,8 @@ class LexicalConfig:
             return f"an index of its own, {type(self.index).__name__}"
         boosts = (self.lexical_fields or {"page_content": 1.0}).items()
         fields = ", ".join(f"{name} x{boost:g}" for name, boost in boosts)
-        return f"{described(self.analyzer.fingerprint)}, lexical_fields {fields}"
+        where = "" if self.address is None else f"{self.address.partition(':')[0]}, "
+        return f"{where}{described(self.analyzer.fingerprint)}, lexical_fields {fields}"
 
 
 DEFAULT_LANGUAGE = "english"
@@ -79,7 +85,7 @@ class LexicalSettings(TypedDict, total=False):
 
     analyzer: Analyzer | str | None
     lexical_fields: Mapping[str, float] | None
-    lexical: LexicalIndex | None
+    lexical: LexicalIndex | str | None
     lexical_directory: str | Path | None
     lock_timeout: float
     sync: SyncMode
@@ -107,7 +113,7 @@ def lexical_config(
     *,
     analyzer: Analyzer | str | None = DEFAULT_LANGUAGE,
     lexical_fields: Mapping[str, float] | None = None,
-    lexical: LexicalIndex | None = None,
+    lexical: LexicalIndex | str | None = None,
     lexical_directory: str | Path | None = None,
     lock_timeout: float = 30.0,
     sync: SyncMode = "before_query",
@@ -131,9 +137,8 @@ def lexical_config(
         "lexical_directory": lexical_directory,
     }
     beside = {name: value for name, value in unread.items() if value is not None}
-    if lexical is not None and not isinstance(lexical, LexicalIndex):
-        expected = "an index such as TantivyIndex() or RankBM25Index(), or None"
-        raise InvalidArgumentError.of("lexical", lexical, expected)
+    if not isinstance(lexical, LexicalIndex | str | None):
+        raise InvalidArgumentError.of("lexical", lexical, EXPECTED)
     if not isinstance(lexical_directory, str | PathLike | None):
         raise InvalidArgumentError.of("lexical_directory", lexical_directory, "a path, or None")
     number("lock_timeout", lock_timeout, 0.0, math.inf)
@@ -141,17 +146,22 @@ def lexical_config(
         one_of("on_model_change", on_model_change, get_args(OnModelChange))
     if lexical_fields is not None:
         checked_fields(lexical_fields)
+    address = lexical if isinstance(lexical, str) else None
+    if address is not None:
+        beside = {name: value for name, value in beside.items() if name == "lexical_directory"}
     if lexical is not None and beside:
-        expected = "to be left out beside `lexical`: that index is built with its own"
+        expected = "to be left out beside `lexical`, which has its own"
         raise InvalidArgumentError.of(", ".join(beside), [*beside.values()], expected)
+    folder = lexical_directory if address is None else folder_of(address)
     return LexicalConfig(
         made,
         lexical_fields,
-        Path(lexical_directory) if lexical_directory else None,
-        lexical,
+        Path(folder) if folder else None,
+        None if isinstance(lexical, str) else lexical,
         lock_timeout,
         SyncPolicy(sync, max_age, backfill, progress, writers, check_rate),
         on_model_change,
+        None if folder else address,
     )
 
 

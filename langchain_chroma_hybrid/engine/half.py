@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.sync.announcements import Announcements
     from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint
     from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
-    from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
-    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+    from langchain_chroma_hybrid.lexical.protocol import Journal, LexicalIndex
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ class LexicalHalf:
     def __init__(
         self,
         lexical: LexicalIndex,
-        log: WriteAheadLog,
+        log: Journal,
         checkpoint: Checkpoint,
         policy: SyncPolicy,
         remembered: Remembered,
@@ -58,7 +57,7 @@ class LexicalHalf:
         self.freshness = Freshness(self.writer, checkpoint, policy, announced)
         self.users: weakref.WeakSet[ChromaStore] = weakref.WeakSet()
         self.check = ContentCheck(lexical, self.users, policy)
-        self.background = background or CollectionBackground(None)
+        self.background = background or CollectionBackground()
         self._checkpoint = checkpoint
         self._closed = False
         self._owned = owned

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid._files import NOTES, user_cache
-from langchain_chroma_hybrid.engine.sync.checkpoint import CheckpointData, read
+from langchain_chroma_hybrid.engine.sync.checkpoint import CheckpointData, read, read_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def index_folder(store: ChromaStore, config: LexicalConfig) -> Path | None:
     Beside the data of a persistent client; for a server in the user's cache folder, by server,
     tenant, database and collection.
     """
-    if config.index is not None:
+    if config.index is not None or config.address is not None:
         return None
     if config.directory is not None:
         return config.directory / store.uuid
@@ -52,5 +52,7 @@ def model_note(store: ChromaStore) -> Path | None:
 
 def last_checkpoint(store: ChromaStore, config: LexicalConfig) -> CheckpointData:
     """What the last process that used the index left to know about it; opens and makes nothing."""
+    if config.index is not None:
+        return read_from(config.index)
     folder = index_folder(store, config)
     return CheckpointData() if folder is None else read(folder / NOTES)

@@ -22,17 +22,19 @@ from langchain_chroma_hybrid.engine.sync.failpoints import reach
 from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
+    IndexBoundError,
     InvalidArgumentError,
     LexicalIndexError,
 )
-from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
+from langchain_chroma_hybrid.lexical.factory import open_index, remove_index
+from langchain_chroma_hybrid.lexical.protocol import Journaled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport
-    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+    from langchain_chroma_hybrid.lexical.protocol import Journal, LexicalIndex
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _halves: weakref.WeakValueDictionary[tuple[str, str], LexicalHalf] = weakref.WeakValueDictionary()
@@ -52,7 +54,6 @@ def open_half(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
     """
     key = (store.location, store.uuid)
     with _lock:
-        _refuse_shared(key, config)
         half = _halves.get(key)
         if half is None or not half.usable:
             half = _build(store, config)
@@ -82,16 +83,6 @@ def refuse_other(half: LexicalHalf, config: LexicalConfig, store: ChromaStore) -
         raise AnalyzerMismatchError(message)
 
 
-def _refuse_shared(key: tuple[str, str], config: LexicalConfig) -> None:
-    """One index holds one collection: two would take each other's records for leftovers."""
-    if config.index is None:
-        return
-    for other, half in list(_halves.items()):
-        if half.lexical is config.index and other != key:
-            got = "the index of another collection"
-            raise InvalidArgumentError.of("lexical", got, "an index of its own")
-
-
 def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
     """Forget the lexical half of a collection and remove its folder, whatever state that is in."""
     with _lock:
@@ -100,10 +91,12 @@ def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
     if half is not None and half.usable:
         half.discard()
     if config.index is not None:
-        config.index.clear()
+        with suppress(IndexBoundError):  # another collection's stays as it is
+            config.index.bind(store.uuid, store.location)
+            config.index.clear()
     folder = index_folder(store, config)
     if folder is not None and folder.exists():
-        TantivyIndex.destroy(folder, lock_timeout=config.lock_timeout)
+        remove_index(folder, lock_timeout=config.lock_timeout)
     if folder is not None:
         with suppress(OSError):  # Windows: while somebody has it open
             files_note(folder).unlink(missing_ok=True)
@@ -128,6 +121,17 @@ def close_half(store: ChromaStore, half: LexicalHalf) -> None:
         if _halves.get((store.location, store.uuid)) is half:
             del _halves[store.location, store.uuid]
     half.close(store)
+
+
+def give_to(to: str, store: ChromaStore, half: LexicalHalf | None, lexical: LexicalIndex) -> None:
+    """Give an index of the caller's own to another collection."""
+    if half is not None:
+        close_half(store, half)
+    with _lock:
+        again = _halves.pop((store.location, store.uuid), None)
+        if again is not None and again.usable:  # opened by a query since
+            again.discard()
+        lexical.bind(to, store.location, instead_of=store.uuid)
 
 
 def rebuild_half(
@@ -177,7 +181,7 @@ def sweep(store: ChromaStore, parent: Path) -> None:
                 continue
             with suppress(Exception):
                 if not store.exists(path.name):
-                    TantivyIndex.destroy(path, lock_timeout=0.0)
+                    remove_index(path, lock_timeout=0.0)
                     files_note(path).unlink(missing_ok=True)
 
 
@@ -190,27 +194,46 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
     """A lexical half with journal and checkpoint; an index that the caller made stays theirs."""
     try:
         folder = index_folder(store, config)
-        lexical = config.index or TantivyIndex(
+        lexical = config.index or open_index(
             folder,
+            config.address,
             analyzer=config.analyzer,
             lexical_fields=config.lexical_fields,
             lock_timeout=config.lock_timeout,
         )
+        if config.index is not None:
+            _bind(config.index, store)
     except (LexicalIndexError, RuntimeError) as error:
         raise _explained(error, config) from error
-    notes = _notes(folder, lexical, store)
     return LexicalHalf(
         lexical,
-        WriteAheadLog(notes),
-        Checkpoint(notes, store.place),
+        _journal(lexical, store),
+        Checkpoint(lexical, store.place),
         config.policy,
         Remembered(store.directory),
         signature=config.signature,
         description=config.description,
         announced=Announcements() if _announces(store, config) else None,
-        background=CollectionBackground(notes),
+        background=CollectionBackground(lexical),
         owned=config.index is None,
     )
+
+
+def _bind(lexical: LexicalIndex, store: ChromaStore) -> None:
+    """See that an index of the caller's own is that of this collection, or of one that is gone.
+
+    Raises:
+        IndexBoundError: another collection has it.
+    """
+    try:
+        lexical.bind(store.uuid, store.location)
+    except IndexBoundError as error:
+        if error.place != store.location or store.exists(error.collection):
+            raise
+        orphan = _halves.pop((store.location, error.collection), None)
+        if orphan is not None and orphan.usable:
+            orphan.discard()
+        lexical.bind(store.uuid, store.location, instead_of=error.collection)
 
 
 def _announces(store: ChromaStore, config: LexicalConfig) -> bool:
@@ -224,11 +247,14 @@ def _explained(error: Exception, config: LexicalConfig) -> Exception:
     return LexicalIndexError(f"{error}; `lexical_directory=` chooses another folder for it")
 
 
-def _notes(folder: Path | None, lexical: LexicalIndex, store: ChromaStore) -> Path | None:
-    """Where journal and state lie; nowhere for an index that ends with the process."""
+def _journal(lexical: LexicalIndex, store: ChromaStore) -> Journal:
+    """Where writers note what they begin; nowhere for an index that ends with the process.
+
+    With the index, so that whoever reaches that finds what a killed writer has begun.
+    """
+    if isinstance(lexical, Journaled):
+        return lexical.journal()
     if not lexical.capabilities.durable:
-        return None
-    if folder is None:
-        # A durable index of the caller's own, beside which there may be no room.
-        folder = index_folder(store, LexicalConfig())
-    return None if folder is None else folder / NOTES
+        return WriteAheadLog(None)
+    folder = lexical.folder or index_folder(store, LexicalConfig())
+    return WriteAheadLog(None if folder is None else folder / NOTES)

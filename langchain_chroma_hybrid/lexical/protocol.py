@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
+from langchain_chroma_hybrid.core.values import Scored
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
+    from typing import Any
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
-    from langchain_chroma_hybrid.core.values import Record, Scored
+    from langchain_chroma_hybrid.core.values import Record
 
 QuerySyntax: TypeAlias = Literal["plain", "simple"]
 
@@ -24,10 +28,87 @@ class Capabilities:
     Attributes:
         durable: what `apply` wrote is there after a crash and in the next process.
         syntax: `query_syntax="simple"` is understood (phrases, prefixes, fuzzy, must, not).
+        remote: each question goes to another machine and takes its time, so that few are asked.
     """
 
     durable: bool
     syntax: bool
+    remote: bool = False
+
+
+class Hits(list[Scored]):
+    """The best records for a query, best first.
+
+    Attributes:
+        ceiling: a score that no record of the index exceeds for the query, 0 if nothing can match;
+            words that occur nowhere are counted in, as if they were the rarest. None where the
+            engine knows no such bound.
+    """
+
+    __slots__ = ("ceiling",)
+
+    def __init__(self, hits: Iterable[Scored] = (), ceiling: float | None = 0.0) -> None:
+        super().__init__(hits)
+        self.ceiling = ceiling
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What passes a filter.
+
+    Attributes:
+        passing: how many records do, of `total` in the index.
+        ids: all of them, where they are no more than was asked for; else None.
+    """
+
+    passing: int
+    total: int
+    ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What dead writers left undone.
+
+    Attributes:
+        ids: to be repaired; None when a journal cannot be read: then everything is in doubt.
+        living: another writer, alive, has something under way.
+        put_off: what living writers have begun, and perhaps written and put off.
+    """
+
+    ids: frozenset[str] | None = frozenset()
+    living: bool = False
+    put_off: frozenset[str] = frozenset()
+
+
+class Journal(Protocol):
+    """Intentions of a writer: which ids a write is about to touch, noted before Chroma is touched.
+
+    Thread safety: may be called from many threads. Each process has its own, which nobody else
+    touches for as long as that process lives.
+    """
+
+    def begin(self, ids: Collection[str]) -> int:
+        """Note that `ids` may change; durable when this returns the number for `done`.
+
+        Raises:
+            OSError, LexicalIndexError: it could not be written; nothing is noted.
+        """
+
+    def done(self, numbers: Collection[int]) -> None:
+        """Forget what has come into the lexical index; what cannot be forgotten is repaired again.
+
+        Never raises for the store that it lies in.
+        """
+
+    def take_over(self) -> AbstractContextManager[Unfinished]:
+        """What dead writers left undone; their notes are gone when the block ends well.
+
+        Nobody else gets the same ids meanwhile.
+        """
+
+    def close(self) -> None:
+        """Write no more; whatever is noted is for the next open."""
 
 
 @runtime_checkable
@@ -36,10 +117,22 @@ class LexicalIndex(Protocol):
 
     Thread safety: reads may run side by side with each other and with one writer; `apply`, `clear`
     and `close` are called by one thread at a time.
+
+    Attributes:
+        analyzer: turns texts and queries into terms.
+        capabilities: what this index can do.
     """
 
     analyzer: Analyzer
     capabilities: Capabilities
+
+    @property
+    def signature(self) -> str:
+        """Equal for objects that read and write one index in one way; holds no password."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it lies on disk, and where its writers note what they begin; None without one."""
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep every other writer out, of this and of other processes; may be nested.
@@ -61,8 +154,8 @@ class LexicalIndex(Protocol):
 
     def search(
         self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
-    ) -> list[Scored]:
-        """The best `k` records that contain a query term and pass `where`.
+    ) -> Hits:
+        """The best `k` records that contain a query term and pass `where`; in one round trip.
 
         Scores are BM25, higher is better; ordered by score, then by id, so that the best `k` are
         the beginning of the best `2 k`. No text raises, whatever `syntax`; an index whose
@@ -70,13 +163,6 @@ class LexicalIndex(Protocol):
 
         Raises:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
-        """
-
-    def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float | None:
-        """A score that no record of this index exceeds for `query`; 0 if nothing can match.
-
-        Words that occur nowhere are counted in, as if they were the rarest. None where the engine
-        knows no such bound.
         """
 
     def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
@@ -92,6 +178,13 @@ class LexicalIndex(Protocol):
 
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
+
+    def plan(self, where: Filter | None, limit: int = 0) -> Passing:
+        """How many records pass `where` and, if at most `limit` do, which; in one round trip.
+
+        Raises:
+            InvalidArgumentError: `where` holds a leaf that `supports` denies.
+        """
 
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
@@ -129,6 +222,45 @@ class LexicalIndex(Protocol):
         0 for ever where none can. Commits of this object never count.
         """
 
+    def version(self) -> object:
+        """Another value after each commit that this object has seen, of whichever process.
+
+        What was read under one value holds for it: an index that is `remote` answers this,
+        `foreign_commits`, `unused_fields` and, where no record is without text, `without_text`
+        from what its last answer brought along.
+        """
+
+    def bind(self, collection: str, place: str, *, instead_of: str | None = None) -> None:
+        """Belong to one collection, by its id, from the first call on: who comes second is refused.
+
+        Another object may give the index to another collection, with `instead_of`. This one then
+        raises LexicalIndexError, at the latest when it sees a later commit or is to write.
+
+        Args:
+            collection: its id.
+            place: the folder or server of it, for messages.
+            instead_of: the id of a collection that this one takes the place of; what `set_state`
+                was told for that one is forgotten.
+
+        Raises:
+            IndexBoundError: it belongs to another collection.
+            IndexLockedError: it belongs to none yet, and another writer kept the lock.
+        """
+
+    def state(self, name: str) -> Mapping[str, Any]:
+        """What `set_state` was given last under `name`, by whichever process or host; else empty.
+
+        It lies where the records lie: who opens the index next need not read the collection. An
+        index that is not durable forgets at once.
+        """
+
+    def set_state(self, name: str, content: Mapping[str, Any]) -> None:
+        """Keep a small JSON object under `name`, an identifier, in one step.
+
+        Raises:
+            OSError, LexicalIndexError: it cannot be written.
+        """
+
     def clear(self) -> None:
         """Remove all records at once, whatever state the index is in."""
 
@@ -138,9 +270,10 @@ class LexicalIndex(Protocol):
 
 @runtime_checkable
 class TypoTolerant(LexicalIndex, Protocol):
-    """An index whose `search`, `max_score` and `weights` take `corrections` beside `syntax`.
+    """An index whose `search` and `weights` take `corrections` beside `syntax`.
 
-    The words in it then count for the one that was typed, at a reduced weight.
+    The words in it then count for the one that was typed, at a reduced weight. Each query that
+    counts words asks for `corrections` first: one more round trip of an index elsewhere.
     """
 
     def corrections(
@@ -160,9 +293,6 @@ class Replaceable(LexicalIndex, Protocol):
     def outdated(self) -> bool:
         """Whether it was last seen to be of an older version."""
 
-    def last_commit(self) -> object:
-        """Another value after each commit, of whichever process."""
-
     def successor(self) -> AbstractContextManager[LexicalIndex]:
         """An index of today's version beside this one, which nobody else has inside the block.
 
@@ -172,3 +302,11 @@ class Replaceable(LexicalIndex, Protocol):
 
     def switch(self) -> None:
         """Be the successor from now on, in one step for all processes; for who has locked both."""
+
+
+@runtime_checkable
+class Journaled(LexicalIndex, Protocol):
+    """An index that keeps its writers' journals where its records lie: hosts share no disk."""
+
+    def journal(self) -> Journal:
+        """A new writer's. Who writes nothing for the length of its lease counts as dead."""

@@ -18,7 +18,8 @@ from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.core.values import Record, Scored
 from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
-from langchain_chroma_hybrid.lexical.protocol import Capabilities
+from langchain_chroma_hybrid.lexical.binding import Owner
+from langchain_chroma_hybrid.lexical.protocol import Capabilities, Hits, Passing
 from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS, ceiling
 from langchain_chroma_hybrid.lexical.texts import (
     PAGE_CONTENT,
@@ -101,7 +102,17 @@ class RankBM25Index:
         self._records: dict[str, Record] = {}
         self._digests: dict[str, str] = {}
         self._statistics: _Statistics | None = None
+        self._version, self._owner = 0, Owner()
         self._closed = False
+
+    @property
+    def signature(self) -> str:
+        """Its own: nobody else reads or writes these records."""
+        return f"{type(self).__name__} {id(self)}"
+
+    @property
+    def folder(self) -> None:
+        """None: it is in memory."""
 
     def locked(self) -> AbstractContextManager[Any]:
         """Keep every other writer (and reader) out; may be nested."""
@@ -121,11 +132,11 @@ class RankBM25Index:
             for record in upserts:
                 self._records[record.id] = Record(record.id, record.text, dict(record.metadata))
             self._digests.update(digests)
-            self._statistics = None
+            self._changed()
 
     def search(
         self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
-    ) -> list[Scored]:
+    ) -> Hits:
         """The best `k` records that contain a query term and pass `where`.
 
         Higher is better; ties are in the order of ids. `syntax` makes no difference.
@@ -133,20 +144,19 @@ class RankBM25Index:
         Raises:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
-        del syntax
         self._check(where)
-        statistics = self._current()
+        statistics, most = self._current(), self.max_score(query, syntax=syntax)
         terms = self._terms(query, statistics)
         found = sorted({at for term in terms for at in statistics.postings[term.text]})
         found = [at for at in found if matches(where, statistics.records[at])]
         if not found or k < 1:
-            return []
+            return Hits([], most)
         scores = sum(_scores(statistics, term, found) for term in terms)
         hits = [
             Scored(statistics.records[at].id, score)
             for at, score in zip(found, np.asarray(scores).tolist(), strict=True)
         ]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.id))[:k]
+        return Hits(sorted(hits, key=lambda hit: (-hit.score, hit.id))[:k], most)
 
     def max_score(self, query: str, *, syntax: QuerySyntax = "plain") -> float:
         """The sum of each term's best score in any record, >= 0; no record's score exceeds it."""
@@ -189,6 +199,11 @@ class RankBM25Index:
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
         return self.analyzer.highlight(query, text)
+
+    def plan(self, where: Filter | None, limit: int = 0) -> Passing:
+        """How many records pass `where` and, if at most `limit` do, which."""
+        ids = tuple(self.match(where))
+        return Passing(len(ids), self.count(), ids if len(ids) <= limit else None)
 
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
@@ -238,12 +253,34 @@ class RankBM25Index:
         """0: nobody else can write."""
         return 0
 
+    def version(self) -> object:
+        """How often records were changed."""
+        return self._version
+
+    def bind(self, collection: str, place: str, *, instead_of: str | None = None) -> None:
+        """Belong to one collection from now on, by its id.
+
+        Raises:
+            IndexBoundError: it belongs to another one, and not to `instead_of`.
+        """
+        with self._lock:
+            wanted = Owner(collection, place)
+            if self._owner.give_way(wanted, instead_of):
+                self._owner = wanted
+
+    def state(self, name: str) -> Mapping[str, Any]:  # noqa: ARG002  # as the protocol has it
+        """Nothing: it ends with the process."""
+        return {}
+
+    def set_state(self, name: str, content: Mapping[str, Any]) -> None:
+        """Forget it."""
+
     def clear(self) -> None:
         """Remove all records."""
         with self._open():
             self._records.clear()
             self._digests.clear()
-            self._statistics = None
+            self._changed()
 
     def close(self) -> None:
         """Forget the records; reading afterwards raises LexicalIndexError. May be called twice."""
@@ -252,6 +289,10 @@ class RankBM25Index:
             self._records = {}
             self._digests = {}
             self._statistics = None
+
+    def _changed(self) -> None:
+        self._statistics = None
+        self._version += 1
 
     def _open(self) -> AbstractContextManager[Any]:
         if self._closed:

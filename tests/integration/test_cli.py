@@ -321,6 +321,32 @@ def test_a_deep_sync_finds_changed_texts(chroma, db):
     assert result.stderr == ""
 
 
+def test_the_index_is_copied_from_one_place_to_another(db, tmp_path):
+    there = f"tantivy:{tmp_path / 'shared'}"
+    missing = run("lexical", "copy", "data", there, "--path", db)
+    assert missing.exit_code == 2
+    assert missing.stderr.startswith("error: FROM: expected an index that was built")
+    run("sync", "--path", db)
+    (copied,) = lines(run("lexical", "copy", "data", there, "--path", db, "--json"))
+    assert (copied["records"], copied["read"]) == (len(CORPUS), "index")
+    (shown,) = lines(run("info", "--path", db, "--lexical", there, "--json"))
+    assert (shown["ready"], shown["indexed"]) == (True, len(CORPUS))
+    again = run("lexical", "copy", there, "data", "--path", db)
+    assert re.match(rf"{len(CORPUS)} records, read in the collection, in [\d.]+ s", again.stdout)
+
+
+def test_the_index_is_where_lexical_says(db, tmp_path, monkeypatch):
+    place = tmp_path / "elsewhere"
+    run("sync", "--path", db, "--lexical", f"tantivy:{place}")
+    (shown,) = lines(run("info", "--path", db, "--lexical", f"tantivy:{place}", "--json"))
+    assert Path(shown["lexical_index"]).parent == place
+    assert shown["ready"]
+    assert not (db / "lexical").exists()
+    monkeypatch.setenv("CHROMA_HYBRID_LEXICAL", "rank_bm25:plus")
+    typed = ("search", "R123-78", "--path", db, "--mode", "lexical", "--json")
+    assert lines(run(*typed))[0]["id"] == "pump"
+
+
 def test_rebuild_builds_an_index_for_other_settings(db):
     run("sync", "--path", db)
     (report,) = lines(run("rebuild", "--path", db, "--field", "tenant=2", "--json"))
@@ -424,6 +450,7 @@ def test_tune_saves_what_is_better(own, tmp_path, monkeypatch):
         (["demo", "x", "--path", "DB"], "--mode: expected lexical, because the collection has no"),
         (["info", "--path", "DB", "--analyzer", "klingon"], "language: "),
         (["info", "--path", "DB", "--field", "title=x"], "--field: expected NAME or NAME=BOOST"),
+        (["info", "--path", "DB", "--lexical", "my://a:b@c"], "lexical: expected an address"),
         (["eval", "nowhere", "--path", "DB"], "FOLDER: expected a BEIR folder or a CSV file, got"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

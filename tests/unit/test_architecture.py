@@ -61,6 +61,10 @@ MAY_IMPORT = {
     "engine.about": frozenset(
         {"core", "lexical", "engine.chroma", "engine.config", "engine.model_notes", "engine.places"}
     ),
+    "engine.copy_index": frozenset(
+        {"engine.chroma", "engine.config", "engine.half", "engine.migrate", "engine.places"}
+        | {"engine.registry", "engine.sync"}
+    ),
     "engine.index": frozenset(
         {"core", "lexical", "engine.config", "engine.guard", "engine.half", "engine.registry"}
         | {"engine.model_gate", "engine.threads"}
@@ -68,8 +72,9 @@ MAY_IMPORT = {
     ),
     "engine.describe": frozenset({"core", "engine.index"}),
     "engine.handle": frozenset(
-        {"core", "engine.about", "engine.config", "engine.describe", "engine.index"}
-        | {"engine.migrate", "engine.model_notes", "engine.registry", "engine.threads"}
+        {"core", "engine.about", "engine.config", "engine.copy_index", "engine.describe"}
+        | {"engine.index", "engine.migrate", "engine.model_notes", "engine.registry"}
+        | {"engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
     "engine.rescue": frozenset(
@@ -251,6 +256,18 @@ def test_chromas_database_is_read_in_one_place():
         and "chroma.sqlite3" in path.read_text(encoding="utf-8")
     }
     assert readers == {"engine/rescue/segments.py"}
+
+
+def test_the_default_engine_is_named_in_its_room_and_one_factory():
+    """The public name apart, which is loaded when somebody asks."""
+    named = {
+        relative(path)
+        for path in MODULES
+        if any("tantivy" in name for name in imports(path, types_too=True))
+        or "Tantivy" in " ".join(n.id for n in ast.walk(parsed(path)) if isinstance(n, ast.Name))
+    }
+    others = {name for name in named if not name.startswith("lexical/tantivy/")}
+    assert others == {"lexical/factory.py", "__init__.py"}
 
 
 def test_core_does_no_input_or_output():

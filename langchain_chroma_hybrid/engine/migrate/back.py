@@ -65,7 +65,7 @@ def roll_back(
             now = site.store.uuid
             notes.change(lambda n: replace(n, live=store.uuid, previous=now, **_AT_REST))
             reach("switched")
-        hand_over(site.index, site.config)
+        hand_over(site.index, store.uuid, site.config)
         site.follow(old)
         return changes
 

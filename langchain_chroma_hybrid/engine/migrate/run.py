@@ -152,7 +152,7 @@ class Migration:
             carry(site.index, new, site.config)
             reach("index carried")
             self._switch(new)
-        hand_over(site.index, site.config)
+        hand_over(site.index, new.uuid, site.config)
         index = site.follow(target)
         changing = index.half.writer.changing
         # What was under way when the writers were told to wait.

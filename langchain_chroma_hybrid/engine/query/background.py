@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -12,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from langchain_chroma_hybrid._files import write_json
+from langchain_chroma_hybrid._files import StateFiles
 from langchain_chroma_hybrid.core.analysis.language import other_language
 from langchain_chroma_hybrid.core.background import SAMPLE, Background, estimate, snippet
 from langchain_chroma_hybrid.core.filters import Ids
-from langchain_chroma_hybrid.errors import EmbeddingError
-from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, field_texts
+from langchain_chroma_hybrid.errors import EmbeddingError, LexicalIndexError
+from langchain_chroma_hybrid.lexical.record_count import RecordCount
+from langchain_chroma_hybrid.lexical.texts import field_texts, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     Embed = Callable[[list[str]], Sequence[Sequence[float]]]
 
-_FILE = "background.json"
+_STATE = "background"
 _WHOLE, _OF_WORDS = "whole", "of_words"
 _PAUSE = 60.0  # seconds after which a model that failed is asked again
 _LENGTH_1 = 1e-3
@@ -47,9 +46,9 @@ class CollectionBackground:
         note: why there are no cosines, where a model could not embed the samples; else None.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        """`folder` None keeps it in memory."""
-        self._folder = folder
+    def __init__(self, states: LexicalIndex | None = None) -> None:
+        """`states` None keeps it in memory."""
+        self._states = states or StateFiles(None)
         self._embedding = threading.Lock()
         self._lock = threading.Lock()
         self._known: dict[str, Background] | None = None
@@ -57,6 +56,7 @@ class CollectionBackground:
         self.note: str | None = None
         self._language: str | None = None
         self._looked = False
+        self._count = RecordCount()
 
     def told(self) -> tuple[str, ...]:
         """What is to be said to a query: the note, and once that texts are in another language."""
@@ -86,7 +86,7 @@ class CollectionBackground:
 
         Without `embed`, or where it fails, what can be told of words alone.
         """
-        count = lexical.count()
+        count = self._count.of(lexical)
         known = self._fitting(_WHOLE, count)
         if known is not None:
             return known
@@ -128,19 +128,15 @@ class CollectionBackground:
     def _keep(self, kind: str, found: Background) -> Background:
         with self._lock:
             self._known = {**(self._known or {}), kind: found}
-            if self._folder is not None:
-                with suppress(OSError):
-                    content = {name: asdict(each) for name, each in self._known.items()}
-                    write_json(self._folder / _FILE, content)
+            with suppress(OSError, LexicalIndexError):
+                content = {name: asdict(each) for name, each in self._known.items()}
+                self._states.set_state(_STATE, content)
         return found
 
     def _load(self) -> dict[str, Background]:
-        if self._folder is None:
-            return {}
-        with suppress(OSError, ValueError, TypeError, RecursionError):
-            content = json.loads((self._folder / _FILE).read_text("utf-8"))
-            if isinstance(content, dict):
-                return {n: Background(**each) for n, each in content.items() if _is_whole(each)}
+        with suppress(OSError, LexicalIndexError, TypeError):
+            content = self._states.state(_STATE)
+            return {n: Background(**each) for n, each in content.items() if _is_whole(each)}
         return {}
 
 
@@ -189,7 +185,7 @@ def _estimated(
 
 def _texts(lexical: LexicalIndex, records: Iterable[Record]) -> list[str]:
     """What is searched of each record."""
-    fields = tuple(getattr(lexical, "lexical_fields", None) or (PAGE_CONTENT,))
+    fields = fields_of(lexical)
     return [" ".join(t for f in fields for t in field_texts(record, f)) for record in records]
 
 
@@ -212,8 +208,9 @@ def _apart(cosines: Matrix) -> list[list[float]]:
 def _shares(lexical: LexicalIndex, id_: str, text: str) -> tuple[float, float]:
     """What a snippet's own record covers of it, and the best other one."""
     hits = lexical.search(text, 2)
-    most = lexical.max_score(text)
-    own = lexical.search(text, 1, where=Ids(frozenset([id_])))
+    own = [hit for hit in hits if hit.id == id_]
+    own = own or lexical.search(text, 1, where=Ids(frozenset([id_])))
+    most = hits.ceiling
     if not own or not most:
         return 0.0, 0.0
     rival = max((hit.score for hit in hits if hit.id != id_), default=0.0)

@@ -22,6 +22,9 @@ class Cost:
         """Have Chroma hand over so many vectors."""
         return 0.045 * unread
 
+    ASKING = 1.0
+    """One question to a lexical index on another machine."""
+
     @staticmethod
     def neighbours(n: int) -> float:
         """Ask for so many neighbours without a filter, and see which of them pass."""

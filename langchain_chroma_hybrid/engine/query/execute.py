@@ -14,7 +14,7 @@ from langchain_chroma_hybrid.core.search import SearchResult
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.expand import expand
 from langchain_chroma_hybrid.engine.query.hydrate import hydrate
-from langchain_chroma_hybrid.engine.query.judge import Judge, unmatched
+from langchain_chroma_hybrid.engine.query.judge import Judge
 from langchain_chroma_hybrid.engine.query.legs import (
     FailedLeg,
     FurtherLeg,
@@ -145,7 +145,7 @@ class Query:
         plan = deeper(self.plan, outcomes, len(hits), unseen)
         if plan is not None:
             return replace(self, plan=plan)
-        notes = [*self.notes, *_notes(request), *silence(self.plan, hits, *halves)]
+        notes = [*self.notes, *_notes(request, outcomes), *silence(self.plan, hits, *halves)]
         if request.expand is not None:
             hits, said = expand(hits, self.plan, *halves)
             notes += said
@@ -155,13 +155,15 @@ class Query:
             (time.perf_counter() - self.start) * 1e3,
             tuple(notes),
             embedding if request.with_embedding else None,
-            unmatched(self.plan, self.lexical) if request.judged else (),
+            judge.unmatched([hit.record for hit in hits]) if judge else (),
             self.plan.corrections,
         )
 
 
-def _notes(request: SearchRequest) -> list[str]:
-    """How a query text was read, where that may surprise."""
+def _notes(request: SearchRequest, outcomes: Sequence[Outcome]) -> list[str]:
+    """How a query text was read, where that may surprise, and what nobody knows of it."""
+    if any(o.name == LEXICAL and o.hits and o.ceiling is None for o in outcomes):
+        return ["the lexical index knows no highest score: its scores are put on a bent scale"]
     if request.blank:
         return ["the query is blank: these are the first records that pass"]
     if request.query_syntax == "simple" and in_another_language(request.text or ""):

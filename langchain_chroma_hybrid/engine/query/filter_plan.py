@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma.change_token import Token
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.query.values import Route, Strategy
-    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex, Passing
 
 # More vectors than this are never read while a query waits for them.
 EXACT_AT_MOST = 5_000
@@ -74,13 +74,15 @@ def plan_filter(
     plan = FilterPlan(asked, resolved, required=required, known=known)
     if route == "chroma":
         return replace(plan, strategy="chroma")
-    passing, total = lexical.match_count(resolved), lexical.count()
-    plan = replace(plan, passing=passing, total=total)
-    if passing == 0:
+    # To ask for the ids once more would be one more round trip.
+    found = lexical.plan(resolved, EXACT_AT_MOST if lexical.capabilities.remote else 0)
+    plan = replace(plan, passing=found.passing, total=found.total)
+    if found.passing == 0:
         return replace(plan, strategy="lexical")
-    otherwise = _without_looking(asked, passing)
-    ids = _to_be_ranked(resolved, passing, total, store, lexical, token, fetch)
+    otherwise = _without_looking(asked, found.passing)
+    ids = _to_be_ranked(resolved, found, store, lexical, token, fetch)
     strategy: Strategy = "overfetch" if ids is None else "exact"
+    ids = found.ids if ids is None else ids
     return replace(plan, strategy=strategy, otherwise=otherwise, ids=ids or ())
 
 
@@ -129,20 +131,20 @@ def _without_looking(asked: Filter | None, passing: int) -> Strategy:
 
 def _to_be_ranked(
     resolved: Filter,
-    passing: int,
-    total: int,
+    found: Passing,
     store: ChromaStore,
     lexical: LexicalIndex,
     token: Token | None,
     fetch: int,
 ) -> tuple[str, ...] | None:
     """All ids that pass, where to rank their vectors is the best strategy; else None."""
+    passing, total = found.passing, found.total
     read = store.ahead.has_read(resolved, token)
     others = min(without_looking(passing, total), Cost.neighbours(needed(fetch, passing, total)))
     dear = passing > EXACT_AT_MOST or (passing > fetch and Cost.exact(passing, 0) > others)
     if dear and not read:
         return None
-    ids = tuple(lexical.match(resolved))
+    ids = tuple(lexical.match(resolved)) if found.ids is None else found.ids
     unread = store.unread(ids, token)
     if read and not unread:
         return ids  # whatever the estimates say: the others took longer

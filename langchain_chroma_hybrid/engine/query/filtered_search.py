@@ -13,7 +13,7 @@ from langchain_chroma_hybrid.engine.query.cost import Cost
 from langchain_chroma_hybrid.engine.query.filter_plan import EXACT_AT_MOST, needed, without_looking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from langchain_chroma_hybrid.core.values import Scored
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
@@ -123,23 +123,32 @@ class FilteredSearch:
             look = min(_LOOK, Cost.affordable(_GAMBLE * whole), total)
             if look < 2 * n:
                 return None
-        while Cost.neighbours(look) <= budget:
+        asking = 0.0
+        if self._lexical.capabilities.remote and not self._filter.ids:
+            asking = Cost.ASKING
+        while Cost.neighbours(look) + asking <= budget:
             near = self._store.query(self._embedding, look, None)
-            candidates = Ids(frozenset(hit.id for hit in near))
-            passed = set(self._lexical.match(all_of(self._filter.resolved, candidates)))
+            passed = self._passed(hit.id for hit in near)
             hits = [hit for hit in near if hit.id in passed]
             if len(hits) >= n or look >= total:
                 return hits[:n]
-            budget -= Cost.neighbours(look)
+            budget -= Cost.neighbours(look) + asking
             look = max(2 * look, needed(n, max(1, len(hits)), look))
         return None
+
+    def _passed(self, ids: Iterable[str]) -> frozenset[str]:
+        """Those among some candidates that pass."""
+        candidates = frozenset(ids)
+        if self._filter.ids:
+            return candidates.intersection(self._filter.ids)
+        return frozenset(self._lexical.match(all_of(self._filter.resolved, Ids(candidates))))
 
     def _completed(self, hits: list[Scored], n: int) -> list[Scored]:
         """`hits`, or more where Chroma has found fewer than there are.
 
         An HNSW graph can have islands that no search reaches, after deletions or with few links.
         """
-        there = self._lexical.match_count(self._filter.resolved)
+        there = self._there()
         if len(hits) >= min(n, there):
             if self._filter.strategy == "none":
                 self._store.found_all(self._token)
@@ -150,8 +159,16 @@ class FilteredSearch:
             return hits
         return self._exact({*self._passing(), *(hit.id for hit in hits)}, n)
 
-    def _passing(self) -> list[str]:
-        return self._lexical.match(self._filter.resolved)
+    def _there(self) -> int:
+        """How many records pass, by who is nearest."""
+        if self._filter.ids:
+            return len(self._filter.ids)
+        if self._filter.resolved is None and self._lexical.capabilities.remote:
+            return self._store.count()
+        return self._lexical.match_count(self._filter.resolved)
+
+    def _passing(self) -> Sequence[str]:
+        return self._filter.ids or self._lexical.match(self._filter.resolved)
 
     def _exact(self, ids: Iterable[str], n: int) -> list[Scored]:
         return self._store.rank_exactly(self._embedding, ids, n, self._token)

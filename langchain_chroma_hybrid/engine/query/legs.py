@@ -15,6 +15,7 @@ from langchain_chroma_hybrid.engine.query.filtered_search import FilteredSearch
 from langchain_chroma_hybrid.engine.query.plan import reading
 from langchain_chroma_hybrid.engine.query.values import Outcome
 from langchain_chroma_hybrid.errors import SearchError
+from langchain_chroma_hybrid.lexical.protocol import Hits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,11 +49,12 @@ class LexicalLeg:
     def run(self, plan: Plan) -> Outcome:
         """The best records with a word of the query."""
         request, filters = plan.request, plan.filter
-        hits: Sequence[Scored] = ()
+        hits = Hits()
+        way: Strategy = "none" if filters.asked is None else "lexical"
         if self.index is not None and request.text and filters.strategy != "lexical":
             how = reading(plan, self.index)
             hits = self.index.search(request.text, plan.fetch, where=filters.resolved, **how)
-        return Outcome(LEXICAL, hits, filtered_by="none" if filters.asked is None else "lexical")
+        return Outcome(LEXICAL, hits, filtered_by=way, ceiling=hits.ceiling)
 
 
 @dataclass(frozen=True, slots=True)

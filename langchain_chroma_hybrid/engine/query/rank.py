@@ -14,7 +14,6 @@ from langchain_chroma_hybrid.engine.chroma.distances import (
     relevance,
     similarities,
 )
-from langchain_chroma_hybrid.engine.query.plan import reading
 from langchain_chroma_hybrid.engine.query.values import Ranking
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def rank(
     legs = [by_name[name] for name in plan.weights]
     raw = {leg.name: {hit.id: hit.score for hit in leg.hits} for leg in legs}
     if len(legs) == 1:
-        return Ranking(_single(plan, legs[0], store, lexical), plan.weights, raw)
+        return Ranking(_single(legs[0], store), plan.weights, raw)
     lists = [_ranked(plan, leg, store, lexical, raw) for leg in legs]
     # Weights that were asked for hold for every query.
     if plan.request.fusion == "adaptive" and plan.request.weights is None:
@@ -75,7 +74,7 @@ def _ranked(
         return ranked
     found = frozenset().union(*raw.values()) - raw[LEXICAL].keys()
     unknown = lexical.without_text(found) if found else frozenset()
-    return replace(ranked, ceiling=_most(plan, lexical) if leg.hits else None, unknown=unknown)
+    return replace(ranked, ceiling=leg.ceiling if leg.hits else None, unknown=unknown)
 
 
 def _two_step(
@@ -99,22 +98,12 @@ def _two_step(
     return Ranking(fused, {LEXICAL: 0.0, VECTOR: 1.0}, raw)
 
 
-def _most(plan: Plan, lexical: LexicalIndex | None) -> float | None:
-    """A BM25 score that no record exceeds for this query; None where the index cannot tell."""
-    request = plan.request
-    if lexical is None:
-        return None
-    return lexical.max_score(request.text or "", **reading(plan, lexical))
-
-
-def _single(
-    plan: Plan, leg: Outcome, store: ChromaStore, lexical: LexicalIndex | None
-) -> list[Fused]:
+def _single(leg: Outcome, store: ChromaStore) -> list[Fused]:
     """One leg needs no fusion: its own score, on a scale that does not depend on the other hits."""
     if leg.name == VECTOR:
         scores = [relevance(hit.score, store.space) for hit in leg.hits]
     else:
-        most = _most(plan, lexical) if leg.name == LEXICAL else 1.0
+        most = leg.ceiling if leg.name == LEXICAL else 1.0
         scores = [share_of(hit.score, most) for hit in leg.hits]
     return [
         Fused(hit.id, score, (place,), (score,))

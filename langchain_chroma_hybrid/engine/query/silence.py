@@ -38,7 +38,8 @@ def silence(
     odd, named = _odd_conditions(plan, hits, store), _odd_names(plan, hits)
     if hits and not odd and not named:
         return []
-    if not hits and not (store.count() if lexical is None else lexical.count()):
+    known = plan.filter.total
+    if not hits and not (known or (store.count() if lexical is None else lexical.count())):
         notes = [_empty(store, plan)]
     else:
         notes = _unknown(odd, named, _metadata(plan, store, lexical) if odd or named else Keys([]))
@@ -123,9 +124,8 @@ def _metadata(plan: Plan, store: ChromaStore, lexical: LexicalIndex | None) -> K
     if base is not None or lexical is None:
         first = store.first(_MOST_RECORDS, base) if base is None or askable(base) else {}
         return Keys(first.values())
-    commit = getattr(lexical, "last_commit", lexical.count)()
     return store.metadata_keys(
-        commit, lambda: Keys(store.fetch(lexical.sample(_MOST_RECORDS)).values())
+        lexical.version(), lambda: Keys(store.fetch(lexical.sample(_MOST_RECORDS)).values())
     )
 
 

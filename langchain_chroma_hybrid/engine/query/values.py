@@ -37,7 +37,7 @@ class FilterPlan:
         strategy: how the vector leg goes, see `filter_plan`; `lexical`: nothing passes, as the
             lexical index knows, so that no leg has to run.
         otherwise: what it does where neighbours without a filter hold too few that pass.
-        ids: all ids that pass, for `exact`.
+        ids: all ids that pass, for `exact` and where else they are known; else none.
     """
 
     asked: Filter | None = None
@@ -90,6 +90,7 @@ class Outcome:
 
     Attributes:
         records: the hits as Chroma holds them, where they came along; all of them pass the filter.
+        ceiling: what no score of the leg exceeds for this query; None where nobody knows.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Outcome:
     took_ms: float = 0.0
     error: Exception | None = None
     records: Mapping[str, Record] | None = None
+    ceiling: float | None = None
 
     def report(self, weight: float = 0.0) -> LegReport:
         """The part that users see."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from langchain_chroma_hybrid._files import write_json
+from langchain_chroma_hybrid._files import StateFiles
+from langchain_chroma_hybrid.errors import LexicalIndexError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.engine.chroma.change_token import TokenReading
 
-_FILE = "state.json"
+_STATE = "state"
 _FORMAT = 1
 
 
@@ -42,15 +42,24 @@ class CheckpointData:
     announced: Mapping[str, str] | None = None
 
 
+class States(Protocol):
+    """Where state is kept: a lexical index, or the files within its folder."""
+
+    def state(self, name: str) -> Mapping[str, Any]:
+        """What was set last under `name`; else empty."""
+
+    def set_state(self, name: str, content: Mapping[str, Any]) -> None:
+        """Keep it; raises OSError or LexicalIndexError."""
+
+
 class Checkpoint:
-    """The note beside an index, and its present state in memory.
+    """The note in an index, and its present state in memory.
 
     Losing it costs a comparison of ids, never a record; so it is written now and then.
     """
 
-    def __init__(self, folder: Path | None, place: str) -> None:
-        """`folder` None keeps it in memory."""
-        self._folder = folder
+    def __init__(self, states: States, place: str) -> None:
+        self._states = states
         self._place = place
         self._mutex = threading.Lock()
         self._saved: CheckpointData | None = None
@@ -70,9 +79,7 @@ class Checkpoint:
 
     def load(self) -> CheckpointData:
         """What an earlier process left; nothing if it cannot be read."""
-        if self._folder is None:
-            return CheckpointData()
-        self._saved = read(self._folder)
+        self._saved = read_from(self._states)
         return self._saved
 
     def set(
@@ -88,10 +95,10 @@ class Checkpoint:
     def save(self) -> None:
         """Write the note, if it says anything new."""
         with self._mutex:
-            if self._folder is None or self._over or self._saved == self._now:
+            if self._over or self._saved == self._now:
                 return
             # Who only looked knows nothing better than what an earlier process noted.
-            if not self._told and read(self._folder).known:
+            if not self._told and read_from(self._states).known:
                 return
             content = {
                 "format": _FORMAT,
@@ -101,9 +108,8 @@ class Checkpoint:
                 "place": self._place,
                 "announced": self._now.announced,
             }
-            with suppress(OSError):
-                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write_json(self._folder / _FILE, content)
+            with suppress(OSError, LexicalIndexError):
+                self._states.set_state(_STATE, content)
                 self._saved = self._now
 
     def drop(self) -> None:
@@ -114,22 +120,26 @@ class Checkpoint:
 
 def read(folder: Path) -> CheckpointData:
     """The note in `folder`; an empty one if there is none that this version can read."""
-    with suppress(OSError, ValueError, RecursionError):
-        content = json.loads((folder / _FILE).read_text("utf-8"))
-        if isinstance(content, dict) and content.get("format") == _FORMAT and _is_whole(content):
-            token = content["token"]
-            return CheckpointData(
-                known=True,
-                ready=content["ready"],
-                token=None if token is None else tuple(token),
-                sure=content.get("sure", False),
-                place=content["place"],
-                announced=content.get("announced"),
-            )
-    return CheckpointData()
+    return read_from(StateFiles(folder))
 
 
-def _is_whole(content: dict[str, Any]) -> bool:
+def read_from(states: States) -> CheckpointData:
+    """The note in an index; an empty one if there is none that this version can read."""
+    content = states.state(_STATE)
+    if content.get("format") != _FORMAT or not _is_whole(content):
+        return CheckpointData()
+    token = content["token"]
+    return CheckpointData(
+        known=True,
+        ready=content["ready"],
+        token=None if token is None else tuple(token),
+        sure=content.get("sure", False),
+        place=content["place"],
+        announced=content.get("announced"),
+    )
+
+
+def _is_whole(content: Mapping[str, Any]) -> bool:
     token = content.get("token", ...)
     return (
         isinstance(content.get("ready"), bool)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_chroma_hybrid.core.values import digest
 from langchain_chroma_hybrid.engine.sync.reconcile import reconcile, repair_all
 from langchain_chroma_hybrid.engine.sync.writer import DEFERRED_AT_MOST
+from langchain_chroma_hybrid.lexical.record_count import RecordCount
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.sync.announcements import Announcements
     from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
     from langchain_chroma_hybrid.engine.sync.reconcile import VerifyReport
-    from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
-    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+    from langchain_chroma_hybrid.lexical.protocol import Journal, LexicalIndex
 
 # Comparing ids may take this share of the time; one that takes less than `_QUICK` s always may.
 _SHARE, _QUICK = 0.1, 0.2
@@ -31,7 +31,7 @@ class ForeignWrites:
     def __init__(
         self,
         lexical: LexicalIndex,
-        log: WriteAheadLog,
+        log: Journal,
         policy: SyncPolicy,
         announced: Announcements | None,
     ) -> None:
@@ -40,6 +40,7 @@ class ForeignWrites:
         self._policy = policy
         self._announced = announced
         self._compared, self._took = -float("inf"), 0.0
+        self._count = RecordCount()
         # How many commits of others the vectors were read for.
         self._commits = lexical.foreign_commits()
         # What other processes have put off, and what that was when it was brought in.
@@ -53,8 +54,9 @@ class ForeignWrites:
         """
         self.apply_announced(store)
         # A count that was made before own writes were brought in may be old.
-        indexed = self._lexical.count()
-        if quiet and (count == indexed or store.count() == indexed):
+        if quiet and (
+            count == self._count.of(self._lexical) or store.count() == self._lexical.count()
+        ):
             return True
         if not self._may_compare():
             return False

@@ -118,11 +118,11 @@ class Upgrade:
     def _replace(self, old: Replaceable, new: LexicalIndex, store: ChromaStore) -> None:
         """Bring in what the old index was told while the new one was built, and switch."""
         for _ in range(_ROUNDS):
-            commit = old.last_commit()
+            version = old.version()
             reconcile.reconcile(list(differing(old, new)), store, new)
             reach("successor in step")
             with old.locked():
-                if old.last_commit() == commit:
+                if old.version() == version:
                     self._switch(old)
                     return
             if self.build.stop.is_set():

@@ -13,13 +13,13 @@ import os
 import threading
 import uuid
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from langchain_chroma_hybrid._files import sync_folder
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
+from langchain_chroma_hybrid.lexical.protocol import Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -27,21 +27,6 @@ if TYPE_CHECKING:
 
 # Writers that never pause would let the file grow for ever: above this it is written anew.
 _COMPACT_ABOVE = 4_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """What dead writers left undone.
-
-    Attributes:
-        ids: to be repaired; None when a journal cannot be read: then everything is in doubt.
-        living: another writer, alive, has something under way.
-        put_off: what living writers have begun, and perhaps written and put off.
-    """
-
-    ids: frozenset[str] | None = frozenset()
-    living: bool = False
-    put_off: frozenset[str] = frozenset()
 
 
 class WriteAheadLog:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
     from langchain_chroma_hybrid.engine.sync.announcements import Announcements
-    from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
-    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+    from langchain_chroma_hybrid.lexical.protocol import Journal, LexicalIndex
 
 EmbedMany: TypeAlias = Callable[[list[str]], Sequence[Sequence[float]]]
 AsyncEmbedMany: TypeAlias = Callable[[list[str]], Awaitable[Sequence[Sequence[float]]]]
@@ -48,7 +47,7 @@ class Writer:
     """
 
     def __init__(
-        self, lexical: LexicalIndex, log: WriteAheadLog, announced: Announcements | None = None
+        self, lexical: LexicalIndex, log: Journal, announced: Announcements | None = None
     ) -> None:
         """`announced`: where other processes are told of writes, if they are."""
         self.lexical = lexical

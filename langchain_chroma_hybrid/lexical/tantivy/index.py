@@ -7,10 +7,11 @@ import threading
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tantivy import FieldType, Index, Occur, Query
 
+from langchain_chroma_hybrid._files import NOTES, StateFiles
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.filters import Ids, QueryMatch
 from langchain_chroma_hybrid.core.keywords import known_keywords
@@ -20,11 +21,13 @@ from langchain_chroma_hybrid.errors import (
     IndexLockedError,
     LexicalIndexError,
 )
-from langchain_chroma_hybrid.lexical.protocol import Capabilities
+from langchain_chroma_hybrid.lexical.binding import STATE, Owner
+from langchain_chroma_hybrid.lexical.protocol import Capabilities, Hits, Passing
 from langchain_chroma_hybrid.lexical.tantivy import folder
 from langchain_chroma_hybrid.lexical.tantivy.filters import ID, id_term, supports
 from langchain_chroma_hybrid.lexical.tantivy.folder import Format, IndexFolder
 from langchain_chroma_hybrid.lexical.tantivy.hits import ROUNDING, best, count, record_ids
+from langchain_chroma_hybrid.lexical.tantivy.mirror import is_writable
 from langchain_chroma_hybrid.lexical.tantivy.schema import STAMP, Layout
 from langchain_chroma_hybrid.lexical.tantivy.view import View
 from langchain_chroma_hybrid.lexical.texts import (
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
-    from langchain_chroma_hybrid.core.values import Record, Scored
+    from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
     from langchain_chroma_hybrid.lexical.tantivy.folder import Stamp
     from langchain_chroma_hybrid.lexical.tantivy.query import Asked, Compiled, Corrections
@@ -85,6 +88,8 @@ class TantivyIndex:
     ) -> None:
         self.analyzer = self._wanted = analyzer or Analyzer()
         self.path = None if path is None else Path(path)
+        self._owner = Owner()
+        self._states = StateFiles(self.path and self.path / NOTES)
         self.lexical_fields = checked_fields(lexical_fields)
         self.capabilities = Capabilities(durable=path is not None, syntax=True)
         self._todays = Layout(self.analyzer, self.lexical_fields)
@@ -97,7 +102,7 @@ class TantivyIndex:
             self._folder = IndexFolder(self.path, self._format, lock_timeout)
         self._seen: Stamp | None = None
         self._watched: tuple[str, ...] = ()
-        self._committing, self._foreign = False, 0
+        self._committing, self._foreign, self._refreshes = False, 0, 0
         self._index: Index | None = None
         self._view: View
         schema = self._todays.schema
@@ -105,6 +110,19 @@ class TantivyIndex:
         with self._explained("opened"):
             self._use(*found)
             self._refresh()
+
+    @property
+    def signature(self) -> str:
+        """Equal for objects over one folder with the same analyzer, fields and boosts."""
+        if self.path is None:
+            return f"{type(self).__name__} {id(self)}"
+        fields = sorted(self.lexical_fields.items())
+        return f"{self.path.resolve()} {self._wanted.fingerprint}, lexical_fields {fields}"
+
+    @property
+    def folder(self) -> Path | None:
+        """`path`, where its writers note what they begin, too; None in RAM."""
+        return self.path
 
     @staticmethod
     def destroy(path: Path, *, lock_timeout: float = 30.0) -> None:
@@ -155,7 +173,7 @@ class TantivyIndex:
         where: Filter | None = None,
         syntax: QuerySyntax = "plain",
         corrections: Corrections | None = None,
-    ) -> list[Scored]:
+    ) -> Hits:
         """The best `k` records that contain a query term and pass `where`.
 
         `corrections`: by a word of the query, those that count for it, for half.
@@ -166,14 +184,15 @@ class TantivyIndex:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
         view = self._latest()
-        wanted = self._compiled(view, query, syntax, corrections).query
+        compiled = self._compiled(view, query, syntax, corrections)
+        wanted, most = compiled.query, compiled.bound * (1.0 + ROUNDING)
         if wanted is None or k < 1:
-            return []
+            return Hits([], most)
         with self._explained("read"):
             if where is not None:
                 passing = Query.const_score_query(view.filters.compile(where), 0.0)
                 wanted = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
-            return best(view.searcher, wanted, k)
+            return Hits(best(view.searcher, wanted, k), most)
 
     def max_score(
         self,
@@ -225,6 +244,11 @@ class TantivyIndex:
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
         return self.analyzer.highlight(query, text)
+
+    def plan(self, where: Filter | None, limit: int = 0) -> Passing:
+        """How many records pass `where` and, if at most `limit` do, which."""
+        passing, total = self.match_count(where), self.count()
+        return Passing(passing, total, tuple(self.match(where)) if passing <= limit else None)
 
     def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
         """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
@@ -320,6 +344,46 @@ class TantivyIndex:
         self._latest()
         return self._foreign
 
+    def bind(self, collection: str, place: str, *, instead_of: str | None = None) -> None:
+        """Belong to one collection from now on, by its id; noted in the folder where it can be.
+
+        Raises:
+            IndexBoundError: it belongs to another one, and not to `instead_of`.
+            IndexLockedError: it belongs to none yet, and another writer kept the lock.
+        """
+        wanted = Owner(collection, place)
+        if self._bound().give_way(wanted, instead_of) and (
+            self._folder is None or is_writable(self._folder.path)
+        ):
+            with self.locked():
+                if (was := self._bound()).give_way(wanted, instead_of):
+                    if was.collection:
+                        self._states.forget()
+                    self._states.set_state(STATE, wanted.state)
+        if self._owner.collection != collection:
+            self._owner = wanted
+
+    def _bound(self) -> Owner:
+        return self._owner if self._folder is None else Owner.of(self.state(STATE))
+
+    def _check_owner(self) -> None:
+        """Raise LexicalIndexError where another object has given the folder to another one."""
+        self._owner.check(self._bound())
+
+    def state(self, name: str) -> Mapping[str, Any]:
+        """What `set_state` was given last under `name`, by whichever process; else empty."""
+        return self._states.state(name)
+
+    def set_state(self, name: str, content: Mapping[str, Any]) -> None:
+        """Keep a small JSON object under `name` in the folder; nothing in RAM.
+
+        Raises:
+            OSError: it cannot be written.
+            LexicalIndexError: another collection has the folder by now.
+        """
+        self._check_owner()
+        self._states.set_state(name, content)
+
     def clear(self) -> None:
         """Remove all records at once; a folder is made anew, whatever state it is in."""
         self._opened()
@@ -330,6 +394,7 @@ class TantivyIndex:
         with self._explained("made anew"):
             self._folder.make()
         with self._folder.held(), self._refreshing:
+            self._check_owner()
             # Readers that find the files gone wait for these locks, then see the new index.
             self._use(*self._folder.recreate(self._todays.schema))
             self._seen = self._folder.stamp(self._watched)
@@ -339,10 +404,10 @@ class TantivyIndex:
         """Whether the folder was last seen to hold what an older version has built."""
         return self._folder is not None and self._folder.is_outdated(self._format)
 
-    def last_commit(self) -> object:
+    def version(self) -> object:
         """Another value after each commit, of whichever process."""
         self._latest()
-        return self._seen
+        return self._refreshes if self._seen is None else self._seen
 
     @contextlib.contextmanager
     def successor(self) -> Iterator[TantivyIndex]:
@@ -390,6 +455,7 @@ class TantivyIndex:
         """
         if self._folder is not None:
             with self._folder.locked(), self._refreshing:
+                self._check_owner()
                 self._use(*self._folder.switch())
                 self._seen = self._folder.stamp(self._watched)
 
@@ -421,9 +487,11 @@ class TantivyIndex:
             index = self._opened()
             if self._folder is None:
                 index.reload()
+                self._refreshes += 1
                 self._view = View(index, self._view.layout)
                 return
             own = self._committing
+            self._check_owner()
             with self._folder.explained("read"):
                 found = self._folder.check()
                 if found != self._format:  # made anew or replaced, by this version or an older one
@@ -452,6 +520,7 @@ class TantivyIndex:
     def _writer(self, heap: int) -> Iterator[IndexWriter]:
         """A writer that commits when the block ends, and takes everything back if it raises."""
         with self.locked():
+            self._check_owner()
             with self._explained("written"):
                 self._latest()
                 if self._folder is not None:
