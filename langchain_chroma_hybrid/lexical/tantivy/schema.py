@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from tantivy import Document, Query, Schema, SchemaBuilder
 
+from langchain_chroma_hybrid.lexical.filter_terms import filter_terms, numbers
 from langchain_chroma_hybrid.lexical.requirement import unstemmed
 from langchain_chroma_hybrid.lexical.tantivy.filters import (
+    EVERY,
     HASHED_ID,
     ID,
     NUMBERS,
     TERMS,
-    filter_terms,
     id_term,
-    numbers,
 )
 from langchain_chroma_hybrid.lexical.texts import field_texts
 
@@ -72,6 +72,7 @@ class Layout:
         if term != record.id:
             document.add_bytes(LONG_ID, record.id.encode())
         document.add_unsigned(STAMP, int(digest, 16))
+        document.add_text(TERMS, EVERY)
         for filter_term in filter_terms(record.metadata):
             document.add_text(TERMS, filter_term)
         if columns := numbers(record.metadata):
