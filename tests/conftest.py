@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from chromadb.api.shared_system_client import SharedSystemClient
 
+from langchain_chroma_hybrid import PostgresIndex
 from tests import helpers
+from tests.postgres import LocalServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from langchain_chroma import Chroma
 
@@ -90,3 +94,41 @@ def _drop(store: Chroma) -> None:
     # Collections in memory outlive the objects that made them.
     if store._chroma_collection is not None:
         store.delete_collection()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[LocalServer]:
+    """One server for all tests of this process that need one; see `tests.postgres`."""
+    try:
+        server = LocalServer()
+    except LookupError as error:
+        pytest.skip(str(error))
+    try:
+        psycopg = pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
+            connection.execute("create extension pg_textsearch")
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def dsn(request: pytest.FixtureRequest) -> str:
+    """Of that server, or of the one that `LCH_POSTGRES_DSN` says."""
+    given = os.environ.get("LCH_POSTGRES_DSN")
+    return given or request.getfixturevalue("postgres").dsn
+
+
+@pytest.fixture
+def make_postgres(dsn: str) -> Iterator[Callable[..., PostgresIndex]]:
+    """Makes an index with a name of its own, or with one that is given; removed at the end."""
+    made: list[PostgresIndex] = []
+
+    def build(name: str | None = None, **options: Any) -> PostgresIndex:
+        name = name or f"t{uuid.uuid4().hex}"
+        made.append(PostgresIndex(dsn, name=name, allow_unsafe=True, **options))
+        return made[-1]
+
+    yield build
+    for index in made:
+        index.close()
