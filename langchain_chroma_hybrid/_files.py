@@ -91,6 +91,15 @@ class StateFiles:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_json(self._folder / f"{name}.json", content)
 
+    def forget(self) -> None:
+        """Forget all that was set.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        for file in self._folder.glob("*.json") if self._folder is not None else ():
+            file.unlink(missing_ok=True)
+
 
 def write_json(target: Path, content: Mapping[str, object]) -> None:
     """Replace `target` in one step: after a crash it holds the old content or the new."""

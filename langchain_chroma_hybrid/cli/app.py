@@ -8,6 +8,7 @@ from langchain_chroma_hybrid import __version__
 from langchain_chroma_hybrid.cli.commands import (
     finetuning,
     images,
+    lexical,
     measuring,
     media,
     models,
@@ -47,3 +48,4 @@ def chroma_hybrid(
 for part in (searching, records, upkeep, models, finetuning, measuring, media):
     app.add_typer(part.commands)
 app.add_typer(images.commands, name="images")
+app.add_typer(lexical.commands, name="lexical")

@@ -1,8 +1,8 @@
-"""The commands about the lexical index: `info`, `verify`, `sync` and `rebuild`."""
+"""The commands about the lexical index: `info`, `verify`, `sync`, `rebuild` and `lexical copy`."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._langchain import bridge
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.vectorstores import HybridChroma
 
 _SHOWN = 20
+BESIDE = "data"
+"""Stands for the address of the index beside the data."""
 
 
 def info(place: Place, kind: Format) -> None:
@@ -62,6 +64,22 @@ def rebuild(place: Place, kind: Format) -> None:
     with progress("rebuilding") as show:
         report = store.rebuild(progress=show)
     _tell(report, kind)
+
+
+def copy(source: str, target: str, place: Place, kind: Format) -> None:
+    """Copy the lexical index from one address to another and print how many records it holds."""
+    old, new = (open_store(replace(place, lexical=_address(each))) for each in (source, target))
+    with progress("copying") as show:
+        report = bridge.handle_of(old).copy_index(new.lexical_config, show)
+    if kind != "table":
+        show_one(asdict(report), kind)
+        return
+    line(f"{report.records} records, read in the {report.read}, in {report.took_ms / 1e3:.1f} s")
+
+
+def _address(typed: str) -> str | None:
+    """An address as `lexical=` takes it, None for the index beside the data."""
+    return None if typed == BESIDE else typed
 
 
 def _tell(report: SyncReport, kind: Format) -> None:

@@ -10,6 +10,7 @@ from langchain_chroma_hybrid.engine.about import About, about
 from langchain_chroma_hybrid.engine.chroma.clients import CollectionClient, observe, reopened
 from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore
 from langchain_chroma_hybrid.engine.chroma.replacement import collection_of
+from langchain_chroma_hybrid.engine.copy_index import copy_index
 from langchain_chroma_hybrid.engine.describe import described
 from langchain_chroma_hybrid.engine.index import HybridIndex
 from langchain_chroma_hybrid.engine.migrate.back import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.core.search import Embedder
     from langchain_chroma_hybrid.engine.config import LexicalConfig
+    from langchain_chroma_hybrid.engine.copy_index import CopyReport
     from langchain_chroma_hybrid.engine.migrate.copier import TextOf
     from langchain_chroma_hybrid.engine.migrate.run import MigrationOptions
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress, SyncReport
@@ -273,6 +275,11 @@ class CollectionHandle:
     def rebuild(self, progress: Progress | None = None) -> SyncReport:
         """Throw the lexical index away, whatever its state, and build it from the collection."""
         return self.run(lambda index: rebuild_half(index.store, self._config, progress))
+
+    def copy_index(self, target: LexicalConfig, progress: Progress | None = None) -> CopyReport:
+        """Copy the lexical index to where `target` has it, see `engine.copy_index`."""
+        self.close()
+        return copy_index(self._store(), self._config, target, progress)
 
     def drop(self) -> None:
         """The collection was deleted: remove its index, and what is kept of one before it."""

@@ -123,6 +123,17 @@ def close_half(store: ChromaStore, half: LexicalHalf) -> None:
     half.close(store)
 
 
+def give_to(to: str, store: ChromaStore, half: LexicalHalf | None, lexical: LexicalIndex) -> None:
+    """Give an index of the caller's own to another collection."""
+    if half is not None:
+        close_half(store, half)
+    with _lock:
+        again = _halves.pop((store.location, store.uuid), None)
+        if again is not None and again.usable:  # opened by a query since
+            again.discard()
+        lexical.bind(to, store.location, instead_of=store.uuid)
+
+
 def rebuild_half(
     store: ChromaStore, config: LexicalConfig, progress: Progress | None
 ) -> SyncReport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.errors import IndexBoundError
+from langchain_chroma_hybrid.errors import IndexBoundError, LexicalIndexError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,3 +47,15 @@ class Owner:
             f"cannot be that of {to.collection} at {to.place}, too: expected an index of its own"
         )
         raise IndexBoundError(message, self.collection, self.place)
+
+    def check(self, now: Owner) -> None:
+        """Raise where the index has gone from this collection to another one.
+
+        Raises:
+            LexicalIndexError: it is that of `now`.
+        """
+        if self.collection and now.collection not in ("", self.collection):
+            raise LexicalIndexError(
+                f"the lexical index belongs to collection {now.collection} at {now.place} by now, "
+                f"which has the place of {self.collection}: open the collection anew"
+            )

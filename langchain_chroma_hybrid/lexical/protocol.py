@@ -233,6 +233,9 @@ class LexicalIndex(Protocol):
     def bind(self, collection: str, place: str, *, instead_of: str | None = None) -> None:
         """Belong to one collection, by its id, from the first call on: who comes second is refused.
 
+        Another object may give the index to another collection, with `instead_of`. This one then
+        raises LexicalIndexError, at the latest when it sees a later commit or is to write.
+
         Args:
             collection: its id.
             place: the folder or server of it, for messages.

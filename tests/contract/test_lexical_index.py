@@ -30,6 +30,10 @@ class TestTantivyOnDisk(LexicalIndexSuite):
         for index in made:
             index.close()
 
+    @pytest.fixture
+    def again(self) -> Callable[[TantivyIndex], TantivyIndex]:
+        return lambda index: TantivyIndex(index.path)
+
 
 class TestTantivyInRAM(LexicalIndexSuite):
     @pytest.fixture

@@ -321,6 +321,20 @@ def test_a_deep_sync_finds_changed_texts(chroma, db):
     assert result.stderr == ""
 
 
+def test_the_index_is_copied_from_one_place_to_another(db, tmp_path):
+    there = f"tantivy:{tmp_path / 'shared'}"
+    missing = run("lexical", "copy", "data", there, "--path", db)
+    assert missing.exit_code == 2
+    assert missing.stderr.startswith("error: FROM: expected an index that was built")
+    run("sync", "--path", db)
+    (copied,) = lines(run("lexical", "copy", "data", there, "--path", db, "--json"))
+    assert (copied["records"], copied["read"]) == (len(CORPUS), "index")
+    (shown,) = lines(run("info", "--path", db, "--lexical", there, "--json"))
+    assert (shown["ready"], shown["indexed"]) == (True, len(CORPUS))
+    again = run("lexical", "copy", there, "data", "--path", db)
+    assert re.match(rf"{len(CORPUS)} records, read in the collection, in [\d.]+ s", again.stdout)
+
+
 def test_the_index_is_where_lexical_says(db, tmp_path, monkeypatch):
     place = tmp_path / "elsewhere"
     run("sync", "--path", db, "--lexical", f"tantivy:{place}")

@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Any
 import chromadb
 import pytest
 
-from langchain_chroma_hybrid import FunctionEmbeddings, HybridChroma
-from langchain_chroma_hybrid.errors import IndexLockedError, InvalidArgumentError, ModelChangedError
+from langchain_chroma_hybrid import FunctionEmbeddings, HybridChroma, TantivyIndex
+from langchain_chroma_hybrid.errors import (
+    IndexLockedError,
+    InvalidArgumentError,
+    LexicalIndexError,
+    ModelChangedError,
+)
 from langchain_chroma_hybrid.migration import drop_previous, migrate, rollback
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import fresh_name
@@ -182,6 +187,49 @@ def test_nothing_that_another_host_writes_is_lost(port: int, at: Any, tmp_path: 
         acknowledged = writing.get(60)
     assert acknowledged
     assert set(acknowledged) <= set(store.get()["ids"])
+
+
+def ask(port: int, name: str, index: Path, query: str) -> tuple[set[str], list[str], str]:
+    """Through an index of one's own and the old model: hits, notes, what words alone have said."""
+    if name not in _there:
+        _there[name] = opened(port, name, model("old"), lexical=TantivyIndex(index), check_rate=1e5)
+    store, said = _there[name], ""
+    try:
+        store.similarity_search(query, mode="lexical")
+        store.sync()
+    except LexicalIndexError as error:
+        said = str(error)
+    found = store.explain(query, k=3, on_leg_error="degrade")
+    return {hit.id for hit in found.hits}, list(found.notes), said
+
+
+def test_who_has_the_old_one_open_takes_nothing_out_of_a_shared_index(
+    port: int, at: Any, elsewhere: Any, tmp_path: Path
+) -> None:
+    """Its records would be leftovers there, and those that the old one lacks the newest."""
+    at("here")
+    index = tmp_path / "shared"
+    store = filled(port, lexical=TantivyIndex(index))
+    name, new = store._collection.name, {"R1", "okapi"}
+    assert "R7" in elsewhere(ask, port, name, index, QUERY)[0]
+    migrate(store, model("new"))
+    store.add_texts(["A rare okapi"], ids=["okapi"])
+    store.delete(["R7"])
+    ids = set(store.get()["ids"])
+    assert {d.id for d in store.similarity_search("okapi pump 1", k=2)} == new
+    there = TantivyIndex(index)
+    assert set(there.ids()) == ids
+    for _ in range(3):
+        hits, notes, said = elsewhere(ask, port, name, index, QUERY)
+        assert "R7" in hits, "by vectors, which the old collection keeps"
+        assert "belongs to collection" in said
+        assert any(said in note for note in notes)
+        assert set(there.ids()) == ids
+    assert store.verify().ok
+
+    assert rollback(store, model("old")) > 0
+    hits, notes, said = elsewhere(ask, port, name, index, "okapi")
+    assert ("okapi" in hits, notes, said) == (True, [], "")
 
 
 def test_another_host_takes_over(port: int, at: Any, elsewhere: Any) -> None:

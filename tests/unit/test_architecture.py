@@ -61,6 +61,10 @@ MAY_IMPORT = {
     "engine.about": frozenset(
         {"core", "lexical", "engine.chroma", "engine.config", "engine.model_notes", "engine.places"}
     ),
+    "engine.copy_index": frozenset(
+        {"engine.chroma", "engine.config", "engine.half", "engine.migrate", "engine.places"}
+        | {"engine.registry", "engine.sync"}
+    ),
     "engine.index": frozenset(
         {"core", "lexical", "engine.config", "engine.guard", "engine.half", "engine.registry"}
         | {"engine.model_gate", "engine.threads"}
@@ -68,8 +72,9 @@ MAY_IMPORT = {
     ),
     "engine.describe": frozenset({"core", "engine.index"}),
     "engine.handle": frozenset(
-        {"core", "engine.about", "engine.config", "engine.describe", "engine.index"}
-        | {"engine.migrate", "engine.model_notes", "engine.registry", "engine.threads"}
+        {"core", "engine.about", "engine.config", "engine.copy_index", "engine.describe"}
+        | {"engine.index", "engine.migrate", "engine.model_notes", "engine.registry"}
+        | {"engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
     "engine.rescue": frozenset(

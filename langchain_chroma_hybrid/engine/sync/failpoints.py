@@ -34,6 +34,7 @@ OF_MIGRATIONS = (
     "batch written",
     "batch copied",
     "writers wait",
+    "index copied",
     "index carried",
     "switched",
     "migration done",

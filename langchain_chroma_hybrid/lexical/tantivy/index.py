@@ -350,18 +350,23 @@ class TantivyIndex:
             IndexLockedError: it belongs to none yet, and another writer kept the lock.
         """
         wanted = Owner(collection, place)
-        if not self._bound().give_way(wanted, instead_of):
-            return
-        if self._folder is None or is_writable(self._folder.path):
+        if self._bound().give_way(wanted, instead_of) and (
+            self._folder is None or is_writable(self._folder.path)
+        ):
             with self.locked():
                 if (was := self._bound()).give_way(wanted, instead_of):
                     if was.collection:
-                        self.set_state("state", {})
-                    self.set_state(STATE, wanted.state)
-        self._owner = wanted
+                        self._states.forget()
+                    self._states.set_state(STATE, wanted.state)
+        if self._owner.collection != collection:
+            self._owner = wanted
 
     def _bound(self) -> Owner:
         return self._owner if self._folder is None else Owner.of(self.state(STATE))
+
+    def _check_owner(self) -> None:
+        """Raise LexicalIndexError where another object has given the folder to another one."""
+        self._owner.check(self._bound())
 
     def state(self, name: str) -> Mapping[str, Any]:
         """What `set_state` was given last under `name`, by whichever process; else empty."""
@@ -372,7 +377,9 @@ class TantivyIndex:
 
         Raises:
             OSError: it cannot be written.
+            LexicalIndexError: another collection has the folder by now.
         """
+        self._check_owner()
         self._states.set_state(name, content)
 
     def clear(self) -> None:
@@ -385,6 +392,7 @@ class TantivyIndex:
         with self._explained("made anew"):
             self._folder.make()
         with self._folder.held(), self._refreshing:
+            self._check_owner()
             # Readers that find the files gone wait for these locks, then see the new index.
             self._use(*self._folder.recreate(self._todays.schema))
             self._seen = self._folder.stamp(self._watched)
@@ -445,6 +453,7 @@ class TantivyIndex:
         """
         if self._folder is not None:
             with self._folder.locked(), self._refreshing:
+                self._check_owner()
                 self._use(*self._folder.switch())
                 self._seen = self._folder.stamp(self._watched)
 
@@ -480,6 +489,7 @@ class TantivyIndex:
                 self._view = View(index, self._view.layout)
                 return
             own = self._committing
+            self._check_owner()
             with self._folder.explained("read"):
                 found = self._folder.check()
                 if found != self._format:  # made anew or replaced, by this version or an older one
@@ -508,6 +518,7 @@ class TantivyIndex:
     def _writer(self, heap: int) -> Iterator[IndexWriter]:
         """A writer that commits when the block ends, and takes everything back if it raises."""
         with self.locked():
+            self._check_owner()
             with self._explained("written"):
                 self._latest()
                 if self._folder is not None:
