@@ -18,3 +18,9 @@ class TestPostgres(LexicalIndexSuite):
     @pytest.fixture
     def make(self, make_postgres: Callable[..., PostgresIndex]) -> Callable[..., PostgresIndex]:
         return make_postgres
+
+    @pytest.fixture
+    def again(
+        self, make_postgres: Callable[..., PostgresIndex]
+    ) -> Callable[[PostgresIndex], PostgresIndex]:
+        return lambda index: make_postgres(index.name)

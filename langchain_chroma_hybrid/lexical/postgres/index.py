@@ -13,7 +13,7 @@ from langchain_chroma_hybrid.core.filters import QueryMatch
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import IndexLockedError
-from langchain_chroma_hybrid.lexical.binding import STATE, Owner
+from langchain_chroma_hybrid.lexical.binding import Owner
 from langchain_chroma_hybrid.lexical.filter_terms import supports
 from langchain_chroma_hybrid.lexical.postgres import crash, writing
 from langchain_chroma_hybrid.lexical.postgres.journal import PostgresJournal
@@ -22,6 +22,7 @@ from langchain_chroma_hybrid.lexical.postgres.rows import Tokens, key_of, row
 from langchain_chroma_hybrid.lexical.postgres.schema import (
     INFO,
     Names,
+    bind,
     check_extension,
     drop,
     prepare,
@@ -112,6 +113,7 @@ class PostgresIndex:
         self.lexical_fields = checked_fields(lexical_fields)
         self.capabilities = Capabilities(durable=True, syntax=True, remote=True)
         self._tokens = Tokens(self.lexical_fields)
+        self.name = name
         self._names = Names(schema, name)
         self._lock_timeout, self._lease = lock_timeout, lease
         self._server = Server(
@@ -273,14 +275,17 @@ class PostgresIndex:
             IndexLockedError: it belongs to none yet, and another writer kept the lock.
         """
         wanted = Owner(collection, place)
-        if not Owner.of(self.state(STATE)).give_way(wanted, instead_of):
-            return
-        with self.locked():
-            was = Owner.of(self.state(STATE))
-            if was.give_way(wanted, instead_of):
-                if was.collection:
-                    self.set_state("state", {})
-                self.set_state(STATE, wanted.state)
+        if self._bound().give_way(wanted, instead_of):
+            with self._connection() as connection, self._server.explained():
+                if (was := self._bound()).give_way(wanted, instead_of):
+                    bind(connection, self._names, wanted, forget=bool(was.collection))
+        if self._seen.owner.collection != collection:
+            self._seen.owner = wanted
+
+    def _bound(self) -> Owner:
+        query = self._names.fill("select owner from {schema}.indexes where name = '{name}'")
+        found = self._server.run(lambda c: c.execute(query).fetchone())
+        return Owner() if found is None else Owner.of(json.loads(found[0]))
 
     def state(self, name: str) -> Mapping[str, Any]:
         """What `set_state` was given last under `name`, by whichever host; else empty."""
@@ -294,8 +299,9 @@ class PostgresIndex:
         """Keep a small JSON object under `name`.
 
         Raises:
-            LexicalIndexError: it cannot be written.
+            LexicalIndexError: it cannot be written, or another collection has the index by now.
         """
+        self._seen.owner.check(self._bound())
         query = self._names.fill(
             "insert into {schema}.notes values ('{name}', %s, %s)"
             " on conflict (name, key) do update set content = excluded.content"

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.filters import AllOf, Ids
 from langchain_chroma_hybrid.core.values import Scored
-from langchain_chroma_hybrid.errors import IndexFormatError
 from langchain_chroma_hybrid.lexical.postgres.filters import Values
 from langchain_chroma_hybrid.lexical.postgres.query import Asked, QueryCompiler
 from langchain_chroma_hybrid.lexical.postgres.rows import Tokens
-from langchain_chroma_hybrid.lexical.postgres.schema import INFO
+from langchain_chroma_hybrid.lexical.postgres.schema import COLUMNS, INFO
 from langchain_chroma_hybrid.lexical.postgres.statement import Statements
 from langchain_chroma_hybrid.lexical.postgres.writing import info_of
 from langchain_chroma_hybrid.lexical.protocol import Hits, Passing
@@ -75,15 +74,14 @@ class Reader:
         few = min(self._seen.info.total, self._at_most(where)) <= FEW
         every = few or 4 * k >= self._seen.info.total
         values = Values()
-        row = self._execute(
-            self._statements.search(asked, max(k, 0), where, values, every=every), values
-        )
-        terms = list(zip(*(column or [] for column in row[6:10]), strict=True))
-        runs = list(zip(*(column or [] for column in row[10:12]), strict=True))
-        total = info_of(row).total
+        statement = self._statements.search(asked, max(k, 0), where, values, every=every)
+        row = self._execute(statement, values)
+        terms = list(zip(*(column or [] for column in row[:4]), strict=True))
+        runs = list(zip(*(column or [] for column in row[4:6]), strict=True))
+        total = self._seen.info.total
         weights = _weights(asked, terms, runs, total, self._tokens)
         self._weights = (self._seen.version, query, syntax, *corrections.items()), weights
-        ids, scores = (column or [] for column in row[12:14])
+        ids, scores = (column or [] for column in row[6:8])
         hits = (Scored(_id(each), score) for each, score in zip(ids, scores, strict=True))
         return Hits(hits, _bound(asked, terms, runs, weights, total))
 
@@ -182,29 +180,26 @@ class Reader:
         return self._names.fill("{schema}.{name}_words")
 
     def _execute(self, statement: str, values: Values) -> Sequence[Any]:
-        """The one row of a statement that begins with what is known of the index."""
+        """The one row of a statement, behind what is known of the index."""
 
         def work(connection: Connection[Any]) -> Any:
             return connection.cursor(binary=True).execute(statement, values).fetchone()
 
         row = self._server.run(work)
-        if row is None:
-            message = f"the lexical index at {self._server.place} was removed: open it anew"
-            raise IndexFormatError(message)
         self._seen.note(info_of(row))
-        found: Sequence[Any] = row
+        found: Sequence[Any] = row[COLUMNS:]
         return found
 
     def _read(self, columns: str, values: Values) -> Sequence[Any]:
         """Columns that may hold sub-selects, beside what is known of the index."""
         table = "from {schema}.indexes where name = '{name}'"
-        return self._execute(f"select {INFO}, {columns} {self._names.fill(table)}", values)[6:]
+        return self._execute(f"select {INFO}, {columns} {self._names.fill(table)}", values)
 
     def _read_row(self, statement: str, values: Values) -> Sequence[Any]:
         """The one row of a statement, beside what is known of the index."""
         table = self._names.fill("from {schema}.indexes where name = '{name}'")
         info = f"select {INFO} {table}"
-        return self._execute(f"select i.*, x.* from ({info}) i, ({statement}) x", values)[6:]
+        return self._execute(f"select i.*, x.* from ({info}) i, ({statement}) x", values)
 
     def _at_most(self, where: Filter | None) -> int:
         """How many records pass a filter, or more; asks where nobody has asked before."""

@@ -17,6 +17,7 @@ from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
     LexicalIndexError,
 )
+from langchain_chroma_hybrid.lexical.binding import Owner
 from langchain_chroma_hybrid.lexical.postgres.rows import lock_number
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ MIGRATIONS = (
         total bigint not null default 0,
         textless bigint not null default 0,
         lengths bigint[] not null,
-        unused int[] not null
+        unused int[] not null,
+        owner text not null default '{{}}'
     );
     create table {schema}.notes (
         name text, key text, content text not null, primary key (name, key)
@@ -48,7 +50,8 @@ MIGRATIONS = (
 )
 """What makes the schema of each version out of that of the one before."""
 
-INFO = "instance::text, version, total, textless, lengths, unused"
+COLUMNS = 7
+INFO = "instance::text, version, total, textless, lengths, unused, owner"
 SAFE = (1, 4)
 """The first pg_textsearch of which no crash has lost anything."""
 
@@ -97,6 +100,7 @@ class Info:
         textless: those without any term.
         lengths: terms of all records, by field.
         unused: numbers of fields in which there is none.
+        owner: the collection that it belongs to, as JSON.
     """
 
     instance: str
@@ -105,6 +109,12 @@ class Info:
     textless: int
     lengths: Sequence[int]
     unused: Sequence[int]
+    owner: str
+
+    @property
+    def owned_by(self) -> Owner:
+        """The collection that it belongs to."""
+        return Owner.of(json.loads(self.owner))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +229,15 @@ def migrate(connection: Connection[Any], names: Names) -> None:
         connection.execute(names.fill(step))
     if version < len(MIGRATIONS):
         connection.execute(names.fill("update {schema}.format set version = %s"), [len(MIGRATIONS)])
+
+
+def bind(connection: Connection[Any], names: Names, owner: Owner, *, forget: bool) -> None:
+    """Note which collection the index belongs to; `forget` what was noted of the one before."""
+    with connection.transaction():
+        if forget:
+            connection.execute(names.fill("delete from {schema}.notes where name = '{name}'"))
+        query = names.fill("update {schema}.indexes set owner = %s where name = '{name}'")
+        connection.execute(query, [json.dumps(owner.state)])
 
 
 def drop(connection: Connection[Any], names: Names) -> None:

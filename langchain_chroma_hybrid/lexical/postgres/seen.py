@@ -5,14 +5,21 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from langchain_chroma_hybrid.lexical.binding import Owner
+
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.postgres.schema import Info
 
 
 class Seen:
-    """The latest commit that an answer has told of, and how many were not ours. Thread-safe."""
+    """The latest commit that an answer has told of, and how many were not ours. Thread-safe.
+
+    Attributes:
+        owner: the collection that the index was bound to here.
+    """
 
     def __init__(self, info: Info) -> None:
+        self.owner = Owner()
         self._info = info
         self._own: set[int] = set()
         self._foreign = 0
@@ -33,13 +40,23 @@ class Seen:
         """How many commits of others were noticed."""
         return self._foreign
 
-    def begin(self, version: int) -> None:
-        """A commit of ours will have this number, if it comes to that."""
+    def begin(self, info: Info) -> None:
+        """A commit of ours will be like this, if it comes to that.
+
+        Raises:
+            LexicalIndexError: another collection has the index by now.
+        """
+        self.owner.check(info.owned_by)
         with self._lock:
-            self._own.add(version)
+            self._own.add(info.version)
 
     def note(self, info: Info) -> None:
-        """What an answer has told; one that an older commit has answered tells nothing new."""
+        """What an answer has told; one that an older commit has answered tells nothing new.
+
+        Raises:
+            LexicalIndexError: another collection has the index by now.
+        """
+        self.owner.check(info.owned_by)
         with self._lock:
             was = self._info
             if info.instance != was.instance:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.errors import IndexFormatError
 from langchain_chroma_hybrid.lexical.postgres.rows import Row
-from langchain_chroma_hybrid.lexical.postgres.schema import INFO, Info
+from langchain_chroma_hybrid.lexical.postgres.schema import COLUMNS, INFO, Info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,8 +47,8 @@ _INSERT = f"""
         returning words, lengths, has_text
     ), counted as ({_CHANGE}) {_SUMS}
 """
-_BEGIN = """
-    update {schema}.indexes set version = version + 1 where name = '{name}' returning version
+_BEGIN = f"""
+    update {{schema}}.indexes set version = version + 1 where name = '{{name}}' returning {INFO}
 """
 _ADD = """
     update {schema}.indexes i set total = total + %(by)s * %(total)s,
@@ -72,17 +73,15 @@ def write(
     names: Names,
     rows: Iterable[Row],
     keys: Sequence[bytes],
-    begun: Callable[[int], None],
+    begun: Callable[[Info], None],
 ) -> Info:
-    """Put rows in the place of what is under `keys`; `begun` is told the number of the commit."""
+    """Put rows in the place of what is under `keys`; `begun` is told of the commit to be."""
     with connection.transaction():
-        found = connection.execute(names.fill(_BEGIN)).fetchone()
-        assert found is not None  # noqa: S101  # `prepare` has seen to it
-        seq = found[0]
-        begun(seq)
+        info = info_of(connection.execute(names.fill(_BEGIN)).fetchone())
+        begun(info)
         _change(connection, names, _DELETE, {"keys": list(keys), "by": -1})
         for part in _parts(rows):
-            _change(connection, names, _INSERT, _columns(part, seq))
+            _change(connection, names, _INSERT, _columns(part, info.version))
         connection.execute(names.fill("delete from {schema}.{name}_words where n <= 0"))
         query = names.fill(f"select {INFO} from {{schema}}.indexes where name = '{{name}}'")
         return info_of(connection.execute(query).fetchone())
@@ -98,20 +97,19 @@ def _change(
         connection.execute(names.fill(_ADD), {**changed, "by": values["by"]})
 
 
-def clear(connection: Connection[Any], names: Names, begun: Callable[[int], None]) -> Info:
+def clear(connection: Connection[Any], names: Names, begun: Callable[[Info], None]) -> Info:
     """Remove all records at once."""
     with connection.transaction():
+        begun(info := info_of(connection.execute(names.fill(_CLEAR)).fetchone()))
         connection.execute(names.fill("truncate {schema}.{name}_records, {schema}.{name}_words"))
-        info = info_of(connection.execute(names.fill(_CLEAR)).fetchone())
-        begun(info.version)
         return info
 
 
 def info_of(row: Sequence[Any] | None) -> Info:
     """The first columns of a row, if there is one."""
     if row is None:
-        raise LookupError("the index has gone")
-    return Info(*row[:6])
+        raise IndexFormatError("the lexical index was removed: open the collection anew")
+    return Info(*row[:COLUMNS])
 
 
 def _columns(rows: Sequence[Row], seq: int) -> dict[str, Any]:
