@@ -69,6 +69,7 @@ class FilterCompiler:
         return self._leaf(node)
 
     def _leaf(self, leaf: Leaf) -> str:
+        """One condition over hashed terms or, for a range, over columns of numbers."""
         match leaf:
             case Condition(negated=negated):
                 return _negated(self.compile(cast("Filter", chroma_form(leaf))), negated)

@@ -316,11 +316,47 @@ class PostgresIndex:
         """Remove all records at once."""
         self._write(lambda c: writing.clear(c, self._names, self._seen.begin))
 
-    def drop(self) -> None:
-        """Remove the tables of this index and all that is noted of it; then it is closed."""
-        with self._connection() as connection, self._server.explained():
-            drop(connection, self._names)
-        self.close()
+    @staticmethod
+    def destroy(
+        dsn: str,
+        *,
+        schema: str = "chroma_hybrid",
+        name: str = "lexical",
+        lock_timeout: float = 30.0,
+        connect_timeout: float = 10.0,
+    ) -> None:
+        """Remove the tables of an index, whatever their state; without them it is no error.
+
+        Raises:
+            IndexLockedError: another process is writing.
+            LexicalIndexError: the server cannot be reached, or refuses.
+        """
+        names = Names(schema, name)
+        with (
+            _reached(dsn, schema, connect_timeout) as server,
+            server.explained(),
+            server.locked(names.lock, lock_timeout) as connection,
+        ):
+            drop(connection, names)
+
+    @staticmethod
+    def exists(
+        dsn: str,
+        *,
+        schema: str = "chroma_hybrid",
+        name: str = "lexical",
+        connect_timeout: float = 10.0,
+    ) -> bool:
+        """Whether there is an index of that name.
+
+        Raises:
+            LexicalIndexError: the server cannot be reached, or refuses.
+        """
+        table = Names(schema, name).fill("{schema}.{name}_records")
+        with _reached(dsn, schema, connect_timeout) as server:
+            return server.first(
+                lambda c: c.execute("select to_regclass(%s)", [table]).fetchone() != (None,)
+            )
 
     def close(self) -> None:
         """Close the connections; reading afterwards raises LexicalIndexError."""
@@ -367,3 +403,13 @@ class PostgresIndex:
                     self._held = None
         finally:
             self._holding.release()
+
+
+@contextmanager
+def _reached(dsn: str, schema: str, connect_timeout: float) -> Iterator[Server]:
+    """A server for one question."""
+    server = Server(dsn, schema, statement_timeout=math.inf, connect_timeout=connect_timeout)
+    try:
+        yield server
+    finally:
+        server.close()

@@ -216,6 +216,7 @@ class QueryCompiler:
                 asked.runs += self._runs(other, boost, groups, without=without)
 
     def _rarest(self, terms: Sequence[QueryTerm]) -> Sequence[QueryTerm]:
+        """Of very many terms those that are in the fewest records, and some that are in none."""
         if len(terms) <= MAX_TERMS:
             return terms
         known = self._frequencies(t for each in terms for t in self._tokens.everywhere(each.text))

@@ -193,6 +193,7 @@ class Server:
         return {"autocommit": True, "prepare_threshold": None, "connect_timeout": wait}
 
     def _opened(self) -> ConnectionPool[Any]:
+        """The pool, made at the first use in this process."""
         with self._mutex:
             if self._closed:
                 raise LexicalIndexError("the lexical index is closed")
@@ -226,6 +227,7 @@ class ConnectionLostError(LexicalIndexError):
 
 
 def _checked(psycopg: Any, dsn: object) -> str:
+    """A connection string that can be read; an error tells nothing of what is in it."""
     expected = "a connection string such as 'postgresql://user@host:5432/database'"
     if not isinstance(dsn, str) or not dsn.strip():
         raise InvalidArgumentError.of_kind("dsn", dsn, expected)

@@ -166,6 +166,7 @@ class Statements:
         return " union all ".join([single, *further])
 
     def _runs(self, runs: Sequence[Run], values: Values) -> str:
+        """Phrases, with what each adds to a score; without those that cannot be anywhere."""
         if not runs:
             return _NO_RUNS
         return _RUNS.format(
