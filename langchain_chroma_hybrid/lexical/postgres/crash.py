@@ -39,6 +39,14 @@ _FOUND = """
 """
 
 
+def mend(connection: Connection[Any], names: Names) -> None:
+    """Build the index of pg_textsearch anew, with the lock, which the session may have."""
+    with connection.transaction():
+        connection.execute("set local statement_timeout = 0")
+        connection.execute("select pg_advisory_xact_lock(%s)", [names.lock])
+        connection.execute(names.fill("reindex index {schema}.{name}_bm25"))
+
+
 def check(connection: Connection[Any], names: Names) -> None:
     """See that pg_textsearch still has what was acknowledged, and build its index anew if not."""
     if _whole(connection, names):

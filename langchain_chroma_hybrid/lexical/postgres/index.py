@@ -28,7 +28,11 @@ from langchain_chroma_hybrid.lexical.postgres.schema import (
     prepare,
 )
 from langchain_chroma_hybrid.lexical.postgres.seen import Seen
-from langchain_chroma_hybrid.lexical.postgres.server import ConnectionLostError, Server
+from langchain_chroma_hybrid.lexical.postgres.server import (
+    ConnectionLostError,
+    DamagedError,
+    Server,
+)
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from langchain_chroma_hybrid.lexical.texts import (
     PAGE_CONTENT,
@@ -36,6 +40,7 @@ from langchain_chroma_hybrid.lexical.texts import (
     checked_fields,
     matched_terms,
 )
+from langchain_chroma_hybrid.lexical.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -112,7 +117,7 @@ class PostgresIndex:
         self.analyzer = analyzer or Analyzer()
         self.lexical_fields = checked_fields(lexical_fields)
         self.capabilities = Capabilities(durable=True, syntax=True, remote=True)
-        self._tokens = Tokens(self.lexical_fields)
+        self._tokens, self._words = Tokens(self.lexical_fields), Words(self.analyzer)
         self.name = name
         self._names = Names(schema, name)
         self._lock_timeout, self._lease = lock_timeout, lease
@@ -122,7 +127,10 @@ class PostgresIndex:
         self._holding = threading.RLock()
         self._held: Connection[Any] | None = None
         self._seen = Seen(self._server.first(lambda c: self._open(c, allow_unsafe=allow_unsafe)))
-        self._server.checked_by(lambda connection: crash.check(connection, self._names))
+        self._server.checked_by(
+            lambda connection: crash.check(connection, self._names),
+            lambda connection: crash.mend(connection, self._names),
+        )
         self._reader = Reader(
             self._server, self._names, self.analyzer, self.lexical_fields, self._seen
         )
@@ -169,7 +177,7 @@ class PostgresIndex:
         if not latest and not deletes:
             self._server.open()
             return
-        rows = [row(r, stamps[r.id], self.analyzer, self._tokens) for r in latest.values()]
+        rows = [row(r, stamps[r.id], self._words, self._tokens) for r in latest.values()]
         keys = sorted({key_of(record_id) for record_id in {*latest, *deletes}})
         self._write(lambda c: writing.write(c, self._names, rows, keys, self._seen.begin))
 
@@ -376,7 +384,13 @@ class PostgresIndex:
         for attempt in range(1 if nested else _TRIES):
             try:
                 with self._connection() as connection, self._server.explained():
-                    info = work(connection)
+                    try:
+                        with self._server.explained():
+                            info = work(connection)
+                    except DamagedError:
+                        # Before 1.4 a transaction that was taken back may leave it so.
+                        crash.mend(connection, self._names)
+                        info = work(connection)
             except ConnectionLostError:
                 if nested or attempt == _TRIES - 1:
                     raise

@@ -59,15 +59,15 @@ class Run:
     """Tokens of one field that follow each other.
 
     Attributes:
-        without: not where these follow each other.
-        unless: not if one of these occurs in any record.
+        way: those of one group that are alike in this add up.
+        without: not in records where tokens follow each other as in one of these.
     """
 
     tokens: Sequence[str]
     weight: float = 1.0
     group: int = 0
-    without: Sequence[str] = ()
-    unless: Sequence[str] = ()
+    way: int = 0
+    without: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,8 @@ class QueryCompiler:
     """Turns query text into what is asked of the server.
 
     As in `TantivyIndex`: plain words by the analyzer's terms, any of which counts, in every field;
-    a word behind `+` or `-` as a phrase of its parts. A phrase counts as if its terms stood once in
-    a record of average length, a prefix as the best of the most frequent words that begin so, a
-    fuzzy word as the best of its spellings.
+    a word behind `+` or `-` as a phrase of its parts. A prefix counts as the best of the most
+    frequent words that begin so, a fuzzy word as the best of its spellings.
     """
 
     def __init__(
@@ -182,7 +181,7 @@ class QueryCompiler:
         forms = whole_forms(self._analyzer, node.text) if by_form else []
         if not forms:
             terms = self._analyzer.phrase(node.text)
-            return Match(runs=self._runs(terms, groups=self._groups(asked))) if terms else None
+            return Match(runs=self._runs(terms, group=asked.group())) if terms else None
         group = asked.group()
         if isinstance(node, Fuzzy):
             near = self._near(forms, node.distance)
@@ -196,6 +195,12 @@ class QueryCompiler:
 
     def _words(self, asked: Asked, text: str) -> None:
         """Plain words: their terms in every field, of very many the rarest, and other spellings."""
+        for typed, others, boost in self._analyzer.spellings(text):
+            group = asked.group()
+            asked.spelt.setdefault(" ".join(typed), set()).add(group)
+            without = () if typed in others else typed
+            for way, other in enumerate(others):
+                asked.runs += self._runs(other, boost, group, way, without)
         for term in self._rarest(self._analyzer.query(text)):
             asked.words[term.text] = term.boost
             for n, token in enumerate(self._tokens.everywhere(term.text)):
@@ -204,16 +209,9 @@ class QueryCompiler:
                 asked.plain.add(asked.groups)
             if len(term.parts) > 1 and all(map(says_little, term.parts)):
                 # An identifier whose parts find nothing alone.
-                unless, groups = self._tokens.everywhere(term.text), self._groups(asked)
-                asked.runs += self._runs(term.parts, PARTS, groups, unless=unless)
-                asked.spelt.setdefault(" ".join(term.parts), set()).update(groups)
-        for typed, others, boost in self._analyzer.spellings(text):
-            group = asked.group()
-            asked.spelt.setdefault(" ".join(typed), set()).add(group)
-            without = () if typed in others else typed
-            for other in others:
-                groups = [group for _ in self._tokens.fields]
-                asked.runs += self._runs(other, boost, groups, without=without)
+                group = asked.group()
+                asked.runs += self._runs(term.parts, PARTS, group)
+                asked.spelt.setdefault(" ".join(term.parts), set()).add(group)
 
     def _rarest(self, terms: Sequence[QueryTerm]) -> Sequence[QueryTerm]:
         """Of very many terms those that are in the fewest records, and some that are in none."""
@@ -231,26 +229,23 @@ class QueryCompiler:
         self,
         terms: Sequence[str],
         boost: float = 1.0,
-        groups: Sequence[int] | None = None,
-        *,
+        group: int = 0,
+        way: int = 0,
         without: Sequence[str] = (),
-        unless: Sequence[str] = (),
     ) -> list[Run]:
         """Where the terms follow each other, in each field."""
         token, boosts = self._tokens.token, self._tokens.boosts
+        typed = [[token(n, term) for term in without] for n in self._tokens.fields if without]
         return [
             Run(
                 [token(n, term) for term in terms[:MAX_PHRASE_TERMS]],
                 boost * boosts[n],
-                groups[n] if groups else 0,
-                [token(n, term) for term in without],
-                unless,
+                group,
+                way,
+                typed,
             )
             for n in self._tokens.fields
         ]
-
-    def _groups(self, asked: Asked) -> list[int]:
-        return [asked.group() for _ in self._tokens.fields]
 
     def _everywhere(self, term: str, boost: float, group: int) -> list[Term]:
         tokens = self._tokens.everywhere(term)

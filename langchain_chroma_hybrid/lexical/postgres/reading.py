@@ -77,7 +77,8 @@ class Reader:
         statement = self._statements.search(asked, max(k, 0), where, values, every=every)
         row = self._execute(statement, values)
         terms = list(zip(*(column or [] for column in row[:4]), strict=True))
-        runs = list(zip(*(column or [] for column in row[4:6]), strict=True))
+        found = {int(group) for group in (row[8] or "").split(",") if group}
+        runs = [run for run in zip(row[4] or (), row[5] or (), strict=True) if run[0] in found]
         total = self._seen.info.total
         weights = _weights(asked, terms, runs, total, self._tokens)
         self._weights = (self._seen.version, query, syntax, *corrections.items()), weights

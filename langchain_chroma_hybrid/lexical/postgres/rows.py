@@ -8,27 +8,26 @@ stands there a second time as it was, in a field of its own, for prefixes and fu
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from hashlib import blake2b
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_chroma_hybrid.lexical.filter_terms import filter_terms, numbers
-from langchain_chroma_hybrid.lexical.requirement import unstemmed
 from langchain_chroma_hybrid.lexical.texts import field_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.values import Record
+    from langchain_chroma_hybrid.lexical.words import Words
 
 SURFACE = 36**2 - 1
 """The number of the field of unstemmed words."""
 
 MAX_FIELDS = 100
-_PLAIN = re.compile("[a-z0-9]*")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_REMEMBERED = 1 << 16
 _MAX_KEY = 1_000  # bytes of an id, of which a B-tree holds 2,704
 _MOST_BYTES = 900_000  # of one text in pg_textsearch, whose parser ends at 1,048,575
 
@@ -40,8 +39,8 @@ class Row(NamedTuple):
         key: stands for the id.
         long_id: the id itself, where the key is a digest of it.
         digest: of the content, as a signed integer.
-        terms: tokens in text order, texts apart by two spaces: what phrases are looked for in.
-        indexed: the same for pg_textsearch, which cannot take very many.
+        terms: tokens in text order, see `in_order`, and a dot between texts.
+        indexed: tokens for pg_textsearch, which cannot take very many.
         words: the distinct tokens, unstemmed ones behind them.
         counts: how often each is there; those of unstemmed ones are left out.
         lengths: tokens of each field.
@@ -68,12 +67,23 @@ class Tokens:
         self.names = sorted(lexical_fields)
         self.boosts = [lexical_fields[name] for name in self.names]
         self.fields = range(len(self.names))
+        self._known: dict[tuple[int, str], str] = {}
+
+    def token(self, field: int, term: str) -> str:
+        """One term of one field."""
+        known = self._known.get((field, term))
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[field, term] = self._made(field, term)
+        return known
 
     @staticmethod
-    def token(field: int, term: str) -> str:
-        """One term of one field."""
+    def _made(field: int, term: str) -> str:
         where = _DIGITS[field // 36] + _DIGITS[field % 36]
-        return f"x{where}{term}" if _PLAIN.fullmatch(term) else f"y{where}{_spelled(term)}"
+        # All three together: of ASCII, letters or digits, none of them upper case.
+        plain = term.isascii() and term.isalnum() and term == term.lower()
+        return f"x{where}{term}" if plain else f"y{where}{_spelled(term)}"
 
     def everywhere(self, term: str) -> list[str]:
         """One term in each field that is searched."""
@@ -83,8 +93,8 @@ class Tokens:
         """From where, and up to where, the tokens of a field are that begin so."""
         where = _DIGITS[field // 36] + _DIGITS[field % 36]
         found = [f"y{where}{_spelled(prefix)}"]
-        if _PLAIN.fullmatch(prefix):
-            found.append(f"x{where}{prefix}")
+        if (own := self.token(field, prefix)) not in found:
+            found.append(own)
         return [(each, f"{each}~") for each in found]
 
     @staticmethod
@@ -103,6 +113,11 @@ class Tokens:
         return token[3:] if token[0] == "x" else bytes.fromhex(token[3:]).decode()
 
 
+def in_order(tokens: Sequence[str]) -> str:
+    """Tokens as phrases are looked for: each between spaces of its own."""
+    return f" {'  '.join(tokens)} " if tokens else ""
+
+
 def key_of(record_id: str) -> bytes:
     """What stands for an id: itself, or a digest where it is too long for an index."""
     encoded = record_id.encode("utf-8", "surrogatepass")
@@ -112,40 +127,31 @@ def key_of(record_id: str) -> bytes:
     return b"\xff" + blake2b(encoded, digest_size=20).digest()
 
 
-def row(record: Record, digest: str, analyzer: Analyzer, tokens: Tokens) -> Row:
+def row(record: Record, digest: str, words: Words, tokens: Tokens) -> Row:
     """The record in its table; `digest` is its own, see `core.values.digest`."""
-    texts = [(n, text) for n, name in enumerate(tokens.names) for text in field_texts(record, name)]
-    found = [(n, [Tokens.token(n, term) for term in analyzer.document(text)]) for n, text in texts]
-    counts = Counter(token for _, some in found for token in some)
-    lengths = Counter(dict.fromkeys(tokens.fields, 0))
-    for n, some in found:
-        lengths[n] += len(some)
+    found: list[list[str]] = []
+    surface: set[str] = set()
+    lengths = [0 for _ in tokens.fields]
+    for field, name in enumerate(tokens.names):
+        for text in field_texts(record, name):
+            terms, changed = words.of(text)
+            found.append([tokens.token(field, term) for term in terms.split(" ") if term])
+            surface.update(changed.split())
+            lengths[field] += len(found[-1])
+    counts = Counter(chain.from_iterable(found))
     key, encoded = key_of(record.id), record.id.encode()
     return Row(
         key,
         None if key == encoded else encoded,
         int.from_bytes(bytes.fromhex(digest), signed=True),
-        "  ".join(" ".join(some) for _, some in found),
-        " ".join(_bounded(counts, [token for _, some in found for token in some])),
-        " ".join([*counts, *_unchanged(analyzer, texts, counts)]),
+        ".".join(map(in_order, found)),
+        " ".join(_bounded(counts, [*chain.from_iterable(found)])),
+        " ".join([*counts, *(tokens.token(SURFACE, word) for word in surface)]),
         " ".join(map(str, counts.values())),
-        " ".join(str(lengths[n]) for n in tokens.fields),
+        " ".join(map(str, lengths)),
         " ".join(filter_terms(record.metadata)),
         json.dumps(numbers(record.metadata)),
     )
-
-
-def _unchanged(
-    analyzer: Analyzer, texts: Sequence[tuple[int, str]], known: Mapping[str, int]
-) -> Iterator[str]:
-    """The words that the stemmer changed, as they were."""
-    plain = unstemmed(analyzer)
-    if plain is analyzer:
-        return
-    words = {word for _, text in texts for word in plain.document(text)}
-    for word in sorted(words):
-        if not any(Tokens.token(n, word) in known for n in {n for n, _ in texts}):
-            yield Tokens.token(SURFACE, word)
 
 
 def _bounded(counts: Mapping[str, int], tokens: list[str]) -> Iterable[str]:

@@ -68,16 +68,17 @@ class Server:
             "statement_timeout": _milliseconds(statement_timeout),
         }
         self._connect_timeout = connect_timeout
-        self._check: Check | None = None
+        self._check: Check = lambda _: None
+        self._mend: Check = lambda _: None
         self._pool: ConnectionPool[Any] | None = None
         self._owner, self._mutex, self._closed = 0, threading.Lock(), False
 
     def __repr__(self) -> str:
         return f"Server({self.place!r})"
 
-    def checked_by(self, check: Check) -> None:
-        """Call `check` on every new connection from now on."""
-        self._check = check
+    def checked_by(self, check: Check, mend: Check) -> None:
+        """Call `check` on every new connection from now on, and `mend` after a DamagedError."""
+        self._check, self._mend = check, mend
 
     def run(self, work: Callable[[Connection[Any]], _T]) -> _T:
         """`work` on a connection of the pool, again where that was lost: it changes nothing twice.
@@ -89,6 +90,11 @@ class Server:
             try:
                 with self.explained(), self.connection() as connection:
                     return work(connection)
+            except DamagedError:
+                if attempt:
+                    raise
+                with self.explained(), self.connection() as connection:
+                    self._mend(connection)
             except ConnectionLostError:
                 if attempt == _TRIES - 1:
                     raise
@@ -143,6 +149,9 @@ class Server:
         psycopg = self._psycopg
         try:
             yield
+        except (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted) as error:
+            message = f"pg_textsearch at {self.place} cannot read its index: {_said(error)}"
+            raise DamagedError(message) from error
         except psycopg.errors.UndefinedTable as error:
             message = f"the lexical index at {self.place} was removed: open the collection anew"
             raise IndexFormatError(message) from error
@@ -214,8 +223,7 @@ class Server:
 
     def _configure(self, connection: Connection[Any]) -> None:
         self._set(connection)
-        if self._check is not None:
-            self._check(connection)
+        self._check(connection)
 
     def _set(self, connection: Connection[Any]) -> None:
         settings = [f"set {name} = {value}" for name, value in self._settings.items()]
@@ -224,6 +232,10 @@ class Server:
 
 class ConnectionLostError(LexicalIndexError):
     """The server is not there, or has gone."""
+
+
+class DamagedError(LexicalIndexError):
+    """The index of pg_textsearch has to be built anew from the records."""
 
 
 def _checked(psycopg: Any, dsn: object) -> str:
