@@ -29,6 +29,7 @@ from langchain_chroma_hybrid.lexical.postgres.schema import (
 )
 from langchain_chroma_hybrid.lexical.postgres.seen import Seen
 from langchain_chroma_hybrid.lexical.postgres.server import (
+    TRIES,
     ConnectionLostError,
     DamagedError,
     Server,
@@ -53,8 +54,6 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.postgres.query import Corrections
     from langchain_chroma_hybrid.lexical.postgres.schema import Info
     from langchain_chroma_hybrid.lexical.protocol import Hits, Passing, QuerySyntax
-
-_TRIES = 3
 
 
 class PostgresIndex:
@@ -381,7 +380,7 @@ class PostgresIndex:
     def _write(self, work: Callable[[Connection[Any]], Info]) -> None:
         """`work` under the lock; where the connection is lost and the lock was not held, again."""
         nested = self._held is not None
-        for attempt in range(1 if nested else _TRIES):
+        for attempt in range(TRIES):
             try:
                 with self._connection() as connection, self._server.explained():
                     try:
@@ -392,8 +391,9 @@ class PostgresIndex:
                         crash.mend(connection, self._names)
                         info = work(connection)
             except ConnectionLostError:
-                if nested or attempt == _TRIES - 1:
+                if nested or attempt == TRIES - 1:
                     raise
+                self._server.pause(attempt)
             else:
                 self._seen.note(info)
                 return

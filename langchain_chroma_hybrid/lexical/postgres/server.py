@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     Check = Callable[[Connection[Any]], None]
 
 _T = TypeVar("_T")
-_TRIES, _PAUSE = 4, 0.2
-# A server that has crashed needs some time to start anew.
-_MOST_CONNECTIONS = 8
+TRIES = 5
+"""How often something is tried for want of a connection: a crashed server has to start anew."""
+
+_PAUSE, _MOST_CONNECTIONS = 0.2, 8
 _SETTINGS = {
     # Candidates come from pg_textsearch in order: to score all rows and sort takes seconds.
     "enable_sort": "off",
@@ -86,7 +87,7 @@ class Server:
         Raises:
             LexicalIndexError: the server cannot be reached, or refuses.
         """
-        for attempt in range(_TRIES):
+        for attempt in range(TRIES):
             try:
                 with self.explained(), self.connection() as connection:
                     return work(connection)
@@ -96,10 +97,16 @@ class Server:
                 with self.explained(), self.connection() as connection:
                     self._mend(connection)
             except ConnectionLostError:
-                if attempt == _TRIES - 1:
+                if attempt == TRIES - 1:
                     raise
-                time.sleep(_PAUSE * 2**attempt * (0.5 + random.random()))  # noqa: S311  # no secret
+                self.pause(attempt)
         raise AssertionError
+
+    def pause(self, attempt: int) -> None:
+        """After a lost connection: look at the others, and wait a little, longer each time."""
+        if self._pool is not None:
+            self._pool.check()
+        time.sleep(_PAUSE * 2**attempt * (0.5 + random.random()))  # noqa: S311  # no secret
 
     @contextmanager
     def connection(self) -> Iterator[Connection[Any]]:
