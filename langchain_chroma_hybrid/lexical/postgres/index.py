@@ -29,7 +29,6 @@ from langchain_chroma_hybrid.lexical.postgres.schema import (
 )
 from langchain_chroma_hybrid.lexical.postgres.seen import Seen
 from langchain_chroma_hybrid.lexical.postgres.server import (
-    TRIES,
     ConnectionLostError,
     DamagedError,
     Server,
@@ -380,23 +379,30 @@ class PostgresIndex:
     def _write(self, work: Callable[[Connection[Any]], Info]) -> None:
         """`work` under the lock; where the connection is lost and the lock was not held, again."""
         nested = self._held is not None
-        for attempt in range(TRIES):
+        deadline = self._server.deadline()
+        while True:
             try:
-                with self._connection() as connection, self._server.explained():
-                    try:
-                        with self._server.explained():
-                            info = work(connection)
-                    except DamagedError:
-                        # Before 1.4 a transaction that was taken back may leave it so.
-                        crash.mend(connection, self._names)
-                        info = work(connection)
+                with self._connection() as connection:
+                    self._seen.note(self._mended(connection, work))
+                    return
             except ConnectionLostError:
-                if nested or attempt == TRIES - 1:
+                if nested or not self._server.again(deadline):
                     raise
-                self._server.pause(attempt)
-            else:
-                self._seen.note(info)
-                return
+
+    def _mended(
+        self, connection: Connection[Any], work: Callable[[Connection[Any]], Info]
+    ) -> Info:
+        """`work`, once more where pg_textsearch cannot read what is in its way.
+
+        Before 1.4 a transaction that was taken back may leave it so.
+        """
+        try:
+            with self._server.explained():
+                return work(connection)
+        except DamagedError:
+            with self._server.explained():
+                crash.mend(connection, self._names)
+                return work(connection)
 
     @contextmanager
     def _connection(self) -> Iterator[Connection[Any]]:

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     Check = Callable[[Connection[Any]], None]
 
 _T = TypeVar("_T")
-TRIES = 5
-"""How often something is tried for want of a connection: a crashed server has to start anew."""
-
 _PAUSE, _MOST_CONNECTIONS = 0.2, 8
 _SETTINGS = {
     # Candidates come from pg_textsearch in order: to score all rows and sort takes seconds.
@@ -87,26 +84,33 @@ class Server:
         Raises:
             LexicalIndexError: the server cannot be reached, or refuses.
         """
-        for attempt in range(TRIES):
+        deadline, mended = self.deadline(), False
+        while True:
             try:
                 with self.explained(), self.connection() as connection:
                     return work(connection)
             except DamagedError:
-                if attempt:
+                if mended:
                     raise
+                mended = True
                 with self.explained(), self.connection() as connection:
                     self._mend(connection)
             except ConnectionLostError:
-                if attempt == TRIES - 1:
+                if not self.again(deadline):
                     raise
-                self.pause(attempt)
-        raise AssertionError
 
-    def pause(self, attempt: int) -> None:
-        """After a lost connection: look at the others, and wait a little, longer each time."""
+    def deadline(self) -> float:
+        """Until when to try again what a lost connection made fail; see `again`."""
+        return time.monotonic() + self._connect_timeout
+
+    def again(self, deadline: float) -> bool:
+        """Whether there is time to try again; after a pause, since a server has to start anew."""
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE * (0.5 + random.random()))  # noqa: S311  # no secret
         if self._pool is not None:
-            self._pool.check()
-        time.sleep(_PAUSE * 2**attempt * (0.5 + random.random()))  # noqa: S311  # no secret
+            self._pool.check()  # the others are lost, too
+        return True
 
     @contextmanager
     def connection(self) -> Iterator[Connection[Any]]:
@@ -116,7 +120,7 @@ class Server:
             connection = pool.getconn(self._connect_timeout)
         except self._pooling.PoolTimeout:
             self._connect().close()  # says why
-            connection = pool.getconn(self._connect_timeout)
+            raise
         try:
             yield connection
         finally:
@@ -129,7 +133,7 @@ class Server:
         Raises:
             IndexLockedError: another one kept it for longer than `timeout` seconds.
         """
-        with self.connection() as connection:
+        with self.explained(), self.connection() as connection:
             try:
                 with connection.transaction():
                     connection.execute("set local statement_timeout = 0")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.postgres.schema import Names
 
 MOST_CANDIDATES = 100_000
-"""pg_textsearch gives no more, and so there are no more hits."""
+"""pg_textsearch gives no more."""
 
 _LEAST_CANDIDATES, _CANDIDATES_PER_HIT = 200, 4
 _MOST_COPIES, _MOST_TOKENS = 200, 10_000
@@ -146,7 +146,7 @@ class Statements:
             runs=self._runs(asked.runs, values),
             condition=joined(" and ", conditions, "true"),
             order="" if every else self._best_first(asked, k, values),
-            limit=min(k, MOST_CANDIDATES),
+            limit=min(k, 2**31 - 1),
         )
 
     def _demanded(self, asked: Asked, values: Values) -> str:
