@@ -10,12 +10,22 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg import Connection
 
     from langchain_chroma_hybrid.lexical.postgres.schema import Names
 
+APPLICATION = "chroma-hybrid"
+"""The name of our sessions."""
+
 _LOG = logging.getLogger(__name__)
 _MOST_LIKE_IT = 5_000
+_END_OTHERS = """
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = %s and datname = current_database() and usename = current_user
+        and pid <> pg_backend_pid()
+"""
 _COUNTS = """
     select total - textless, bm25_summarize_index('{schema}.{name}_bm25')
     from {schema}.indexes where name = '{name}'
@@ -40,23 +50,27 @@ _FOUND = """
 
 
 def mend(connection: Connection[Any], names: Names) -> None:
-    """Build the index of pg_textsearch anew, with the lock, which the session may have."""
-    with connection.transaction():
-        connection.execute("set local statement_timeout = 0")
-        connection.execute("select pg_advisory_xact_lock(%s)", [names.lock])
-        connection.execute(names.fill("reindex index {schema}.{name}_bm25"))
+    """Build the index of pg_textsearch anew."""
+    _under_lock(connection, names, lambda: True)
 
 
 def check(connection: Connection[Any], names: Names) -> None:
     """See that pg_textsearch still has what was acknowledged, and build its index anew if not."""
-    if _whole(connection, names):
-        return
+    if not _whole(connection, names):
+        # Unless somebody has done so meanwhile.
+        _under_lock(connection, names, lambda: not _whole(connection, names))
+
+
+def _under_lock(connection: Connection[Any], names: Names, lost: Callable[[], bool]) -> None:
+    """Build the index anew if it has lost something; the session may have the lock already."""
     with connection.transaction():
         connection.execute("set local statement_timeout = 0")
         connection.execute("select pg_advisory_xact_lock(%s)", [names.lock])
-        if not _whole(connection, names):  # nobody has done so meanwhile
+        if lost():
             _LOG.warning("pg_textsearch has lost records after a crash: its index is built anew")
             connection.execute(names.fill("reindex index {schema}.{name}_bm25"))
+            # Before 1.3 sessions go on writing to the index that they know.
+            connection.execute(_END_OTHERS, [APPLICATION])
 
 
 def _whole(connection: Connection[Any], names: Names) -> bool:

@@ -120,7 +120,11 @@ class PostgresIndex:
         self._names = Names(schema, name)
         self._lock_timeout, self._lease = lock_timeout, lease
         self._server = Server(
-            dsn, schema, statement_timeout=statement_timeout, connect_timeout=connect_timeout
+            dsn,
+            schema,
+            statement_timeout=statement_timeout,
+            connect_timeout=connect_timeout,
+            name=crash.APPLICATION,
         )
         self._holding = threading.RLock()
         self._held: Connection[Any] | None = None

@@ -47,6 +47,7 @@ class Server:
         schema: where our tables are.
         statement_timeout: seconds that one statement may take.
         connect_timeout: seconds to wait for a connection.
+        name: of our sessions.
 
     Raises:
         MissingDependencyError: psycopg is not installed.
@@ -54,7 +55,13 @@ class Server:
     """
 
     def __init__(
-        self, dsn: str, schema: str, *, statement_timeout: float, connect_timeout: float
+        self,
+        dsn: str,
+        schema: str,
+        *,
+        statement_timeout: float,
+        connect_timeout: float,
+        name: str = "chroma-hybrid",
     ) -> None:
         self._psycopg = require("psycopg", "postgres")
         self._pooling = require("psycopg_pool", "postgres")
@@ -65,7 +72,7 @@ class Server:
             "search_path": f"pg_catalog, {schema}, public",
             "statement_timeout": _milliseconds(statement_timeout),
         }
-        self._connect_timeout = connect_timeout
+        self._connect_timeout, self._name = connect_timeout, name
         self._check: Check = lambda _: None
         self._mend: Check = lambda _: None
         self._pool: ConnectionPool[Any] | None = None
@@ -210,7 +217,12 @@ class Server:
     def _options(self) -> dict[str, Any]:
         wait = max(2, math.ceil(self._connect_timeout))
         # Prepared statements would end as plans that do not know how many rows are wanted.
-        return {"autocommit": True, "prepare_threshold": None, "connect_timeout": wait}
+        return {
+            "autocommit": True,
+            "prepare_threshold": None,
+            "connect_timeout": wait,
+            "application_name": self._name,
+        }
 
     def _opened(self) -> ConnectionPool[Any]:
         """The pool, made at the first use in this process."""
@@ -227,7 +239,7 @@ class Server:
                     configure=self._configure,
                     timeout=self._connect_timeout,
                     reconnect_timeout=self._connect_timeout,
-                    name="chroma-hybrid-postgres",
+                    name=self._name,
                     open=True,
                 )
             return self._pool
