@@ -78,16 +78,27 @@ class Identifiers:
         """The share of the query that lies on those which the record has, and lacks."""
         if not self.shares:
             return 0.0, 0.0
-        texts = [text for name in self.fields for text in field_texts(record, name)]
-        documents = [self.analyzer.document(text) for text in texts]
-        terms = {term for document in documents for term in document}
-        has = sum(
-            share
-            for word, share in self.shares.items()
-            if not terms.isdisjoint(word.terms)
-            or any(contains(d, phrase) for phrase in word.phrases for d in documents)
-        )
+        found = held(self.shares, [record], self.analyzer, self.fields)
+        has = sum(self.shares[word] for word in found)
         return has, sum(self.shares.values()) - has
+
+
+def held(
+    words: Iterable[QueryWord],
+    records: Iterable[Record],
+    analyzer: Analyzer,
+    fields: Sequence[str],
+) -> list[QueryWord]:
+    """Those of `words` that occur in the searched `fields` of any of `records`."""
+    texts = [text for record in records for name in fields for text in field_texts(record, name)]
+    documents = [analyzer.document(text) for text in texts]
+    terms = {term for document in documents for term in document}
+    return [
+        word
+        for word in words
+        if not terms.isdisjoint(word.terms)
+        or any(contains(document, phrase) for phrase in word.phrases for document in documents)
+    ]
 
 
 def _is_quantity(text: str) -> bool:

@@ -272,7 +272,8 @@ class LexicalIndex(Protocol):
 class TypoTolerant(LexicalIndex, Protocol):
     """An index whose `search` and `weights` take `corrections` beside `syntax`.
 
-    The words in it then count for the one that was typed, at a reduced weight.
+    The words in it then count for the one that was typed, at a reduced weight. Each query that
+    counts words asks for `corrections` first: one more round trip of an index elsewhere.
     """
 
     def corrections(

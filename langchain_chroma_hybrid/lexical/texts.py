@@ -30,6 +30,11 @@ def field_texts(record: Record, name: str) -> list[str]:
     return [part if isinstance(part, str) else str(part) for part in values]
 
 
+def fields_of(lexical: object) -> tuple[str, ...]:
+    """Names of what an index searches: the text alone, unless it says more."""
+    return tuple(getattr(lexical, "lexical_fields", None) or (PAGE_CONTENT,))
+
+
 def checked(records: Sequence[Record]) -> dict[str, str]:
     """The digest of each record by id, if all are such that Chroma can hold them.
 

@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import json
-import threading
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from langchain_chroma_hybrid.engine.sync import write_ahead_log as module
 from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
+from langchain_chroma_hybrid.testing.lexical_journal_suite import JournalSuite
 from tests.durability.processes import ended, halves, started, wait_until
 from tests.durability.workers import Log, numbered, open_store, work_for_ever
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 
 def orphans(folder: Path) -> tuple[frozenset[str] | None, bool]:
     with WriteAheadLog(folder).take_over() as found:
         return found.ids, found.living
+
+
+def begin_and_die(folder: Path, ids: Collection[str]) -> None:
+    WriteAheadLog(folder).begin(ids)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class TestWriteAheadLog(JournalSuite):
+    @pytest.fixture
+    def writer(self, tmp_path: Path) -> Callable[[], WriteAheadLog]:
+        return lambda: WriteAheadLog(tmp_path)
+
+    @pytest.fixture
+    def killed(self, tmp_path: Path) -> Callable[[Collection[str]], None]:
+        def die(ids: Collection[str]) -> None:
+            assert ended(started(begin_and_die, tmp_path, ids)) == -signal.SIGKILL
+
+        return die
+
+    def test_no_file_is_left_when_all_is_done(self, tmp_path: Path) -> None:
+        log = WriteAheadLog(tmp_path)
+        log.done([log.begin(["a"]), log.begin(["b"])])
+        log.close()
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_entries_are_there_until_they_are_done(tmp_path):
@@ -30,34 +57,6 @@ def test_entries_are_there_until_they_are_done(tmp_path):
     log.done(numbers[:2])
     log.close()
     assert orphans(tmp_path) == ({"id0", "id1", "id2", 'quote " and\nline \u2028 日本'}, False)
-
-
-def test_nothing_is_left_when_all_is_done(tmp_path):
-    log = WriteAheadLog(tmp_path)
-    log.done([log.begin(["a"]), log.begin(["b"])])
-    log.close()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_living_writers_journal_is_not_touched(tmp_path):
-    log = WriteAheadLog(tmp_path)
-    number = log.begin(["a"])
-    assert orphans(tmp_path) == (frozenset(), True)
-    log.done([number])
-    assert orphans(tmp_path) == (frozenset(), False)
-    log.begin(["b"])
-    log.close()
-    assert orphans(tmp_path) == ({"b"}, False)
-    assert orphans(tmp_path) == (frozenset(), False)
-
-
-def test_journals_stay_when_the_repair_fails(tmp_path):
-    log = WriteAheadLog(tmp_path)
-    log.begin(["a"])
-    log.close()
-    with pytest.raises(RuntimeError), WriteAheadLog(tmp_path).take_over():
-        raise RuntimeError
-    assert orphans(tmp_path) == ({"a"}, False)
 
 
 @pytest.mark.parametrize(
@@ -82,29 +81,6 @@ def test_a_writer_that_never_pauses_does_not_fill_the_disk(tmp_path, monkeypatch
     found, _ = orphans(tmp_path)
     assert found is not None
     assert "id199" in found
-
-
-def test_from_many_threads(tmp_path):
-    log = WriteAheadLog(tmp_path)
-    kept: list[str] = []
-
-    def work(thread: int) -> None:
-        for n in range(20):
-            number = log.begin([f"{thread}-{n}"])
-            if n % 2:
-                log.done([number])
-            else:
-                kept.append(f"{thread}-{n}")
-
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    log.close()
-    found, _ = orphans(tmp_path)
-    assert found is not None
-    assert found >= set(kept)
 
 
 def test_one_process_is_killed_while_another_writes(tmp_path):

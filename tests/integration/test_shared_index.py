@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chromadb
@@ -12,15 +13,26 @@ import pytest
 
 from langchain_chroma_hybrid import HybridChroma, TantivyIndex
 from langchain_chroma_hybrid.engine.sync import failpoints, watch
+from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.durability.processes import ended, started, wait_until
 from tests.helpers import fresh_name, ids_of
+from tests.unit.test_round_trips import Far
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 RECORDS = 3_000
+
+
+class Elsewhere(TantivyIndex):
+    """Has no folder for its users, and keeps their journals itself, as a server would."""
+
+    folder = None  # type: ignore[assignment]
+
+    def journal(self) -> WriteAheadLog:
+        """Within its own folder."""
+        return WriteAheadLog(Path(str(self.path)) / "notes")
 
 
 @pytest.fixture
@@ -30,11 +42,11 @@ def host(
     """Opens the collection as a host does that has never seen it: with a cache of its own."""
     name, opened = fresh_name(), []
 
-    def build(**options: Any) -> HybridChroma:
+    def build(kind: type[TantivyIndex] = TantivyIndex, **options: Any) -> HybridChroma:
         for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
             monkeypatch.setenv(variable, str(tmp_path / f"cache{len(opened)}"))
         client = chromadb.HttpClient("127.0.0.1", port)
-        index = TantivyIndex(tmp_path / "shared")
+        index = kind(tmp_path / "shared")
         store = HybridChroma(name, WordEmbeddings(8), client=client, lexical=index, **options)
         opened.append(store)
         return opened[-1]
@@ -99,28 +111,51 @@ def test_it_finds_what_others_did_while_no_host_ran(
         wait_until(lambda: ids_of(store.similarity_search("okapi", mode="lexical")) == ["id8"])
 
 
-def write_and_die(port: int, name: str, folder: Path, step: str) -> None:
+def test_a_query_asks_an_index_elsewhere_once(port: int):
+    """Whether the server holds as many records is compared with what its last answer said."""
+    far, client = Far(), chromadb.HttpClient("127.0.0.1", port)
+    made = {"client": client, "lexical": far, "max_age": 0}
+    with HybridChroma(fresh_name(), WordEmbeddings(), **made) as store:
+        store.add_texts(["a pump", "a valve"], ids=["pump", "valve"])
+        store.similarity_search("pump")
+        far.trips.clear()
+        assert ids_of(store.similarity_search("pump", k=1)) == ["pump"]
+        assert far.trips == ["search"]
+        collection = client.get_collection(store._collection.name)
+        collection.add("seal", WordEmbeddings().embed_query("seal"), documents="a seal")
+        assert ids_of(store.similarity_search("seal", k=1, mode="lexical")) == ["seal"]
+
+
+def write_and_die(
+    port: int, name: str, folder: Path, step: str, kind: type[TantivyIndex]
+) -> None:
     """A host with a cache of its own that is killed in the middle of an update."""
     os.environ["XDG_CACHE_HOME"] = os.environ["HOME"] = str(folder / "cache of the dead")
     client = chromadb.HttpClient("127.0.0.1", port)
-    index = TantivyIndex(folder / "shared")
+    index = kind(folder / "shared")
     store = HybridChroma(name, WordEmbeddings(8), client=client, lexical=index)
     store.similarity_search("valve", k=1)
     failpoints.watcher = lambda now: os.kill(os.getpid(), signal.SIGKILL) if now == step else None
     store.add_texts(["an okapi"], [{"n": 8}], ["id8"])
 
 
+@pytest.mark.parametrize("kind", [TantivyIndex, Elsewhere])
 @pytest.mark.parametrize("step", ["journal synced", "chroma written"])
 def test_the_next_host_finishes_what_a_killed_one_began(
-    filled: Callable[..., HybridChroma], port: int, tmp_path: Path, step: str
+    filled: Callable[..., HybridChroma],
+    port: int,
+    tmp_path: Path,
+    step: str,
+    kind: type[TantivyIndex],
 ):
     """An update, of which neither a count nor a comparison of ids tells."""
-    with filled(check_rate=0) as store:
+    with filled(kind, check_rate=0) as store:
         assert store.similarity_search("okapi", mode="lexical") == []
-        killed = started(write_and_die, port, store._collection.name, tmp_path, step)
+        killed = started(write_and_die, port, store._collection.name, tmp_path, step, kind)
         assert ended(killed) == -signal.SIGKILL
         written = store._collection.get("id8")["documents"] == ["an okapi"]
         assert written == (step == "chroma written")
         if written:
             wait_until(lambda: ids_of(store.similarity_search("okapi", mode="lexical")) == ["id8"])
         assert store.verify().ok
+        assert not list((tmp_path / "cache of the dead").rglob("*.jsonl"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from langchain_chroma_hybrid import RankBM25Index
+from langchain_chroma_hybrid import RankBM25Index, TantivyIndex
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from tests.helpers import filled, ids_of
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid import HybridChroma
 
-ASKED = ("search", "plan", "match", "match_count", "count", "ids", "sample", "digests", "weights")
+ASKED = (
+    "search", "plan", "match", "match_count", "count", "ids", "sample", "digests", "weights",
+    "unmatched",
+)  # fmt: skip
 
 
 class Far(RankBM25Index):
@@ -39,11 +42,11 @@ class Far(RankBM25Index):
         return super().without_text(ids)
 
 
-def counted(name: str) -> Callable[..., Any]:
-    answer = getattr(RankBM25Index, name)
+def counted(name: str, base: type = RankBM25Index) -> Callable[..., Any]:
+    answer = getattr(base, name)
 
     @wraps(answer)
-    def ask(self: Far, *args: Any, **options: Any) -> Any:
+    def ask(self: Any, *args: Any, **options: Any) -> Any:
         outermost, self._within = not self._within, True
         try:
             if outermost:
@@ -98,6 +101,69 @@ def test_one_where_nothing_passes(store: HybridChroma, far: Far):
 def test_one_for_vectors_alone_that_pass_a_filter(store: HybridChroma, far: Far):
     store.similarity_search("pump", k=3, mode="vector", filter={"tenant": "a"})
     assert far.trips == ["plan"]
+
+
+JUDGED = [
+    ("pump", []),
+    ("the pump moves water", []),
+    ("pump xyzzy", ["unmatched"]),
+    ("R123-78", ["weights"]),
+    ("pump R123-78", ["weights", "unmatched"]),
+    ("xyzzy R123-78", ["weights", "unmatched"]),
+]
+
+
+@pytest.mark.parametrize("where", [None, {"tenant": {"$ne": "c"}}])
+@pytest.mark.parametrize("way", ["relevance", "explain"])
+@pytest.mark.parametrize(("query", "more"), JUDGED)
+def test_relevance_asks_what_the_hits_do_not_tell(
+    store: HybridChroma, far: Far, query: str, more: list[str], way: str, where: Any
+):
+    """Words that are in no hit may be nowhere, and codes have their share by what others weigh."""
+    near = filled(lexical=Far(remote=False))
+
+    def ask(of: HybridChroma) -> Any:
+        if way == "explain":
+            found = of.explain(query, k=8, filter=where)
+            return [(hit.id, round(hit.relevance, 6)) for hit in found.hits], found.unmatched
+        found = of.similarity_search_with_relevance_scores(query, k=8, filter=where)
+        return [(document.id, round(relevance, 6)) for document, relevance in found]
+
+    ask(store)
+    far.trips.clear()
+    assert ask(store) == ask(near)
+    again = ["unmatched"] if where and query == "xyzzy R123-78" else []
+    assert far.trips == [*(["plan"] if where else []), "search", *more, *again]
+
+
+def test_relevance_of_what_the_words_have_not_brought(tmp_path: Any, far: Far):
+    """Hits of the vectors alone are looked up by their ids, once."""
+    store = filled(tmp_path / "db", lexical=far)
+    store.add_texts([f"pump number {n}" for n in range(120)], ids=[f"p{n}" for n in range(120)])
+    asked = {"k": 9, "weights": [0.01, 0.99]}
+    store.similarity_search_with_relevance_scores("pump error means", **asked)
+    far.trips.clear()
+    store.similarity_search_with_relevance_scores("pump error means", **asked)
+    assert far.trips == ["search", "search"]
+
+
+def test_other_spellings_are_asked_for_once(tmp_path: Any):
+    class FarAndTolerant(TantivyIndex):
+        def __init__(self) -> None:
+            super().__init__()
+            self.capabilities = Capabilities(durable=False, syntax=True, remote=True)
+            self.trips: list[str] = []
+            self._within = False
+
+    for name in (*ASKED, "corrections"):
+        setattr(FarAndTolerant, name, counted(name, TantivyIndex))
+    index = FarAndTolerant()
+    store = filled(tmp_path / "db", lexical=index)
+    store.add_texts([f"number {n}" for n in range(1_000)], ids=[f"n{n}" for n in range(1_000)])
+    store.similarity_search("manual")
+    index.trips.clear()
+    assert ids_of(store.similarity_search("manuel", k=1, mode="lexical")) == ["manual"]
+    assert index.trips == ["corrections", "search"]
 
 
 def test_a_write_is_looked_at_once(store: HybridChroma, far: Far):

@@ -16,7 +16,8 @@ from langchain_chroma_hybrid.core.analysis.language import other_language
 from langchain_chroma_hybrid.core.background import SAMPLE, Background, estimate, snippet
 from langchain_chroma_hybrid.core.filters import Ids
 from langchain_chroma_hybrid.errors import EmbeddingError, LexicalIndexError
-from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, field_texts
+from langchain_chroma_hybrid.lexical.record_count import RecordCount
+from langchain_chroma_hybrid.lexical.texts import field_texts, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -55,6 +56,7 @@ class CollectionBackground:
         self.note: str | None = None
         self._language: str | None = None
         self._looked = False
+        self._count = RecordCount()
 
     def told(self) -> tuple[str, ...]:
         """What is to be said to a query: the note, and once that texts are in another language."""
@@ -84,7 +86,7 @@ class CollectionBackground:
 
         Without `embed`, or where it fails, what can be told of words alone.
         """
-        count = lexical.count()
+        count = self._count.of(lexical)
         known = self._fitting(_WHOLE, count)
         if known is not None:
             return known
@@ -183,7 +185,7 @@ def _estimated(
 
 def _texts(lexical: LexicalIndex, records: Iterable[Record]) -> list[str]:
     """What is searched of each record."""
-    fields = tuple(getattr(lexical, "lexical_fields", None) or (PAGE_CONTENT,))
+    fields = fields_of(lexical)
     return [" ".join(t for f in fields for t in field_texts(record, f)) for record in records]
 
 
@@ -206,7 +208,8 @@ def _apart(cosines: Matrix) -> list[list[float]]:
 def _shares(lexical: LexicalIndex, id_: str, text: str) -> tuple[float, float]:
     """What a snippet's own record covers of it, and the best other one."""
     hits = lexical.search(text, 2)
-    own = lexical.search(text, 1, where=Ids(frozenset([id_])))
+    own = [hit for hit in hits if hit.id == id_]
+    own = own or lexical.search(text, 1, where=Ids(frozenset([id_])))
     most = hits.ceiling
     if not own or not most:
         return 0.0, 0.0

@@ -14,7 +14,7 @@ from langchain_chroma_hybrid.core.search import SearchResult
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.expand import expand
 from langchain_chroma_hybrid.engine.query.hydrate import hydrate
-from langchain_chroma_hybrid.engine.query.judge import Judge, unmatched
+from langchain_chroma_hybrid.engine.query.judge import Judge
 from langchain_chroma_hybrid.engine.query.legs import (
     FailedLeg,
     FurtherLeg,
@@ -155,7 +155,7 @@ class Query:
             (time.perf_counter() - self.start) * 1e3,
             tuple(notes),
             embedding if request.with_embedding else None,
-            unmatched(self.plan, self.lexical) if request.judged else (),
+            judge.unmatched([hit.record for hit in hits]) if judge else (),
             self.plan.corrections if request.judged else {},
         )
 

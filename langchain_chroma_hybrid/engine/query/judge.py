@@ -12,10 +12,10 @@ from langchain_chroma_hybrid.core.relevance import NEAR, RIVAL, Evidence, releva
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
 from langchain_chroma_hybrid.engine.query.plan import reading
 from langchain_chroma_hybrid.engine.query.rank import share_of
-from langchain_chroma_hybrid.lexical.identifiers import Identifiers
+from langchain_chroma_hybrid.lexical.identifiers import Identifiers, held
 from langchain_chroma_hybrid.lexical.protocol import Hits
 from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS
-from langchain_chroma_hybrid.lexical.texts import field_texts
+from langchain_chroma_hybrid.lexical.texts import field_texts, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,6 +63,7 @@ class Judge:
         self._near = self._nearby()
         self._asks_words = lexical is not None and bool(plan.request.text)
         self._words = words_of(plan, lexical) if lexical is not None else []
+        self._nowhere: tuple[str, ...] | None = None
         if self._asks_words:
             self._prepare_words()
 
@@ -84,13 +85,33 @@ class Judge:
         # Of what the legs have not brought: without a lexical leg, the best may be among it.
         unseen = found[:1] if leg is None else found[-1:]
         self._last = self._share(unseen[0].score) if unseen and not self._all else 0.0
+        self._identifiers = self._identified(lexical)
+
+    def _identified(self, lexical: LexicalIndex) -> Identifiers:
+        """The identifiers among the words; without one nothing is asked."""
+        fields, words = fields_of(lexical), self._words
+        if not any(word.identifier for word in words):
+            return Identifiers({}, lexical.analyzer, fields)
         # Of the words one by one: `E-4012/E-4013` asks for two things.
-        weights = lexical.weights(" ".join(word.text for word in self._words))
-        fields = getattr(lexical, "lexical_fields", None) or ("page_content",)
-        nowhere = lexical.unmatched([word for word in self._words if not word.identifier])
-        self._identifiers = Identifiers.of(
-            self._words, weights, lexical.analyzer, fields, nowhere=nowhere
-        )
+        weights = lexical.weights(" ".join(word.text for word in words))
+        others = {word.text for word in words if not word.identifier}
+        if others:
+            self._nowhere = lexical.unmatched(words)
+        nowhere = others.intersection(self._nowhere or ())
+        return Identifiers.of(words, weights, lexical.analyzer, fields, nowhere=nowhere)
+
+    def unmatched(self, records: Sequence[Record]) -> tuple[str, ...]:
+        """Words of the query that occur in no record that passes its filters, as `records` do."""
+        lexical, where = self._lexical, self._plan.filter.known
+        if lexical is None or not self._asks_words:
+            return ()
+        if where is None and self._nowhere is not None:
+            return self._nowhere
+        words = self._words
+        if lexical.capabilities.remote:  # a look at what is here is cheaper than a question
+            there = held(words, records, lexical.analyzer, fields_of(lexical))
+            words = [word for word in words if word not in there]
+        return lexical.unmatched(words, where) if words else ()
 
     def relevances(self, records: Sequence[Record]) -> list[float]:
         """Of each of the records."""
@@ -216,9 +237,3 @@ def asked_text(request: SearchRequest) -> str:
     text = (request.text or "")[:MAX_QUERY_CHARS]
     return wanted(text) if request.query_syntax == "simple" else text
 
-
-def unmatched(plan: Plan, lexical: LexicalIndex | None) -> tuple[str, ...]:
-    """Words of the query that occur in no record that passes its filters."""
-    if lexical is None or not plan.request.text:
-        return ()
-    return lexical.unmatched(words_of(plan, lexical), plan.filter.known)

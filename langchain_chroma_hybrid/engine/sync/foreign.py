@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_chroma_hybrid.core.values import digest
 from langchain_chroma_hybrid.engine.sync.reconcile import reconcile, repair_all
 from langchain_chroma_hybrid.engine.sync.writer import DEFERRED_AT_MOST
+from langchain_chroma_hybrid.lexical.record_count import RecordCount
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,6 +40,7 @@ class ForeignWrites:
         self._policy = policy
         self._announced = announced
         self._compared, self._took = -float("inf"), 0.0
+        self._count = RecordCount()
         # How many commits of others the vectors were read for.
         self._commits = lexical.foreign_commits()
         # What other processes have put off, and what that was when it was brought in.
@@ -52,8 +54,9 @@ class ForeignWrites:
         """
         self.apply_announced(store)
         # A count that was made before own writes were brought in may be old.
-        indexed = self._lexical.count()
-        if quiet and (count == indexed or store.count() == indexed):
+        if quiet and (
+            count == self._count.of(self._lexical) or store.count() == self._lexical.count()
+        ):
             return True
         if not self._may_compare():
             return False

@@ -1,0 +1,32 @@
+"""Every engine of the factory, by what a test's name says of it."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langchain_chroma_hybrid import Analyzer
+from langchain_chroma_hybrid.lexical.factory import open_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
+
+ENGINES = {
+    "tantivy on disk": "tantivy:FOLDER",
+    "tantivy in RAM": "tantivy:",
+    "rank_bm25": "rank_bm25:okapi",
+}
+
+
+@contextmanager
+def empty_index(engine: str) -> Iterator[LexicalIndex]:
+    """An empty index of an engine, as the factory opens it."""
+    address = ENGINES[engine]
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "index") if address.endswith("FOLDER") else None
+        with closing(open_index(place, address, analyzer=Analyzer())) as index:
+            yield index
