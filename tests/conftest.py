@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from chromadb.api.shared_system_client import SharedSystemClient
 
 from langchain_chroma_hybrid import PostgresIndex
 from tests import helpers
-from tests.postgres import LocalServer
+from tests.postgres import any_dsn, own_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from langchain_chroma import Chroma
 
     from langchain_chroma_hybrid import HybridChroma
+    from tests.postgres import LocalServer
 
 LONG = Path(__file__).with_name("long.md")
 
@@ -97,26 +97,18 @@ def _drop(store: Chroma) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[LocalServer]:
-    """One server for all tests of this process that need one; see `tests.postgres`."""
+def postgres() -> LocalServer:
+    """A server that may be killed; one for all tests of this process."""
     try:
-        server = LocalServer()
+        return own_server()
     except LookupError as error:
-        pytest.skip(str(error))
-    try:
-        psycopg = pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
-        with psycopg.connect(server.dsn, autocommit=True) as connection:
-            connection.execute("create extension pg_textsearch")
-        yield server
-    finally:
-        server.stop()
+        pytest.skip(f"no PostgreSQL: {error}")
 
 
-@pytest.fixture
-def dsn(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(scope="session")
+def dsn() -> str:
     """Of that server, or of the one that `LCH_POSTGRES_DSN` says."""
-    given = os.environ.get("LCH_POSTGRES_DSN")
-    return given or request.getfixturevalue("postgres").dsn
+    return any_dsn()
 
 
 @pytest.fixture

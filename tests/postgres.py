@@ -5,6 +5,7 @@ Its pg_textsearch is of 1.0.0, of which a kill takes what it has acknowledged.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import shutil
@@ -13,7 +14,10 @@ import socket
 import subprocess
 import tempfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+
+import pytest
 
 from tests.durability.processes import wait_until
 
@@ -125,3 +129,25 @@ class LocalServer:
 
 def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+@cache
+def own_server() -> LocalServer:
+    """One for all tests of this process; they are skipped where it cannot run.
+
+    Raises LookupError then.
+    """
+    server = LocalServer()
+    atexit.register(server.stop)
+    psycopg = pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("create extension pg_textsearch")
+    return server
+
+
+def any_dsn() -> str:
+    """Of that server, or of the one that `LCH_POSTGRES_DSN` says."""
+    try:
+        return os.environ.get("LCH_POSTGRES_DSN") or own_server().dsn
+    except LookupError as error:
+        pytest.skip(f"no PostgreSQL: {error}")

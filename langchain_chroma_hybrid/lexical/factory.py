@@ -52,7 +52,7 @@ def open_index(
     folder: Path | None,
     address: str | None = None,
     *,
-    collection: str,
+    collection: str = "",
     analyzer: Analyzer,
     lexical_fields: Mapping[str, float] | None = None,
     lock_timeout: float = 30.0,

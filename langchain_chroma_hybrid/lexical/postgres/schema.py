@@ -189,7 +189,7 @@ def prepare(
         query = names.fill("select analyzer, fields from {schema}.indexes where name = '{name}'")
         found = connection.execute(query).fetchone()
         if found is None:
-            connection.execute(names.fill(_TABLES))
+            make_tables(connection, names)
             connection.execute(
                 names.fill(
                     "insert into {schema}.indexes (name, analyzer, fields, lengths, unused)"
@@ -204,6 +204,14 @@ def prepare(
                 f"for with {analyzer!r} and {list(fields)}: use these, or rebuild()"
             )
             raise AnalyzerMismatchError(message)
+
+
+def make_tables(connection: Connection[Any], names: Names) -> None:
+    """Empty tables in the place of those of an index."""
+    connection.execute(
+        names.fill("drop table if exists {schema}.{name}_records, {schema}.{name}_words")
+    )
+    connection.execute(names.fill(_TABLES))
 
 
 def migrate(connection: Connection[Any], names: Names) -> None:

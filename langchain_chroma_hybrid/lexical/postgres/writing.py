@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.errors import IndexFormatError
 from langchain_chroma_hybrid.lexical.postgres.rows import Row
-from langchain_chroma_hybrid.lexical.postgres.schema import COLUMNS, INFO, Info
+from langchain_chroma_hybrid.lexical.postgres.schema import COLUMNS, INFO, Info, make_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -101,7 +101,8 @@ def clear(connection: Connection[Any], names: Names, begun: Callable[[Info], Non
     """Remove all records at once."""
     with connection.transaction():
         begun(info := info_of(connection.execute(names.fill(_CLEAR)).fetchone()))
-        connection.execute(names.fill("truncate {schema}.{name}_records, {schema}.{name}_words"))
+        # After `truncate` pg_textsearch 1.0 goes on with what it had in memory.
+        make_tables(connection, names)
         return info
 
 
