@@ -126,8 +126,11 @@ class Server:
         try:
             connection = pool.getconn(self._connect_timeout)
         except self._pooling.PoolTimeout:
-            self._connect().close()  # says why
-            raise
+            # It says why, unless the server has just come back.
+            with self._connect() as connection:
+                self._check(connection)
+                yield connection
+            return
         try:
             yield connection
         finally:
