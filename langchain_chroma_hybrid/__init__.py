@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.config import LexicalConfig
     from langchain_chroma_hybrid.engine.rescue import RescueReport, rescue
     from langchain_chroma_hybrid.errors import ChromaHybridError, ChromaHybridWarning
+    from langchain_chroma_hybrid.lexical.postgres.index import PostgresIndex
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
     from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
     from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
@@ -55,6 +56,7 @@ _HOME = {
     "MediaRetriever": "multimodal",
     "MultimodalEmbeddings": "embeddings",
     "MultimodalRetriever": "multimodal",
+    "PostgresIndex": "lexical.postgres.index",
     "RankBM25Index": "lexical.rank_bm25",
     "RescueReport": "engine.rescue",
     "SearchResult": "core.search",
@@ -83,6 +85,7 @@ __all__ = [
     "MediaRetriever",
     "MultimodalEmbeddings",
     "MultimodalRetriever",
+    "PostgresIndex",
     "RankBM25Index",
     "RescueReport",
     "SearchResult",

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import gc
 import logging
+import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from chromadb.api.shared_system_client import SharedSystemClient
 
+from langchain_chroma_hybrid import PostgresIndex
 from tests import helpers
+from tests.postgres import any_dsn, own_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from langchain_chroma import Chroma
 
     from langchain_chroma_hybrid import HybridChroma
+    from tests.postgres import LocalServer
 
 LONG = Path(__file__).with_name("long.md")
 
@@ -90,3 +94,33 @@ def _drop(store: Chroma) -> None:
     # Collections in memory outlive the objects that made them.
     if store._chroma_collection is not None:
         store.delete_collection()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> LocalServer:
+    """A server that may be killed; one for all tests of this process."""
+    try:
+        return own_server()
+    except LookupError as error:
+        pytest.skip(f"no PostgreSQL: {error}")
+
+
+@pytest.fixture(scope="session")
+def dsn() -> str:
+    """Of that server, or of the one that `LCH_POSTGRES_DSN` says."""
+    return any_dsn()
+
+
+@pytest.fixture
+def make_postgres(dsn: str) -> Iterator[Callable[..., PostgresIndex]]:
+    """Makes an index with a name of its own, or with one that is given; removed at the end."""
+    made: list[PostgresIndex] = []
+
+    def build(name: str | None = None, **options: Any) -> PostgresIndex:
+        name = name or f"t{uuid.uuid4().hex}"
+        made.append(PostgresIndex(dsn, name=name, allow_unsafe=True, **options))
+        return made[-1]
+
+    yield build
+    for index in made:
+        index.close()

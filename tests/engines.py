@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid import Analyzer
 from langchain_chroma_hybrid.lexical.factory import open_index
+from tests.postgres import any_dsn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +21,28 @@ ENGINES = {
     "tantivy on disk": "tantivy:FOLDER",
     "tantivy in RAM": "tantivy:",
     "rank_bm25": "rank_bm25:okapi",
+    "PostgreSQL": "postgresql://",
 }
+
+
+@cache
+def in_postgres() -> LexicalIndex:
+    """One for all tests of this process: to make tables takes longer than to empty them."""
+    dsn = any_dsn()
+    sign = "&" if "?" in dsn else "?"
+    address = f"{dsn}{sign}schema=engines&allow_unsafe=true"
+    return open_index(None, address, analyzer=Analyzer())
 
 
 @contextmanager
 def empty_index(engine: str) -> Iterator[LexicalIndex]:
     """An empty index of an engine, as the factory opens it."""
     address = ENGINES[engine]
+    if address == "postgresql://":
+        index = in_postgres()
+        index.clear()
+        yield index
+        return
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "index") if address.endswith("FOLDER") else None
         with closing(open_index(place, address, analyzer=Analyzer())) as index:

@@ -82,7 +82,7 @@ class Place(Server):
     lexical: Annotated[
         str | None,
         typer.Option(
-            help="Where the lexical index is: tantivy:FOLDER, rank_bm25:okapi; else by the data.",
+            help="Where the lexical index is: tantivy:FOLDER, postgresql://…; else by the data.",
             envvar=_from("LEXICAL"),
         ),
     ] = None

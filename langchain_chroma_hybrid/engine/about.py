@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.places import index_folder, last_checkpoint
 from langchain_chroma_hybrid.errors import LexicalIndexError
-from langchain_chroma_hybrid.lexical.factory import open_index
+from langchain_chroma_hybrid.lexical.factory import is_there, open_index
 from langchain_chroma_hybrid.lexical.protocol import Replaceable
 
 if TYPE_CHECKING:
@@ -71,14 +71,18 @@ def _state(
     store: ChromaStore, config: LexicalConfig, folder: Path | None
 ) -> tuple[int, str | None]:
     """How many records are indexed, and what is the matter."""
-    state = last_checkpoint(store, config)
-    if not state.known:
-        return 0, "not built yet: the first search or `sync` builds it"
     try:
-        # The folder is there, so that this only reads.
+        if not _is_there(store, config):
+            return 0, "not built yet: the first search or `sync` builds it"
+        # So that this only reads.
         lexical = config.index or open_index(
-            folder, analyzer=config.analyzer, lexical_fields=config.lexical_fields
+            folder,
+            config.address,
+            collection=store.uuid,
+            analyzer=config.analyzer,
+            lexical_fields=config.lexical_fields,
         )
+        state = last_checkpoint(store, replace(config, index=lexical))
         indexed = lexical.count()
         outdated = isinstance(lexical, Replaceable) and lexical.outdated
         if config.index is None:
@@ -88,6 +92,12 @@ def _state(
     if state.ready and outdated:
         return indexed, "of an older version: the next search has it built anew, and answers"
     return indexed, None if state.ready else "not complete: `sync` completes it"
+
+
+def _is_there(store: ChromaStore, config: LexicalConfig) -> bool:
+    if config.index is None and config.address is not None:
+        return is_there(config.address, store.uuid)
+    return last_checkpoint(store, config).known
 
 
 def _model(store: ChromaStore) -> EmbeddingModel | None:

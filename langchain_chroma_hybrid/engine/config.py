@@ -15,7 +15,7 @@ from langchain_chroma_hybrid.core.keywords import known_fields, reject_unknown
 from langchain_chroma_hybrid.core.validate import number, one_of
 from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.lexical.factory import EXPECTED, folder_of
+from langchain_chroma_hybrid.lexical.factory import EXPECTED, folder_of, shown
 from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 from langchain_chroma_hybrid.lexical.texts import checked_fields
 
@@ -62,7 +62,7 @@ class LexicalConfig:
             return self.index.signature
         fields = sorted((self.lexical_fields or {"page_content": 1.0}).items())
         built = f"analyzer {self.analyzer.fingerprint}, lexical_fields {fields}"
-        return built if self.address is None else f"{self.address} {built}"
+        return built if self.address is None else f"{shown(self.address)} {built}"
 
     @property
     def description(self) -> str:

@@ -26,7 +26,7 @@ from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
     LexicalIndexError,
 )
-from langchain_chroma_hybrid.lexical.factory import open_index, remove_index
+from langchain_chroma_hybrid.lexical.factory import open_index, remove_from, remove_index
 from langchain_chroma_hybrid.lexical.protocol import Journaled
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def refuse_other(half: LexicalHalf, config: LexicalConfig, store: ChromaStore) -
 
 
 def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
-    """Forget the lexical half of a collection and remove its folder, whatever state that is in."""
+    """Forget the lexical half of a collection and remove its index, whatever state that is in."""
     with _lock:
         half = _halves.pop((store.location, store.uuid), None)
     # Outside: what may have to wait must not keep others from opening other collections.
@@ -94,6 +94,8 @@ def drop_half(store: ChromaStore, config: LexicalConfig) -> None:
         with suppress(IndexBoundError):  # another collection's stays as it is
             config.index.bind(store.uuid, store.location)
             config.index.clear()
+    if config.address is not None:
+        remove_from(config.address, store.uuid, lock_timeout=config.lock_timeout)
     folder = index_folder(store, config)
     if folder is not None and folder.exists():
         remove_index(folder, lock_timeout=config.lock_timeout)
@@ -197,6 +199,7 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
         lexical = config.index or open_index(
             folder,
             config.address,
+            collection=store.uuid,
             analyzer=config.analyzer,
             lexical_fields=config.lexical_fields,
             lock_timeout=config.lock_timeout,
@@ -242,7 +245,8 @@ def _announces(store: ChromaStore, config: LexicalConfig) -> bool:
 
 def _explained(error: Exception, config: LexicalConfig) -> Exception:
     """The error with what to do, where the place is the trouble and nobody has chosen it."""
-    if type(error) not in (LexicalIndexError, RuntimeError) or config.directory is not None:
+    chosen = config.directory or config.address or config.index
+    if type(error) not in (LexicalIndexError, RuntimeError) or chosen is not None:
         return error
     return LexicalIndexError(f"{error}; `lexical_directory=` chooses another folder for it")
 

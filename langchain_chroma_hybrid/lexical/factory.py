@@ -1,15 +1,18 @@
 """Which engine a lexical index is on: the one place that names them all.
 
 A user says it by an object, or by an address `ENGINE:WHERE`: `tantivy:FOLDER`, `tantivy:` for RAM,
-`rank_bm25:` with `okapi`, `l` or `plus` behind it. Without a word it is tantivy in a folder.
+`rank_bm25:` with `okapi`, `l` or `plus` behind it, `postgresql://USER@HOST/DATABASE`, where
+`?schema=NAME` and `?allow_unsafe=true` are ours. Without a word it is tantivy in a folder.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical.postgres.index import PostgresIndex
 from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
@@ -19,10 +22,10 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
-FOLDERS, WORDS_ALONE = "tantivy", "rank_bm25"
+FOLDERS, WORDS_ALONE, SERVERS = "tantivy", "rank_bm25", ("postgresql", "postgres")
 EXPECTED = (
-    "an address such as 'tantivy:FOLDER' or 'rank_bm25:okapi', an index such as TantivyIndex() or "
-    "RankBM25Index(), or None"
+    "an address such as 'tantivy:FOLDER', 'postgresql://USER@HOST/DATABASE' or 'rank_bm25:okapi', "
+    "an index such as TantivyIndex() or RankBM25Index(), or None"
 )
 _VARIANTS = ("", "okapi", "l", "plus")
 
@@ -36,6 +39,9 @@ def folder_of(address: str) -> Path | None:
     """
     engine, colon, where = address.partition(":")
     known = engine == FOLDERS or (engine == WORDS_ALONE and where in _VARIANTS)
+    if engine in SERVERS and where.startswith("//"):
+        _server(address)
+        return None
     if not colon or not known:
         got = repr(engine + colon) if engine.isidentifier() else "another text"
         raise InvalidArgumentError(f"lexical: expected {EXPECTED}, got {got}")
@@ -46,17 +52,34 @@ def open_index(
     folder: Path | None,
     address: str | None = None,
     *,
+    collection: str = "",
     analyzer: Analyzer,
     lexical_fields: Mapping[str, float] | None = None,
     lock_timeout: float = 30.0,
 ) -> LexicalIndex:
     """The index in `folder` or, without one, at an address that has none; None means in RAM.
 
+    Args:
+        folder: of this index.
+        address: None for tantivy.
+        collection: the id of its collection, which names it among others at the address.
+        analyzer: turns texts and queries into terms.
+        lexical_fields: what is searched, with boosts.
+        lock_timeout: seconds to wait for another writer.
+
     Raises:
         InvalidArgumentError: the engine at `address` has no `lexical_fields`.
         LexicalIndexError: it cannot be opened, is of a newer version, or has another analyzer.
     """
     engine, _, where = (address or "").partition(":")
+    if address is not None and engine in SERVERS:
+        return PostgresIndex(
+            name=_name(collection),
+            analyzer=analyzer,
+            lexical_fields=lexical_fields,
+            lock_timeout=lock_timeout,
+            **_server(address),
+        )
     if engine != WORDS_ALONE:
         return TantivyIndex(
             folder, analyzer=analyzer, lexical_fields=lexical_fields, lock_timeout=lock_timeout
@@ -75,3 +98,65 @@ def remove_index(folder: Path, *, lock_timeout: float) -> None:
         LexicalIndexError: the folder holds other files too, or cannot be removed.
     """
     TantivyIndex.destroy(folder, lock_timeout=lock_timeout)
+
+
+def remove_from(address: str, collection: str, *, lock_timeout: float) -> None:
+    """Remove the index of a collection from a server; one that is not there is no error.
+
+    Raises:
+        IndexLockedError: another process is writing.
+        LexicalIndexError: the server cannot be reached, or refuses.
+    """
+    if address.partition(":")[0] in SERVERS:
+        PostgresIndex.destroy(**_place(address, collection), lock_timeout=lock_timeout)
+
+
+def is_there(address: str, collection: str) -> bool:
+    """Whether a server has an index of a collection; False for what ends with a process.
+
+    Raises:
+        LexicalIndexError: the server cannot be reached, or refuses.
+    """
+    on_server = address.partition(":")[0] in SERVERS
+    return on_server and PostgresIndex.exists(**_place(address, collection))
+
+
+def shown(address: str) -> str:
+    """An address without what may be a secret."""
+    if address.partition(":")[0] not in SERVERS:
+        return address
+    parts = urlsplit(address)
+    user, at, host = parts.netloc.rpartition("@")
+    place = f"{user.partition(':')[0]}{at}{host}"
+    return f"{parts.scheme}://{place}{parts.path} {_server(address).get('schema', '')}".rstrip()
+
+
+def _name(collection: str) -> str:
+    return f"c{collection.replace('-', '')}"
+
+
+def _place(address: str, collection: str) -> dict[str, Any]:
+    """Where the index of a collection is at an address, whatever way it is used."""
+    said = {key: value for key, value in _server(address).items() if key != "allow_unsafe"}
+    return {**said, "name": _name(collection)}
+
+
+def _server(address: str) -> dict[str, Any]:
+    """The arguments of a PostgresIndex that an address says.
+
+    Raises:
+        InvalidArgumentError: it cannot be read, or has another value for one of ours.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise InvalidArgumentError(f"lexical: expected {EXPECTED}, got another text") from None
+    given = parse_qsl(parts.query, keep_blank_values=True)
+    own = {key: value for key, value in given if key in ("schema", "allow_unsafe")}
+    rest = urlencode([(key, value) for key, value in given if key not in own])
+    found: dict[str, Any] = {"dsn": urlunsplit(parts._replace(query=rest))}
+    if "allow_unsafe" in own:
+        if own["allow_unsafe"] not in ("true", "false"):
+            raise InvalidArgumentError.of("allow_unsafe", own["allow_unsafe"], "true or false")
+        found["allow_unsafe"] = own["allow_unsafe"] == "true"
+    return found | {key: value for key, value in own.items() if key == "schema"}

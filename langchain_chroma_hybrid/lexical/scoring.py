@@ -19,6 +19,9 @@ MAX_EXPANSIONS = 64
 MAX_PHRASE_TERMS = 64
 """Longer phrases are matched by their beginning."""
 
+TYPO = 0.5
+"""What a word counts that stands for one which occurs nowhere."""
+
 
 def idf(frequency: int, documents: int) -> float:
     """Weight of a term that `frequency` of `documents` contain, > 0.

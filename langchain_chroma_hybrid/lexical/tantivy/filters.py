@@ -1,18 +1,12 @@
-"""Metadata as index terms, and filters as tantivy queries over them, with exactly Chroma's meaning.
+"""Filters as tantivy queries over terms and columns, with exactly Chroma's meaning.
 
-User strings never become tantivy JSON values, which read ISO dates as dates, drop long strings and
-mix scalars with lists. Equality is a hashed term of (shape, type, key, value). Ranges go through
-64-bit integer columns, one per key and number type; floats are mapped to integers in their order,
-so that nothing is rounded around 2**53 or 2**63.
+tantivy's own JSON values read ISO dates as dates, drop long strings and mix scalars with lists:
+see `lexical.filter_terms`.
 """
 
 from __future__ import annotations
 
-import math
-import struct
-from base64 import urlsafe_b64encode
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from tantivy import Occur, Query
 
@@ -27,22 +21,22 @@ from langchain_chroma_hybrid.core.filters import (
     Ids,
     Leaf,
     QueryMatch,
-    TextMatch,
     chroma_form,
-    evaluable,
-    json_float,
-    leaves,
-    meant_float,
-    meant_int,
 )
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical.filter_terms import (
+    RANGES,
+    bounds,
+    digest_of,
+    element_terms,
+    equal_terms,
+    supports,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection
 
     from tantivy import Index, Schema
-
-    from langchain_chroma_hybrid.core.values import Metadata, Scalar
 
 ID, TERMS, NUMBERS = "id", "terms", "numbers"
 EVERY = "*"
@@ -53,56 +47,13 @@ HASHED_ID = "\x1f"
 
 _MAX_ID_BYTES = 512
 _FEW_TERMS = 8  # above that, one look through the index for all of them costs less
-_MAX_INT, _MIN_INT = 2**63 - 1, -(2**63)
-_RANGES: Mapping[str, str] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
 def id_term(record_id: str) -> str:
     """The term that stands for an id: itself, or a digest where tantivy would drop a long one."""
     if len(record_id.encode()) <= _MAX_ID_BYTES and not record_id.startswith(HASHED_ID):
         return record_id
-    return HASHED_ID + _readable(_digest(record_id))
-
-
-def filter_terms(metadata: Metadata) -> Iterator[str]:
-    """Terms of `TERMS` that describe `metadata`."""
-    yield EVERY
-    for key, value in metadata.items():
-        if isinstance(value, list | tuple):
-            yield from _value_terms("element", key, value)
-        else:
-            yield from _value_terms("scalar", key, [cast("Scalar", value)])
-
-
-def numbers(metadata: Metadata) -> dict[str, int]:
-    """The columns of `NUMBERS` for `metadata`; list elements have no order in Chroma."""
-    columns: dict[str, int] = {}
-    for key, value in metadata.items():
-        if isinstance(value, bool):
-            continue
-        if isinstance(value, int) and _MIN_INT <= value <= _MAX_INT:
-            columns[_column("i", key)] = value
-        elif isinstance(value, int | float) and not math.isnan(value):
-            columns[_column("f", key)] = _ordinal(float(value))
-    return columns
-
-
-def supports(leaf: Leaf) -> bool:
-    """Whether `leaf` can be answered from these terms and columns."""
-    match leaf:
-        case Ids():
-            return True
-        case TextMatch() | QueryMatch():
-            return False
-        case Condition():
-            form = chroma_form(leaf)
-            return form is not None and all(map(supports, leaves(form)))
-        case Among(_, values):
-            return evaluable(leaf) and all(_is_storable(value) for value in values)
-        case Compare(_, op, value) if op in _RANGES:
-            return evaluable(leaf) and _is_storable(value) and type(value) in (int, float)
-        case Compare(_, _, value) | HasElement(_, value):
-            return evaluable(leaf) and _is_storable(value)
+    return HASHED_ID + digest_of(record_id)
 
 
 class FilterCompiler:
@@ -151,29 +102,21 @@ class FilterCompiler:
                 return _negated(self._compiled(form), negate=negated)
             case Ids(ids, negated):
                 return _negated(self._one_of(ID, _id_terms(ids)), negate=negated)
-            case Compare(key, op, value) if op in _RANGES:
-                return self._range(key, _RANGES[op], cast("float", value))
+            case Compare(key, op, value) if op in RANGES:
+                return self._range(key, RANGES[op], cast("float", value))
             case Compare(key, op, value):
-                return _negated(self._equal(key, [value]), negate=op == "$ne")
+                return _negated(self._one_of(TERMS, equal_terms(key, [value])), negate=op == "$ne")
             case Among(key, values, negated):
-                return _negated(self._equal(key, values), negate=negated)
+                return _negated(self._one_of(TERMS, equal_terms(key, values)), negate=negated)
             case HasElement(key, value, negated):
-                element = json_float(value) if isinstance(value, float) else value
-                found = self._one_of(TERMS, _value_terms("element", key, [element]))
+                found = self._one_of(TERMS, element_terms(key, value))
                 return _negated(found, negate=negated)
         raise AssertionError(leaf)  # `supports` has let it pass
 
-    def _equal(self, key: str, values: Iterable[Scalar]) -> Query:
-        spellings = [equal for value in values for equal in _equals(value)]
-        return self._one_of(TERMS, _value_terms("scalar", key, spellings))
-
     def _range(self, key: str, operator: str, number: float) -> Query:
-        bounds = {
-            _column("i", key): meant_int(number),
-            _column("f", key): _ordinal(meant_float(number)),
-        }
         # tantivy's `range_query` refuses paths; the text holds digits and hashes only.
-        text = " OR ".join(f"{NUMBERS}.{path}:{operator}{bound}" for path, bound in bounds.items())
+        ends = bounds(key, number).items()
+        text = " OR ".join(f"{NUMBERS}.{path}:{operator}{bound}" for path, bound in ends)
         return self._index.parse_query(text)
 
     def _one_of(self, field: str, terms: list[str]) -> Query:
@@ -195,66 +138,6 @@ def _negated(query: Query, *, negate: bool) -> Query:
     if not negate:
         return query
     return Query.boolean_query([(Occur.Must, Query.all_query()), (Occur.MustNot, query)])
-
-
-def _equals(literal: Scalar) -> Iterator[Scalar]:
-    """The stored values that equal `literal`."""
-    if isinstance(literal, bool | str):
-        yield literal
-    else:
-        yield meant_int(literal)
-        yield meant_float(literal)
-
-
-def _ordinal(number: float) -> int:
-    """A signed 64-bit integer for each finite float, in the order of the floats."""
-    bits: int = struct.unpack("<q", struct.pack("<d", number + 0.0))[0]
-    return bits if bits >= 0 else bits ^ _MAX_INT
-
-
-def _is_storable(value: Scalar) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return not isinstance(value, int) or _MIN_INT <= value <= _MAX_INT
-
-
-def _value_terms(
-    shape: Literal["scalar", "element"], key: str, values: Iterable[Scalar]
-) -> list[str]:
-    """A term for each value; `key`, which may be long, is hashed once for each type."""
-    begun: dict[str, blake2b] = {}
-    terms: list[str] = []
-    for value in values:
-        kind, text = _spelled(value)
-        if kind not in begun:
-            begun[kind] = _digest(f"{shape}:{kind}:{len(key)}:{key}:")
-        digest = begun[kind].copy()
-        digest.update(text.encode("utf-8", "surrogatepass"))
-        terms.append(_readable(digest))
-    return terms
-
-
-def _spelled(value: Scalar) -> tuple[str, str]:
-    if isinstance(value, bool):
-        return "bool", str(value)
-    if isinstance(value, int):
-        return "int", f"{value:x}"
-    if isinstance(value, float):
-        return "float", (value + 0.0).hex()
-    return "str", value
-
-
-def _column(kind: Literal["i", "f"], key: str) -> str:
-    return kind + blake2b(key.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-
-
-def _digest(text: str) -> blake2b:
-    # 120 bits: filters guard access, so that no one may look for two values with one term.
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=15)
-
-
-def _readable(digest: blake2b) -> str:
-    return urlsafe_b64encode(digest.digest()).decode()
 
 
 def _id_terms(ids: Collection[str]) -> list[str]:

@@ -22,9 +22,10 @@ from langchain_chroma_hybrid.errors import (
     LexicalIndexError,
 )
 from langchain_chroma_hybrid.lexical.binding import STATE, Owner
+from langchain_chroma_hybrid.lexical.filter_terms import supports
 from langchain_chroma_hybrid.lexical.protocol import Capabilities, Hits, Passing
 from langchain_chroma_hybrid.lexical.tantivy import folder
-from langchain_chroma_hybrid.lexical.tantivy.filters import ID, id_term, supports
+from langchain_chroma_hybrid.lexical.tantivy.filters import ID, id_term
 from langchain_chroma_hybrid.lexical.tantivy.folder import Format, IndexFolder
 from langchain_chroma_hybrid.lexical.tantivy.hits import ROUNDING, best, count, record_ids
 from langchain_chroma_hybrid.lexical.tantivy.mirror import is_writable

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from tantivy import Document, Query, Schema, SchemaBuilder
 
-from langchain_chroma_hybrid.lexical.requirement import unstemmed
+from langchain_chroma_hybrid.lexical.filter_terms import filter_terms, numbers
 from langchain_chroma_hybrid.lexical.tantivy.filters import (
+    EVERY,
     HASHED_ID,
     ID,
     NUMBERS,
     TERMS,
-    filter_terms,
     id_term,
-    numbers,
 )
 from langchain_chroma_hybrid.lexical.texts import field_texts
+from langchain_chroma_hybrid.lexical.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,16 +24,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.values import Record
 
-_REMEMBERED, _SHORT = 1 << 16, 64
 LONG_ID, STAMP, SURFACE, HAS_TEXT = "long_id", "stamp", "surface", "has_text"
-
-
-class _Chunk(NamedTuple):
-    """Terms of one chunk of text, joined by spaces: main sequence, extras, surface."""
-
-    main: str
-    extras: str
-    changed: str
 
 
 class Layout:
@@ -54,8 +45,7 @@ class Layout:
         """`flags`: there is `has_text`."""
         self.analyzer = analyzer
         self._flags = flags
-        self.unstemmed = unstemmed(analyzer)
-        self._chunks: dict[str, _Chunk] = {}
+        self._words = Words(analyzer)
         self._names = {f"f{n}": name for n, name in enumerate(sorted(lexical_fields))}
         self.fields = {field: lexical_fields[name] for field, name in self._names.items()}
         self.schema = self._schema()
@@ -72,6 +62,7 @@ class Layout:
         if term != record.id:
             document.add_bytes(LONG_ID, record.id.encode())
         document.add_unsigned(STAMP, int(digest, 16))
+        document.add_text(TERMS, EVERY)
         for filter_term in filter_terms(record.metadata):
             document.add_text(TERMS, filter_term)
         if columns := numbers(record.metadata):
@@ -89,41 +80,12 @@ class Layout:
         return Query.regex_query(self.schema, field, ".+")
 
     def _add_text(self, document: Document, field: str, text: str) -> bool:
-        """Add the terms of a text, extras last, and apart the words that the stemmer changed.
-
-        Whether there are any.
-        """
-        if self.unstemmed is self.analyzer:
-            terms = " ".join(self.analyzer.document(text))
-            document.add_text(field, terms)
-            return bool(terms)
-        known = self._chunks.get
-        chunks = [known(c) or self._analyzed(c) for c in self.analyzer.chunks(text)]
-        # Columns and C functions: this runs for every word of every record.
-        main, extras, changed = zip(*chunks, strict=True) if chunks else ((), (), ())
-        terms = " ".join([*main, *filter(None, extras)])
+        """Add the terms of a text, and apart the words that were stemmed; whether there are any."""
+        terms, changed = self._words.of(text)
         document.add_text(field, terms)
-        document.add_text(SURFACE, " ".join(filter(None, set(changed))))
-        return bool(terms.strip())
-
-    def _analyzed(self, chunk: str) -> _Chunk:
-        """Terms of one chunk, and its words that the stemmer changed; remembered if it is short."""
-        main, extras = self.analyzer.terms(chunk)
-        unchanged = {*main, *extras}
-        changed = [word for word in self._surface(chunk) if word not in unchanged]
-        found = _Chunk(" ".join(main), " ".join(extras), " ".join(changed))
-        if len(chunk) <= _SHORT:
-            if len(self._chunks) >= _REMEMBERED:
-                self._chunks.clear()
-            self._chunks[chunk] = found
-        return found
-
-    def _surface(self, chunk: str) -> list[str]:
-        """The words of `chunk` as they are before the stemmer."""
-        lower = chunk.lower()
-        if lower.isascii() and lower.isalpha() and chunk[1:] == lower[1:] and len(chunk) <= _SHORT:
-            return [lower]  # as the analyzer would have it, in a tenth of the time
-        return self.unstemmed.document(chunk)
+        if changed:
+            document.add_text(SURFACE, changed)
+        return bool(terms)
 
     def _schema(self) -> Schema:
         """One field of ready terms per lexical field; ids and metadata are not split into words."""

@@ -1,0 +1,321 @@
+"""What the index in PostgreSQL answers, each question in one round trip."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from langchain_chroma_hybrid.core.filters import AllOf, Ids
+from langchain_chroma_hybrid.core.values import Scored
+from langchain_chroma_hybrid.lexical.postgres.filters import Values
+from langchain_chroma_hybrid.lexical.postgres.query import Asked, QueryCompiler
+from langchain_chroma_hybrid.lexical.postgres.rows import Tokens
+from langchain_chroma_hybrid.lexical.postgres.schema import COLUMNS, INFO
+from langchain_chroma_hybrid.lexical.postgres.statement import Statements
+from langchain_chroma_hybrid.lexical.postgres.writing import info_of
+from langchain_chroma_hybrid.lexical.protocol import Hits, Passing
+from langchain_chroma_hybrid.lexical.requirement import edits
+from langchain_chroma_hybrid.lexical.scoring import MAX_TERMS, ceiling
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from psycopg import Connection
+
+    from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+    from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
+    from langchain_chroma_hybrid.core.filters import Filter
+    from langchain_chroma_hybrid.lexical.postgres.query import Corrections
+    from langchain_chroma_hybrid.lexical.postgres.schema import Names
+    from langchain_chroma_hybrid.lexical.postgres.seen import Seen
+    from langchain_chroma_hybrid.lexical.postgres.server import Server
+    from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
+
+FEW = 1_000
+"""Records that may all be candidates of one search: each costs some 40 microseconds."""
+
+_PART = 20_000
+_REMEMBERED = 256
+_ID = "coalesce(long_id, key)"
+
+
+class Reader:
+    """Reads one index; notes with each answer what the latest commit was."""
+
+    def __init__(
+        self,
+        server: Server,
+        names: Names,
+        analyzer: Analyzer,
+        lexical_fields: Mapping[str, float],
+        seen: Seen,
+    ) -> None:
+        self._server, self._names, self._seen = server, names, seen
+        self._analyzer, self._tokens = analyzer, Tokens(lexical_fields)
+        self._compiler = QueryCompiler(analyzer, self._tokens, self._frequencies, self._near)
+        self._statements = Statements(names, self._compiler.required)
+        # By filter, of the latest commit; and what the words of the last query weigh.
+        self._counts: dict[tuple[object, Filter], int] = {}
+        self._weights: tuple[object, Mapping[str, float]] = None, {}
+
+    def search(
+        self,
+        query: str,
+        k: int,
+        where: Filter | None,
+        syntax: QuerySyntax,
+        corrections: Corrections,
+    ) -> Hits:
+        """The best `k` records for a query, and a bound of all scores."""
+        self._statements.passing(where, Values())  # refuses what cannot be answered
+        asked = self._compiler.compile(query, syntax, corrections)
+        if asked.empty:
+            return Hits()
+        few = min(self._seen.info.total, self._at_most(where)) <= FEW
+        every = few or 4 * k >= self._seen.info.total
+        values = Values()
+        statement = self._statements.search(asked, max(k, 0), where, values, every=every)
+        row = self._execute(statement, values)
+        terms = list(zip(*(column or [] for column in row[:4]), strict=True))
+        found = {int(group) for group in (row[8] or "").split(",") if group}
+        runs = [run for run in zip(row[4] or (), row[5] or (), strict=True) if run[0] in found]
+        total = self._seen.info.total
+        weights = _weights(asked, terms, runs, total, self._tokens)
+        self._weights = (self._seen.version, query, syntax, *corrections.items()), weights
+        ids, scores = (column or [] for column in row[6:8])
+        hits = (Scored(_id(each), score) for each, score in zip(ids, scores, strict=True))
+        return Hits(hits, _bound(asked, terms, runs, weights, total))
+
+    def weights(
+        self, query: str, syntax: QuerySyntax, corrections: Corrections
+    ) -> Mapping[str, float]:
+        """What each term of the words of `query` can add to a score; known after its search."""
+        key = (self._seen.version, query, syntax, *corrections.items())
+        if self._weights[0] != key:
+            self.search(query, 0, None, syntax, corrections)
+        return self._weights[1] if self._weights[0] == key else {}
+
+    def unmatched(self, words: Sequence[QueryWord], where: Filter | None) -> tuple[str, ...]:
+        """Those of the words that occur in no record that passes `where`, as they were typed."""
+        values = Values()
+        passing = self._statements.passing(where, values)
+        occurs = [self._occurs(word, where is None, passing, values) for word in words]
+        found = self._read(f"array[{', '.join(occurs)}]::bool[]", values)[0]
+        return tuple(word.text for word, there in zip(words, found, strict=True) if not there)
+
+    def plan(self, where: Filter | None, limit: int) -> Passing:
+        """How many records pass `where` and, if at most `limit` do, which."""
+        values = Values()
+        some = f"from {self._records} where {self._statements.passing(where, values)}"
+        count = "total" if where is None else f"(select count(*) {some})"
+        most = values.put(max(0, limit) + 1, "bigint")
+        ids = f"(select array_agg(id) from (select {_ID} id {some} limit {most}) x)"
+        passing, found = self._read(f"{count}, {ids if limit > 0 else 'null::bytea[]'}", values)
+        self._remember(where, passing)
+        known = passing <= limit
+        return Passing(passing, self._seen.info.total, _ids(found) if known else None)
+
+    def match(self, where: Filter | None, limit: int | None) -> list[str]:
+        """Ids that pass `where`."""
+        values = Values()
+        passing = self._statements.passing(where, values)
+        some = f"select {_ID} id from {self._records} where {passing}"
+        if limit is not None:
+            some += f" limit {min(max(0, limit), 2**62)}"
+        return list(_ids(self._read(f"(select array_agg(id) from ({some}) x)", values)[0]))
+
+    def match_count(self, where: Filter | None) -> int:
+        """How many records pass `where`."""
+        return self.plan(where, 0).passing
+
+    def ids(self) -> Iterator[str]:
+        """All ids, part by part."""
+        last: bytes | None = None
+        while True:
+            values = Values()
+            behind = "true" if last is None else f"key > {values.put(last, 'bytea')}"
+            part = f"from {self._records} where {behind} order by key limit {_PART}"
+            found, last = self._read_row(
+                "select array_agg(id order by key), (array_agg(key order by key desc))[1]"
+                f" from (select key, {_ID} id {part}) x",
+                values,
+            )
+            if found is None:
+                return
+            yield from _ids(found)
+
+    def sample(self, n: int) -> list[str]:
+        """At most `n` ids, the same ones for the same records."""
+        some = f"select {_ID} id from {self._records} order by digest, key limit {max(0, n)}"
+        return list(_ids(self._read(f"(select array_agg(id) from ({some}) x)", Values())[0]))
+
+    def digests(self, ids: Collection[str] | None) -> dict[str, str]:
+        """Digests of records, by id."""
+        values = Values()
+        where = self._statements.passing(None if ids is None else Ids(frozenset(ids)), values)
+        some = f"select {_ID} id, digest from {self._records} where {where}"
+        columns = f"select array_agg(id), array_agg(digest) from ({some}) x"
+        found, digests = self._read_row(columns, values)
+        stamps = (value.to_bytes(8, signed=True).hex() for value in digests or ())
+        return dict(zip(_ids(found), stamps, strict=True))
+
+    def without_text(self, ids: Collection[str] | None) -> frozenset[str]:
+        """Those of `ids` with no term in any field."""
+        if not self._seen.info.textless:
+            return frozenset()
+        values = Values()
+        among = self._statements.passing(None if ids is None else Ids(frozenset(ids)), values)
+        some = f"select {_ID} id from {self._records} where not has_text and {among}"
+        return frozenset(_ids(self._read(f"(select array_agg(id) from ({some}) x)", values)[0]))
+
+    def refresh(self) -> None:
+        """Look at the latest commit."""
+        self._read("1", Values())
+
+    @property
+    def _records(self) -> str:
+        return self._names.fill("{schema}.{name}_records")
+
+    @property
+    def _table(self) -> str:
+        return self._names.fill("{schema}.{name}_words")
+
+    def _execute(self, statement: str, values: Values) -> Sequence[Any]:
+        """The one row of a statement, behind what is known of the index."""
+
+        def work(connection: Connection[Any]) -> Any:
+            return connection.cursor(binary=True).execute(statement, values).fetchone()
+
+        row = self._server.run(work)
+        self._seen.note(info_of(row))
+        found: Sequence[Any] = row[COLUMNS:]
+        return found
+
+    def _read(self, columns: str, values: Values) -> Sequence[Any]:
+        """Columns that may hold sub-selects, beside what is known of the index."""
+        table = "from {schema}.indexes where name = '{name}'"
+        return self._execute(f"select {INFO}, {columns} {self._names.fill(table)}", values)
+
+    def _read_row(self, statement: str, values: Values) -> Sequence[Any]:
+        """The one row of a statement, beside what is known of the index."""
+        table = self._names.fill("from {schema}.indexes where name = '{name}'")
+        info = f"select {INFO} {table}"
+        return self._execute(f"select i.*, x.* from ({info}) i, ({statement}) x", values)
+
+    def _at_most(self, where: Filter | None) -> int:
+        """How many records pass a filter, or more; asks where nobody has asked before."""
+        if where is None:
+            return self._seen.info.total
+        parts = where.parts if isinstance(where, AllOf) else (where,)
+        given = [len(part.ids) for part in parts if isinstance(part, Ids) and not part.negated]
+        if given:
+            return min(given)
+        known = self._counts.get((self._seen.version, where))
+        return self.match_count(where) if known is None else known
+
+    def _remember(self, where: Filter | None, passing: int) -> None:
+        if where is None:
+            return
+        if len(self._counts) >= _REMEMBERED:
+            self._counts = {}
+        self._counts[self._seen.version, where] = passing
+
+    def _occurs(self, word: QueryWord, anywhere: bool, passing: str, values: Values) -> str:
+        """The condition that a word is in a record that passes."""
+        terms = [token for term in word.terms for token in self._tokens.everywhere(term)]
+        some = values.put(terms, "text[]")
+        known = f"select from {self._table} where n > 0 and token = any({some})"
+        match = self._compiler.standing(() if anywhere else word.terms, word.phrases)
+        has = self._statements.has(match, values)
+        rows = f"exists(select from {self._records} where {has} and {passing})"
+        return f"(exists({known}) or {rows})" if anywhere else rows
+
+    def _frequencies(self, tokens: Iterable[str]) -> dict[str, int]:
+        """In how many records each of the tokens is."""
+        values = Values()
+        some = f"{self._table} where n > 0 and token = any({values.put([*tokens], 'text[]')})"
+        found, counts = self._read_row(f"select array_agg(token), array_agg(n) from {some}", values)
+        return dict(zip(found or (), counts or (), strict=True))
+
+    def _near(self, words: Sequence[str], distance: int) -> list[str]:
+        """The tokens that are at most `distance` edits away from one of the words."""
+        sizes = [len(word) for word in words]
+        low, high = min(sizes) - distance + 3, max(sizes) + distance + 3
+        likely = f"n > 0 and (token >= 'y' or length(token) between {low} and {high})"
+        found = self._read(f"array(select token from {self._table} where {likely})", Values())[0]
+        return [
+            token
+            for token in found
+            if any(_edits(word, Tokens.term(token), distance) for word in words)
+        ]
+
+
+def _edits(word: str, other: str, most: int) -> bool:
+    return abs(len(word) - len(other)) <= most and edits(word, other) <= most
+
+
+def _id(encoded: bytes) -> str:
+    return bytes(encoded).decode()
+
+
+def _ids(found: Iterable[bytes] | None) -> tuple[str, ...]:
+    return tuple(map(_id, found or ()))
+
+
+def _weights(
+    asked: Asked,
+    terms: Sequence[tuple[int, str, float, int]],
+    runs: Sequence[tuple[int, float]],
+    total: int,
+    tokens: Tokens,
+) -> dict[str, float]:
+    """What each term of the plain words can add, unknown ones as if they were the rarest."""
+    most = _by_group(terms, runs, total)
+    weights: dict[str, float] = {}
+    for typed, groups in asked.spelt.items():
+        if found := sum(most.get(group, 0.0) for group in groups):
+            weights[typed] = found
+    own: dict[str, float] = defaultdict(float)
+    for group, token, *_ in terms:
+        if group in asked.plain:
+            own[Tokens.term(token)] += most.get(group, 0.0)
+    unknown = 0
+    for text, boost in asked.words.items():
+        if own[text]:
+            weights[text] = max(own[text], weights.get(text, 0.0))
+        elif text not in weights and unknown < MAX_TERMS:
+            weights[text] = boost * max(tokens.boosts) * ceiling(0, total)
+            unknown += 1
+    return weights
+
+
+def _bound(
+    asked: Asked,
+    terms: Sequence[tuple[int, str, float, int]],
+    runs: Sequence[tuple[int, float]],
+    weights: Mapping[str, float],
+    total: int,
+) -> float:
+    """A score that no record exceeds; 0 where nothing can match."""
+    most = _by_group(terms, runs, total)
+    if not most:
+        return 0.0
+    said = asked.plain.union(*asked.spelt.values())
+    bound = sum(weights.values())
+    for group, found in most.items():
+        own = sum(weights.get(term, 0.0) for term in asked.instead.get(group, ()))
+        bound += 0.0 if group in said else max(0.0, found - own)
+    return bound * (1.0 + 1e-6)
+
+
+def _by_group(
+    terms: Sequence[tuple[int, str, float, int]], runs: Sequence[tuple[int, float]], total: int
+) -> dict[int, float]:
+    """What each group that occurs can add at most."""
+    most: dict[int, float] = defaultdict(float)
+    for group, _, weight, n in terms:
+        if n > 0:
+            most[group] = max(most[group], weight * ceiling(n, total))
+    for group, bound in runs:
+        most[group] = max(most[group], bound)
+    return dict(most)

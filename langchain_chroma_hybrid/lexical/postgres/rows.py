@@ -1,0 +1,176 @@
+"""What a record looks like in its table.
+
+Terms become tokens of letters and digits, which no parser of PostgreSQL's takes apart, and which
+begin with the field that they stand in: one column holds all fields. A word that a stemmer changed
+stands there a second time as it was, in a field of its own, for prefixes and fuzzy words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from hashlib import blake2b
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+from langchain_chroma_hybrid.lexical.filter_terms import filter_terms, numbers
+from langchain_chroma_hybrid.lexical.texts import field_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from langchain_chroma_hybrid.core.values import Record
+    from langchain_chroma_hybrid.lexical.words import Words
+
+SURFACE = 36**2 - 1
+"""The number of the field of unstemmed words."""
+
+MAX_FIELDS = 100
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_REMEMBERED = 1 << 16
+_MAX_KEY = 1_000  # bytes of an id, of which a B-tree holds 2,704
+_MOST_BYTES = 900_000  # of one text in pg_textsearch, whose parser ends at 1,048,575
+
+
+class Row(NamedTuple):
+    """A record as it is written.
+
+    Attributes:
+        key: stands for the id.
+        long_id: the id itself, where the key is a digest of it.
+        digest: of the content, as a signed integer.
+        terms: tokens in text order, see `in_order`, and a dot between texts.
+        indexed: tokens for pg_textsearch, which cannot take very many.
+        words: the distinct tokens, unstemmed ones behind them.
+        counts: how often each is there; those of unstemmed ones are left out.
+        lengths: tokens of each field.
+        facts: what filters look for.
+        numbers: what ranges are compared with, as JSON.
+    """
+
+    key: bytes
+    long_id: bytes | None
+    digest: int
+    terms: str
+    indexed: str
+    words: str
+    counts: str
+    lengths: str
+    facts: str
+    numbers: str
+
+
+class Tokens:
+    """Terms as tokens, of one field or of all. Immutable."""
+
+    def __init__(self, lexical_fields: Mapping[str, float]) -> None:
+        self.names = sorted(lexical_fields)
+        self.boosts = [lexical_fields[name] for name in self.names]
+        self.fields = range(len(self.names))
+        self._known: dict[tuple[int, str], str] = {}
+
+    def token(self, field: int, term: str) -> str:
+        """One term of one field."""
+        known = self._known.get((field, term))
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[field, term] = self._made(field, term)
+        return known
+
+    @staticmethod
+    def _made(field: int, term: str) -> str:
+        where = _DIGITS[field // 36] + _DIGITS[field % 36]
+        # All three together: of ASCII, letters or digits, none of them upper case.
+        plain = term.isascii() and term.isalnum() and term == term.lower()
+        return f"x{where}{term}" if plain else f"y{where}{_spelled(term)}"
+
+    def everywhere(self, term: str) -> list[str]:
+        """One term in each field that is searched."""
+        return [self.token(field, term) for field in self.fields]
+
+    def beginning(self, field: int, prefix: str) -> list[tuple[str, str]]:
+        """From where, and up to where, the tokens of a field are that begin so."""
+        where = _DIGITS[field // 36] + _DIGITS[field % 36]
+        found = [f"y{where}{_spelled(prefix)}"]
+        if (own := self.token(field, prefix)) not in found:
+            found.append(own)
+        return [(each, f"{each}~") for each in found]
+
+    @staticmethod
+    def field(token: str) -> int:
+        """The number of the field that a token stands in."""
+        return 36 * _DIGITS.index(token[1]) + _DIGITS.index(token[2])
+
+    def boost(self, token: str) -> float:
+        """That of its field."""
+        field = self.field(token)
+        return 1.0 if field == SURFACE else self.boosts[field]
+
+    @staticmethod
+    def term(token: str) -> str:
+        """The term of a token."""
+        return token[3:] if token[0] == "x" else bytes.fromhex(token[3:]).decode()
+
+
+def in_order(tokens: Sequence[str]) -> str:
+    """Tokens as phrases are looked for: each between spaces of its own."""
+    return f" {'  '.join(tokens)} " if tokens else ""
+
+
+def key_of(record_id: str) -> bytes:
+    """What stands for an id: itself, or a digest where it is too long for an index."""
+    encoded = record_id.encode("utf-8", "surrogatepass")
+    if len(encoded) <= _MAX_KEY:
+        return encoded
+    # 0xFF begins no UTF-8: no id is like it.
+    return b"\xff" + blake2b(encoded, digest_size=20).digest()
+
+
+def row(record: Record, digest: str, words: Words, tokens: Tokens) -> Row:
+    """The record in its table; `digest` is its own, see `core.values.digest`."""
+    found: list[list[str]] = []
+    surface: set[str] = set()
+    lengths = [0 for _ in tokens.fields]
+    for field, name in enumerate(tokens.names):
+        for text in field_texts(record, name):
+            terms, changed = words.of(text)
+            found.append([tokens.token(field, term) for term in terms.split(" ") if term])
+            surface.update(changed.split())
+            lengths[field] += len(found[-1])
+    counts = Counter(chain.from_iterable(found))
+    key, encoded = key_of(record.id), record.id.encode()
+    return Row(
+        key,
+        None if key == encoded else encoded,
+        int.from_bytes(bytes.fromhex(digest), signed=True),
+        ".".join(map(in_order, found)),
+        " ".join(_bounded(counts, [*chain.from_iterable(found)])),
+        " ".join([*counts, *(tokens.token(SURFACE, word) for word in surface)]),
+        " ".join(map(str, counts.values())),
+        " ".join(map(str, lengths)),
+        " ".join(filter_terms(record.metadata)),
+        json.dumps(numbers(record.metadata)),
+    )
+
+
+def _bounded(counts: Mapping[str, int], tokens: list[str]) -> Iterable[str]:
+    """The tokens, without the last ones where they are more than one text may have."""
+    if sum(map(len, counts)) + 16 * len(tokens) < _MOST_BYTES:
+        return tokens
+    size, kept = 0, dict[str, int]()
+    for token in counts:
+        size += len(token) + 8 + 2 * min(counts[token], 255)
+        if size > _MOST_BYTES:
+            break
+        kept[token] = 0
+    return (token for token in tokens if token in kept)
+
+
+def _spelled(term: str) -> str:
+    return term.encode("utf-8", "surrogatepass").hex()
+
+
+def lock_number(*names: str) -> int:
+    """A number for an advisory lock."""
+    return int.from_bytes(blake2b("\0".join(names).encode(), digest_size=8).digest(), signed=True)
