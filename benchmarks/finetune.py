@@ -71,7 +71,7 @@ def main() -> None:
     options = _options()
     started, commit = time.monotonic(), _commit()
     done = _runs(options.work)
-    for collection, way, seed in _plan():
+    for collection, way, seed in dict.fromkeys(_plan()):
         if (collection, way, seed) in done:
             continue
         if time.monotonic() - started > options.until * 60:
@@ -86,16 +86,21 @@ def main() -> None:
 
 
 def _plan() -> Iterator[tuple[str, str, int]]:
-    """What is cheap or asked for first comes first: one seed of all, then the others."""
-    everywhere, seeds = (*MATRIX, *OTHERS), CONFIGURATION["seeds"]
-    yield from ((collection, "base", 0) for collection in everywhere)
-    for seed in seeds:
-        for collection in MATRIX:
-            yield from ((collection, source, seed) for source in (*SOURCES, "lora"))
+    """What tells the most for its minutes comes first."""
+    everywhere, (first, *further) = (*MATRIX, *OTHERS), CONFIGURATION["seeds"]
+    yield from ((collection, "base", first) for collection in everywhere)
+    yield from ((collection, "adapter", first) for collection in everywhere)
+    yield from (("banking77", source, first) for source in SOURCES)
+    yield from (("banking77", source, seed) for seed in further for source in ("both", "none"))
+    yield from (("medquad", source, first) for source in ("none", "both"))
+    yield from ((collection, "lora", first) for collection in MATRIX)
+    yield from ((collection, source, first) for collection in MATRIX for source in SOURCES)
+    yield from ((collection, source, seed)
+                for collection in MATRIX for seed in further for source in SOURCES)  # fmt: skip
+    for seed in further:
         yield from ((collection, "adapter", seed) for collection in everywhere)
-        if seed == seeds[0]:
-            yield from ((collection, "both", seed) for collection in OTHERS)
-    yield from ((collection, "both", seed) for seed in seeds[1:] for collection in OTHERS)
+        yield from ((collection, "lora", seed) for collection in MATRIX)
+    yield from ((collection, "both", seed) for seed in (first, *further) for collection in OTHERS)
 
 
 def _run(options: argparse.Namespace, collection: str, way: str, seed: int) -> dict[str, Any]:
