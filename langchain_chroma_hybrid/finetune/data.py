@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -45,11 +45,19 @@ class Example:
     origin: str = "labelled"
 
     def __post_init__(self) -> None:
-        for name in ("query", "text"):
+        for name in ("query", "text", "origin"):
             if not isinstance(getattr(self, name), str):
                 raise InvalidArgumentError.of_kind(name, getattr(self, name), "a string")
+        if self.id is not None and not isinstance(self.id, str):
+            raise InvalidArgumentError.of("id", self.id, "a string or None")
+        texts = self.negatives if isinstance(self.negatives, list | tuple) else (None,)
+        if not all(isinstance(text, str) for text in texts):
+            raise InvalidArgumentError.of_kind("negatives", self.negatives, "a tuple of strings")
+        object.__setattr__(self, "negatives", tuple(texts))
         if self.score is not None:
             number("score", self.score, 0.0, 1.0)
+            # NumPy's numbers do not go into JSON.
+            object.__setattr__(self, "score", float(self.score))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +98,12 @@ class TrainingData:
 
     Attributes:
         examples: what is left.
-        report: what was dropped and why: empty texts, texts that are their own answer, and pairs
-            that were there before (but for case, accents and punctuation).
+        report: what was dropped and why: empty texts, texts that are their own answer, what was
+            there before (but for case, accents and punctuation), and examples of which every
+            negative is empty, the query itself, or an answer to it; other such negatives go alone.
 
     Raises:
-        InvalidArgumentError: some examples have scores and some none.
+        InvalidArgumentError: some examples have scores, or negatives, and some none.
     """
 
     @known_keywords
@@ -104,10 +113,12 @@ class TrainingData:
         given = list(examples)
         if not all(isinstance(example, Example) for example in given):
             raise InvalidArgumentError.of_kind("examples", given[0], "examples; see from_pairs")
-        if len({example.score is None for example in given}) > 1:
-            raise InvalidArgumentError(
-                "examples: expected a score for each or for none, got both; give plain pairs 1.0"
-            )
+        for name, what in (("score", "a score"), ("negatives", "negatives")):
+            if len({getattr(example, name) in (None, ()) for example in given}) > 1:
+                raise InvalidArgumentError(
+                    f"examples: expected {what} for each or for none, got both; plain pairs may "
+                    "have the score 1.0, or get negatives by mine_negatives"
+                )
         reasons = Counter(dropped or {})
         before = sum(reasons.values())
         self.examples = tuple(_cleaned(given, reasons))
@@ -180,8 +191,11 @@ class TrainingData:
 
     def with_negatives(self, negatives: Sequence[Sequence[str]]) -> TrainingData:
         """The examples with other negatives; those that get none are dropped, and reported."""
+        if len(negatives) != len(self):
+            expected = f"one list for each of {len(self)} examples"
+            raise InvalidArgumentError.of("negatives", len(negatives), expected)
         given = zip(self.examples, negatives, strict=True)
-        found = [replace(example, negatives=tuple(texts)) for example, texts in given if texts]
+        found = [replace(example, negatives=texts) for example, texts in given if texts]
         gone = {"no negative was found": len(self) - len(found), **self.report.dropped}
         return TrainingData(found, dropped={why: n for why, n in gone.items() if n})
 
@@ -205,16 +219,23 @@ def check_apart(train: TrainingData, dev: TrainingData) -> None:
 
 def _cleaned(examples: Sequence[Example], reasons: Counter[str]) -> Iterable[Example]:
     """The examples that say something that none before them has; counts the others."""
+    keys = [(alike.key(example.query), alike.key(example.text)) for example in examples]
+    answers: dict[str, set[str]] = defaultdict(set)
+    for query, text in keys:
+        answers[query] |= {query, text}
     seen: set[Any] = set()
-    for example in examples:
-        query, text = alike.key(example.query), alike.key(example.text)
-        pair = frozenset((query, text)) if example.score is not None else (query, text)
+    for example, (query, text) in zip(examples, keys, strict=True):
+        given = {alike.key(each): each for each in example.negatives if each.strip()}
+        wrong = {key: each for key, each in given.items() if key not in answers[query]}
+        pair = (query, text) if example.score is None else frozenset((query, text))
         if not example.query.strip() or not example.text.strip():
             reasons["empty text"] += 1
         elif query == text and example.score is None:
             reasons["query is its own answer"] += 1
-        elif pair in seen:
+        elif example.negatives and not wrong:
+            reasons["every negative is empty or an answer"] += 1
+        elif (pair, *wrong) in seen:
             reasons["duplicate"] += 1
         else:
-            seen.add(pair)
-            yield example
+            seen.add((pair, *wrong))
+            yield replace(example, negatives=tuple(wrong.values()))

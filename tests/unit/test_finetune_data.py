@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -91,9 +93,39 @@ def test_too_little_to_learn_from(pairs):
         from_pairs(pairs).split()
 
 
-def test_scores_are_for_all_or_for_none():
-    with pytest.raises(InvalidArgumentError, match="a score for each or for none"):
-        TrainingData([Example("a", "b", score=1.0), Example("c", "d")])
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [({"score": 1.0}, "a score for each or for none"), ({"negatives": ("e",)}, "^examples: .* neg")],
+)
+def test_scores_and_negatives_are_for_all_or_for_none(odd, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        TrainingData([Example("a", "b", **odd), Example("c", "d")])
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [({"negatives": "text"}, "negatives"), ({"negatives": (1,)}, "negatives"),
+     ({"negatives": None}, "negatives"), ({"id": 5}, "id"), ({"origin": None}, "origin")],
+)  # fmt: skip
+def test_examples_of_something_else(values, name):
+    with pytest.raises(InvalidArgumentError, match=f"^{name}: expected a "):
+        Example("a", "b", **values)
+
+
+@pytest.mark.parametrize("number", [np.float32(0.5), Fraction(1, 2), np.int64(1)])
+def test_numbers_of_others_are_scores(number):
+    data = from_scored_pairs([("a", "b", number), ("c", "d", 0)])
+    assert data.digest == from_scored_pairs([("a", "b", float(number)), ("c", "d", 0.0)]).digest
+
+
+def test_a_negative_says_something_and_is_no_answer():
+    rows = [("q", "a", "A!", "wrong", " "), ("q", "a", "other"), ("q", "a", "Other"),
+            ("q", "b", "a"), ("r", "b", "")]  # fmt: skip
+    data = from_triplets(rows)
+    assert [example.negatives for example in data.examples] == [("wrong",), ("other",)]
+    gone = {"every negative is empty or an answer": 2, "duplicate": 1}
+    assert data.report.dropped == gone
+    assert data.kind == "triplets"
 
 
 def test_clicks_have_the_texts_of_the_collection(store):
