@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from langchain_chroma_hybrid.errors import IndexLockedError
+from langchain_chroma_hybrid.errors import IndexLockedError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,6 +65,17 @@ class FolderLock:
             f"another {who} writes to the lexical index at {self._file.parent}; gave up after"
             f" {self._timeout} s"
         )
+
+
+def path_of(name: str, value: object) -> Path:
+    """The path, with `~` for the user's folder.
+
+    Raises:
+        InvalidArgumentError: it is none.
+    """
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise InvalidArgumentError.of(name, value, "a path")
+    return Path(value).expanduser()
 
 
 def write_json(target: Path, content: Mapping[str, object]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
@@ -13,7 +14,7 @@ from langchain_chroma_hybrid.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from pydantic import ValidationError
 
@@ -22,6 +23,25 @@ def positive(name: str, value: object) -> None:
     """Raise `InvalidArgumentError` unless `value` is a whole number of at least 1."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise InvalidArgumentError.of(name, value, "a whole number >= 1")
+
+
+def seed(name: str, value: object) -> None:
+    """Raise `InvalidArgumentError` unless all generators of random numbers take `value`."""
+    most = 2**32 - 1
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not 0 <= int(value) <= most:  # type: ignore[call-overload]  # whole
+        raise InvalidArgumentError.of(name, value, f"a whole number from 0 to {most}")
+
+
+def items(name: str, value: object, kind: str) -> list[Any]:
+    """What an iterable holds.
+
+    Raises:
+        InvalidArgumentError: none, or a text or mapping, which nobody means to be one.
+    """
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise InvalidArgumentError.of_kind(name, value, kind)
+    return list(value)
 
 
 def metadata_key(name: str, value: object) -> None:

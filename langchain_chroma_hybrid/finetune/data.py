@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from langchain_chroma_hybrid.core.checks import items, positive
+from langchain_chroma_hybrid.core.checks import seed as check_seed
 from langchain_chroma_hybrid.core.keywords import known_fields, known_keywords
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -110,9 +112,9 @@ class TrainingData:
     def __init__(
         self, examples: Iterable[Example], *, dropped: Mapping[str, int] | None = None
     ) -> None:
-        given = list(examples)
-        if not all(isinstance(example, Example) for example in given):
-            raise InvalidArgumentError.of_kind("examples", given[0], "examples; see from_pairs")
+        given = items("examples", examples, "examples; see from_pairs")
+        if odd := [example for example in given if not isinstance(example, Example)]:
+            raise InvalidArgumentError.of_kind("examples", odd[0], "examples; see from_pairs")
         for name, what in (("score", "a score"), ("negatives", "negatives")):
             if len({getattr(example, name) in (None, ()) for example in given}) > 1:
                 raise InvalidArgumentError(
@@ -161,6 +163,7 @@ class TrainingData:
             number(name, share, 0.0, 1.0)
         if dev + test >= 1.0:
             raise InvalidArgumentError.of("dev, test", (dev, test), "shares below 1 together")
+        check_seed("seed", seed)
         self.check()
         queries = list(dict.fromkeys(example.query for example in self.examples))
         numbers = alike.groups(queries)
@@ -178,14 +181,23 @@ class TrainingData:
         Documents that answer test queries may stay: they are in the collection for everybody.
         """
         texts = [text for example in self.examples for text in (example.query, example.text)]
-        bad = alike.among(texts, queries)
+        test = items("queries", queries, "strings")
+        if odd := [query for query in test if not isinstance(query, str)]:
+            raise InvalidArgumentError.of_kind("queries", odd[0], "strings")
+        bad = alike.among(texts, test)
         kept = [e for e in self.examples if e.query not in bad and e.text not in bad]
         gone = Counter({IN_TEST_SET: len(self) - len(kept)}) + Counter(self.report.dropped)
         return TrainingData(kept, dropped=gone)
 
     @known_keywords
     def sample(self, count: int, *, seed: int = 0) -> TrainingData:
-        """At most `count` examples, drawn at random."""
+        """At most `count` examples, drawn at random.
+
+        Raises:
+            InvalidArgumentError: not a whole number of at least 1.
+        """
+        positive("count", count)
+        check_seed("seed", seed)
         order = np.random.default_rng(seed).permutation(len(self))[:count]
         return TrainingData([self.examples[place] for place in sorted(order)])
 
@@ -195,7 +207,8 @@ class TrainingData:
             expected = f"one list for each of {len(self)} examples"
             raise InvalidArgumentError.of("negatives", len(negatives), expected)
         given = zip(self.examples, negatives, strict=True)
-        found = [replace(example, negatives=texts) for example, texts in given if texts]
+        found = [replace(example, negatives=tuple(items("negatives", texts, "lists of texts")))
+                 for example, texts in given if texts]  # fmt: skip
         gone = {"no negative was found": len(self) - len(found), **self.report.dropped}
         return TrainingData(found, dropped={why: n for why, n in gone.items() if n})
 

@@ -14,6 +14,7 @@ from langchain_chroma_hybrid.finetune import (
     TrainingData,
     from_beir,
     from_clicks,
+    from_judgements,
     from_llama_index,
     from_pairs,
     from_scored_pairs,
@@ -95,7 +96,7 @@ def test_too_little_to_learn_from(pairs):
 
 @pytest.mark.parametrize(
     ("odd", "message"),
-    [({"score": 1.0}, "a score for each or for none"), ({"negatives": ("e",)}, "^examples: .* neg")],
+    [({"score": 1.0}, "a score for each or for none"), ({"negatives": ("e",)}, "negatives for")],
 )
 def test_scores_and_negatives_are_for_all_or_for_none(odd, message):
     with pytest.raises(InvalidArgumentError, match=message):
@@ -159,3 +160,48 @@ def test_files_of_beir_and_of_llama_index(tmp_path):
         file.write_text(broken, encoding="utf-8")
         with pytest.raises(InvalidArgumentError):
             from_llama_index(file)
+
+
+MANY = from_pairs([(f"question {n}", f"answer {n}") for n in range(10)])
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda _: from_pairs(None), "pairs"),
+        (lambda _: from_pairs("text"), "pairs"),
+        (lambda _: from_scored_pairs({"a": "b"}), "pairs"),
+        (lambda _: from_triplets(5), "triplets"),
+        (lambda _: TrainingData(None), "examples"),
+        (lambda _: TrainingData([Example("a", "b"), ("c", "d")]), "examples: .* got a tuple"),
+        (lambda _: MANY.split(seed="x"), "seed"),
+        (lambda _: MANY.split(seed=-1), "seed"),
+        (lambda _: MANY.sample(0), "count"),
+        (lambda _: MANY.sample(2, seed=1.5), "seed"),
+        (lambda _: MANY.without("question 1"), "queries"),
+        (lambda _: MANY.without([None]), "queries"),
+        (lambda _: MANY.with_negatives([["a"]]), "negatives: expected one list for each of 10"),
+        (lambda _: MANY.with_negatives(["text"] * 10), "negatives"),
+        (lambda _: from_beir(5), "path"),
+        (lambda _: from_llama_index(None), "path"),
+        (lambda s: from_clicks(s, None), "clicks"),
+        (lambda s: from_clicks(s, [("a", "pump", "b")]), r"clicks\[0\]"),
+        (lambda s: from_clicks(s, [("a", "pump"), (None, "pump")]), r"clicks\[1\]"),
+        (lambda s: from_judgements(s, [("a", "pump")]), "data: expected a Dataset"),
+        (lambda _: from_clicks("db", [("a", "pump")]), "store: expected a HybridChroma"),
+    ],
+)
+def test_arguments_of_another_type(store, call, name):
+    with pytest.raises(InvalidArgumentError, match=f"^{name}"):
+        call(store)
+
+
+def test_judgements_of_queries_that_nobody_has_are_reported(tmp_path):
+    file = tmp_path / "llama.json"
+    saved = {"queries": {"q": "colour"}, "corpus": {"d": "red"},
+             "relevant_docs": {"q": ["d"], "lost": ["d"]}}  # fmt: skip
+    file.write_text(json.dumps(saved), encoding="utf-8-sig")
+    assert from_llama_index(file).report.dropped == {"judged query without a text": 1}
+    file.write_text(json.dumps({**saved, "relevant_docs": {"q": "d"}}))
+    with pytest.raises(InvalidArgumentError, match="EmbeddingQAFinetuneDataset"):
+        from_llama_index(file)
