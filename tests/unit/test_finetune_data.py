@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -205,3 +206,30 @@ def test_judgements_of_queries_that_nobody_has_are_reported(tmp_path):
     file.write_text(json.dumps({**saved, "relevant_docs": {"q": "d"}}))
     with pytest.raises(InvalidArgumentError, match="EmbeddingQAFinetuneDataset"):
         from_llama_index(file)
+
+
+def alike(left, right):
+    words, others = set(left.split()), set(right.split())
+    return len(words & others) >= 0.8 * len(words | others)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_two_parts_have_queries_that_are_alike(seed):
+    random = np.random.default_rng(seed)
+    words = [f"w{n}" for n in range(12)]
+    asked = [" ".join(random.choice(words, 6, replace=False)) for _ in range(60)]
+    data = from_pairs([(query, f"answer {n}") for n, query in enumerate(asked)])
+    split = data.split(0.3, 0.3, seed=seed)
+    parts = [{e.query for e in part.examples} for part in (split.train, split.dev, split.test)]
+    assert all(parts), "none of them is empty"
+    for one, other in combinations(parts, 2):
+        assert not any(alike(left, right) for left in one for right in other)
+    left = {e.query for e in data.without(asked[:5]).examples}
+    assert left == {q for q in asked if not any(alike(q, bad) for bad in asked[:5])}
+
+
+def test_many_queries_of_one_form_are_one_group():
+    asked = [f"what is the price of the big red pump number {n}" for n in range(20_000)]
+    data = from_pairs([(query, f"answer {n}") for n, query in enumerate(asked)])
+    assert len(data.split(0.1).train) == len(data)
+    assert len(data.without(asked[:1])) == 0
