@@ -13,6 +13,7 @@ from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import one_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.finetune.data import Example, TrainingData
+from langchain_chroma_hybrid.finetune.loading import check_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,8 +63,6 @@ def make_queries(
         raise InvalidArgumentError.of("kinds", kinds, f"names among {', '.join(_KINDS)}")
     for kind in kinds:
         one_of("kinds", kind, tuple(_KINDS))
-    if limit is not None:
-        positive("limit", limit)
     passages = list(passages_of(store, limit))
     makers = {kind: _KINDS[kind](passages, title_keys) for kind in kinds}
     examples = []
@@ -80,7 +79,14 @@ def make_queries(
 
 
 def passages_of(store: Chroma, limit: int | None) -> Iterator[Passage]:
-    """The records that have a text, page by page in the order of the collection."""
+    """The records that have a text, page by page in the order of the collection.
+
+    Raises:
+        InvalidArgumentError: no store, or a limit that is none.
+    """
+    check_store(store)
+    if limit is not None:
+        positive("limit", limit)
     for start in range(0, limit or 1 << 62, _PAGE):
         size = min(_PAGE, (limit or 1 << 62) - start)
         got = store.get(limit=size, offset=start, include=["documents", "metadatas"])
