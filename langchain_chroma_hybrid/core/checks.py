@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -25,12 +26,16 @@ def positive(name: str, value: object) -> None:
         raise InvalidArgumentError.of(name, value, "a whole number >= 1")
 
 
-def seed(name: str, value: object) -> None:
-    """Raise `InvalidArgumentError` unless all generators of random numbers take `value`."""
-    most = 2**32 - 1
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not 0 <= int(value) <= most:  # type: ignore[call-overload]  # whole
-        raise InvalidArgumentError.of(name, value, f"a whole number from 0 to {most}")
+def whole(name: str, value: object, low: int, high: int) -> None:
+    """Raise `InvalidArgumentError` unless `value` is a whole number from `low` to `high`."""
+    fits = isinstance(value, Integral) and not isinstance(value, bool)
+    if not fits or not low <= int(value) <= high:  # type: ignore[call-overload]  # it fits
+        raise InvalidArgumentError.of(name, value, f"a whole number from {low} to {high}")
+
+
+def check_seed(seed: object) -> None:
+    """Raise `InvalidArgumentError` unless NumPy and torch both take `seed`."""
+    whole("seed", seed, 0, 2**32 - 1)
 
 
 def items(name: str, value: object, kind: str) -> list[Any]:
@@ -42,6 +47,20 @@ def items(name: str, value: object, kind: str) -> list[Any]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise InvalidArgumentError.of_kind(name, value, kind)
     return list(value)
+
+
+def plain(name: str, values: Any) -> dict[str, Any]:
+    """A mapping as it comes back from JSON.
+
+    Raises:
+        InvalidArgumentError: none, or one that JSON cannot hold.
+    """
+    try:
+        found = json.loads(json.dumps(dict(values), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        expected = f"a mapping that JSON can hold ({error})"
+        raise InvalidArgumentError.of_kind(name, values, expected) from error
+    return dict(found)
 
 
 def metadata_key(name: str, value: object) -> None:

@@ -12,7 +12,8 @@ from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.finetune.data import Example, TrainingData
+from langchain_chroma_hybrid.finetune.data import TrainingData, check_data
+from langchain_chroma_hybrid.finetune.examples import Example
 from langchain_chroma_hybrid.finetune.queries import passages_of
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def ask_for_queries(
         for query in _queries(known[_key(text)])[:per_record]
     ]
     data = TrainingData(examples)
-    data.check()
+    check_data("data", data)
     return data
 
 

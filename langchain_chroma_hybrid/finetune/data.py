@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from langchain_chroma_hybrid.core.checks import items, positive
-from langchain_chroma_hybrid.core.checks import seed as check_seed
-from langchain_chroma_hybrid.core.keywords import known_fields, known_keywords
+from langchain_chroma_hybrid.core.checks import check_seed, items, positive
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.finetune import alike
+from langchain_chroma_hybrid.finetune.examples import Example, cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,43 +23,6 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["pairs", "scored", "triplets"]
 LEAST_EXAMPLES = 2
 IN_TEST_SET = "stands in the test set"
-
-
-@known_fields
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A query, and a text that answers it.
-
-    Attributes:
-        query: what is asked; of two scored texts the first.
-        text: what answers it; of two scored texts the second.
-        negatives: texts that do not answer it.
-        score: how much both belong together, 0..1; None for a text that answers the query.
-        id: of the record that has the text, where one is known.
-        origin: where the query comes from: `labelled`, or how it was made (see `make_queries`).
-    """
-
-    query: str
-    text: str
-    negatives: tuple[str, ...] = ()
-    score: float | None = None
-    id: str | None = None
-    origin: str = "labelled"
-
-    def __post_init__(self) -> None:
-        for name in ("query", "text", "origin"):
-            if not isinstance(getattr(self, name), str):
-                raise InvalidArgumentError.of_kind(name, getattr(self, name), "a string")
-        if self.id is not None and not isinstance(self.id, str):
-            raise InvalidArgumentError.of("id", self.id, "a string or None")
-        texts = self.negatives if isinstance(self.negatives, list | tuple) else (None,)
-        if not all(isinstance(text, str) for text in texts):
-            raise InvalidArgumentError.of_kind("negatives", self.negatives, "a tuple of strings")
-        object.__setattr__(self, "negatives", tuple(texts))
-        if self.score is not None:
-            number("score", self.score, 0.0, 1.0)
-            # NumPy's numbers do not go into JSON.
-            object.__setattr__(self, "score", float(self.score))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +86,7 @@ class TrainingData:
                 )
         reasons = Counter(dropped or {})
         before = sum(reasons.values())
-        self.examples = tuple(_cleaned(given, reasons))
+        self.examples = tuple(cleaned(given, reasons))
         kept = Counter(example.origin for example in self.examples)
         self.report = DataReport(len(given) + before, dict(kept), dict(reasons))
 
@@ -163,8 +126,8 @@ class TrainingData:
             number(name, share, 0.0, 1.0)
         if dev + test >= 1.0:
             raise InvalidArgumentError.of("dev, test", (dev, test), "shares below 1 together")
-        check_seed("seed", seed)
-        self.check()
+        check_seed(seed)
+        check_data("data", self)
         queries = list(dict.fromkeys(example.query for example in self.examples))
         numbers = alike.groups(queries)
         order = np.random.default_rng(seed).permutation(sorted(set(numbers)))
@@ -197,7 +160,7 @@ class TrainingData:
             InvalidArgumentError: not a whole number of at least 1.
         """
         positive("count", count)
-        check_seed("seed", seed)
+        check_seed(seed)
         order = np.random.default_rng(seed).permutation(len(self))[:count]
         return TrainingData([self.examples[place] for place in sorted(order)])
 
@@ -212,14 +175,25 @@ class TrainingData:
         gone = {"no negative was found": len(self) - len(found), **self.report.dropped}
         return TrainingData(found, dropped={why: n for why, n in gone.items() if n})
 
-    def check(self) -> None:
-        """Raise `InvalidArgumentError` where there is too little to learn from."""
-        if len(self) < LEAST_EXAMPLES:
-            expected = f"at least {LEAST_EXAMPLES} examples"
-            raise InvalidArgumentError.of("data", f"{len(self)} ({self.report})", expected)
-
     def _where(self, part_of: Mapping[str, str], part: str) -> TrainingData:
         return TrainingData([e for e in self.examples if part_of[e.query] == part])
+
+
+def check_data(name: str, data: object, *, scored: bool = True) -> None:
+    """Raise `InvalidArgumentError` unless there is something to learn from.
+
+    Args:
+        name: of the argument.
+        data: what was given.
+        scored: whether examples with scores will do.
+    """
+    if not isinstance(data, TrainingData):
+        raise InvalidArgumentError.of_kind(name, data, "TrainingData; see from_pairs")
+    if len(data) < LEAST_EXAMPLES:
+        expected = f"at least {LEAST_EXAMPLES} examples"
+        raise InvalidArgumentError.of(name, f"{len(data)} ({data.report})", expected)
+    if data.kind == "scored" and not scored:
+        raise InvalidArgumentError.of(name, data.kind, "pairs or triplets, without scores")
 
 
 def check_apart(train: TrainingData, dev: TrainingData) -> None:
@@ -228,27 +202,3 @@ def check_apart(train: TrainingData, dev: TrainingData) -> None:
     if both := alike.among((example.query for example in dev.examples), queries):
         expected = "no query that data has, too; TrainingData.split keeps them apart"
         raise InvalidArgumentError.of("dev", f"{len(both)} such queries", expected)
-
-
-def _cleaned(examples: Sequence[Example], reasons: Counter[str]) -> Iterable[Example]:
-    """The examples that say something that none before them has; counts the others."""
-    keys = [(alike.key(example.query), alike.key(example.text)) for example in examples]
-    answers: dict[str, set[str]] = defaultdict(set)
-    for query, text in keys:
-        answers[query] |= {query, text}
-    seen: set[Any] = set()
-    for example, (query, text) in zip(examples, keys, strict=True):
-        given = {alike.key(each): each for each in example.negatives if each.strip()}
-        wrong = {key: each for key, each in given.items() if key not in answers[query]}
-        pair = (query, text) if example.score is None else frozenset((query, text))
-        if not example.query.strip() or not example.text.strip():
-            reasons["empty text"] += 1
-        elif query == text and example.score is None:
-            reasons["query is its own answer"] += 1
-        elif example.negatives and not wrong:
-            reasons["every negative is empty or an answer"] += 1
-        elif (pair, *wrong) in seen:
-            reasons["duplicate"] += 1
-        else:
-            seen.add((pair, *wrong))
-            yield replace(example, negatives=tuple(wrong.values()))

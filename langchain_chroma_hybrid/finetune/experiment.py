@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_chroma_hybrid._files import append_line, path_of, read_lines, write_json
+from langchain_chroma_hybrid.core.checks import plain
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.datasets import Dataset, load_beir, load_csv
@@ -59,7 +60,7 @@ class Experiment:
     @known_keywords
     def __init__(self, folder: str | Path, configuration: Mapping[str, Any]) -> None:
         self.folder = path_of("folder", folder)
-        self.configuration = _plain("configuration", configuration)
+        self.configuration = plain("configuration", configuration)
         text = json.dumps(self.configuration, sort_keys=True)
         self.commit = hashlib.sha256(text.encode()).hexdigest()
         path = self.folder / _CONFIGURATION
@@ -90,7 +91,7 @@ class Experiment:
         Raises:
             InvalidArgumentError: neither what `fine_tune` returns nor values that JSON can hold.
         """
-        values = asdict(run) if isinstance(run, FineTuned) else _plain("run", run)
+        values = asdict(run) if isinstance(run, FineTuned) else plain("run", run)
         self._add({**values, "kind": "run", "name": name})
 
     @known_keywords
@@ -162,16 +163,6 @@ class Experiment:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _plain(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as they come back from JSON."""
-    try:
-        found = json.loads(json.dumps(dict(values), allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        expected = f"a mapping that JSON can hold ({error})"
-        raise InvalidArgumentError.of_kind(name, values, expected) from error
-    return dict(found)
 
 
 def _written(path: Path) -> dict[str, Any]:

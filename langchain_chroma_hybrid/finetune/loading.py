@@ -13,7 +13,8 @@ from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import one_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.datasets import Dataset, load_beir, load_clicks
-from langchain_chroma_hybrid.finetune.data import Example, TrainingData
+from langchain_chroma_hybrid.finetune.data import TrainingData
+from langchain_chroma_hybrid.finetune.examples import Example
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -12,7 +12,8 @@ from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import one_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.finetune.data import Example, TrainingData
+from langchain_chroma_hybrid.finetune.data import TrainingData, check_data
+from langchain_chroma_hybrid.finetune.examples import Example
 from langchain_chroma_hybrid.finetune.loading import check_store
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def make_queries(
             examples.append(Example(query, text, id=passage.id, origin=kind))
     lost = len(passages) - len(examples)
     data = TrainingData(examples, dropped={"nothing to make a query of": lost} if lost else None)
-    data.check()
+    check_data("data", data)
     return data
 
 

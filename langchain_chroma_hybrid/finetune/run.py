@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.checks import check_seed, positive
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.embeddings.text.loading import Source, load
 from langchain_chroma_hybrid.embeddings.text.sentence_transformer import (
@@ -58,7 +58,7 @@ class Settings:
                 positive(name, getattr(self, name))
         number("epochs", self.epochs, 0.01, math.inf)
         number("learning_rate", self.learning_rate, 0.0, 1.0)
-        number("seed", self.seed, 0, 2**32 - 1)
+        check_seed(self.seed)
 
 
 class Run:

@@ -12,7 +12,7 @@ from langchain_chroma_hybrid.embeddings.text.sentence_transformer import (
     SentenceTransformerEmbeddings,
 )
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.finetune.data import TrainingData, check_apart
+from langchain_chroma_hybrid.finetune.data import TrainingData, check_apart, check_data
 from langchain_chroma_hybrid.finetune.losses import chosen
 from langchain_chroma_hybrid.finetune.run import Run, Settings
 from langchain_chroma_hybrid.finetune.workspace import Workspace
@@ -112,13 +112,13 @@ def fine_tune(
         require(name, "finetune")
     rate = learning_rate or (2e-4 if lora else 2e-5)
     sizes = None if matryoshka is None else tuple(matryoshka)
-    data.check()
+    check_data("data", data)
     settings = Settings(
         chosen(loss, data), epochs, batch_size, rate, seed, sizes, lora, patience, checks,
         gradient_accumulation, mini_batch_size, max_seq_length,
     )  # fmt: skip
     if dev is not None:
-        dev.check()
+        check_data("dev", dev)
         check_apart(data, dev)
     source = _source(base, pooling, max_seq_length)
     run = {**asdict(settings), "base": source.name, "pooling": source.pooling,

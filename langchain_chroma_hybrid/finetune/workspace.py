@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from langchain_chroma_hybrid._files import sync_folder, write_json
+from langchain_chroma_hybrid._files import path_of, sync_folder, write_json
 from langchain_chroma_hybrid.errors import InvalidArgumentError, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 NOTES = "finetune.json"
 _STATE = "trainer_state.json"
@@ -35,7 +36,7 @@ class Workspace:
     """
 
     def __init__(self, output: str | os.PathLike[str], run: Mapping[str, Any]) -> None:
-        self.output = Path(output).expanduser().absolute()
+        self.output = path_of("output", output).absolute()
         self.folder = self.output.with_name(f".{self.output.name}.training")
         text = json.dumps(run, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
@@ -120,7 +121,7 @@ class Workspace:
         """Write the model and its notes, and give the folder its name in one step.
 
         Raises:
-            WriteError: see `writing`.
+            WriteError: see `writing`; the checkpoints stay.
         """
         part = self.folder / "model"
         shutil.rmtree(part, ignore_errors=True)
@@ -135,22 +136,27 @@ class Workspace:
         shutil.rmtree(self.folder, ignore_errors=True)
         return kept
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Files are written here.
+    def writing(self) -> AbstractContextManager[None]:
+        """Files are written here; where they cannot be, the checkpoints stay."""
+        return writing(self.output)
 
-        Raises:
-            WriteError: they cannot be; the checkpoints stay, and the same call goes on.
-        """
-        try:
-            yield
-        except Exception as error:
-            # safetensors and torch have errors of their own for a full disk.
-            kind = isinstance(error, OSError) or type(error).__name__ == "SafetensorError"
-            if not kind and "PytorchStreamWriter" not in str(error):
-                raise
-            message = f"{self.output.name} cannot be written: {error}; call again to go on"
-            raise WriteError(message) from error
+
+@contextmanager
+def writing(output: Path) -> Iterator[None]:
+    """Files of `output` are written here.
+
+    Raises:
+        WriteError: they cannot be; the same call goes on, once there is room.
+    """
+    try:
+        yield
+    except Exception as error:
+        # safetensors and torch have errors of their own for a full disk.
+        kind = isinstance(error, OSError) or type(error).__name__ == "SafetensorError"
+        if not kind and "PytorchStreamWriter" not in str(error):
+            raise
+        message = f"{output.name} cannot be written: {error}; call again to go on"
+        raise WriteError(message) from error
 
 
 def _flush(folder: Path) -> None:

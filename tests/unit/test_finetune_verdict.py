@@ -160,6 +160,20 @@ def test_a_better_model_goes_into_the_live_collection(stores, tmp_path):
     assert store.embeddings.fingerprint == "bad"
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({"verdict": "better"}, "verdict"), ({"dev": [1]}, "dev"), ({"alpha": 2}, "alpha"),
+     ({"embeddings": None}, "embeddings"), ({"store": "docs"}, "store"),
+     ({"dev": Dataset({}, {})}, "queries")],
+)  # fmt: skip
+def test_what_cannot_be_promoted(stores, options, name):
+    store, _ = stores
+    given = {"store": store, "embeddings": model("good", WordEmbeddings(512)), "force": True}
+    with pytest.raises(InvalidArgumentError, match=f"{name}: expected"):
+        promote(**{**given, **options})
+    assert store.embeddings.fingerprint == "bad"
+
+
 def test_what_is_worse_in_the_collection_is_taken_back(stores):
     _, store = stores
     wrong = FunctionEmbeddings(
