@@ -51,8 +51,8 @@ def _against_both(runs: Runs) -> list[list[str]]:
     """What negatives of both legs gain over each other source, over the seeds that both have."""
     tests = {}
     for collection, source in sorted({key[:2] for key in runs if key[1] in _OTHERS}):
-        seeds = [seed for name, way, seed in runs
-                 if (name, way) == (collection, source) and (name, "both", seed) in runs]  # fmt: skip
+        seeds = [seed for *key, seed in runs if key == [collection, source]
+                 and (collection, "both", seed) in runs]  # fmt: skip
         for mode in MODES if seeds else ():
             pair = [_mean_of(runs, collection, each, mode, seeds) for each in ("both", source)]
             tests[collection, source, mode, str(len(seeds))] = compare(*pair)

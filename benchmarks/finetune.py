@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chromadb
-import numpy as np
 from _finetune_report import MODES, Runs, mean, write
 from _finetune_tasks import CUT, Task, lines, task
 from langchain_chroma import Chroma
@@ -36,6 +35,8 @@ from langchain_chroma_hybrid.finetune import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
 
 CONFIGURATION: dict[str, Any] = {
     "pairs": 512,

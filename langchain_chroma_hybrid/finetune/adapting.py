@@ -74,7 +74,7 @@ def train_adapter(
     sizes = {"hidden": hidden, "epochs": epochs, "batch_size": batch_size, "patience": patience}
     for name, size in sizes.items():
         positive(name, size)
-    number("learning_rate", learning_rate, 0.0, 1.0)
+    number("learning_rate", learning_rate, 1e-9, 1.0)
     check_seed(seed)
     _check_texts(embeddings, data, dev, vectors)
     known = dict(vectors or {})

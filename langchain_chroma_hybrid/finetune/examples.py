@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.keywords import known_fields
 from langchain_chroma_hybrid.core.validate import number
+from langchain_chroma_hybrid.embeddings.base import replace_surrogates
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.finetune import alike
 
@@ -42,10 +43,13 @@ class Example:
                 raise InvalidArgumentError.of_kind(name, getattr(self, name), "a string")
         if self.id is not None and not isinstance(self.id, str):
             raise InvalidArgumentError.of("id", self.id, "a string or None")
-        texts = self.negatives if isinstance(self.negatives, list | tuple) else (None,)
-        if not all(isinstance(text, str) for text in texts):
+        several = isinstance(self.negatives, list | tuple)
+        if not several or not all(isinstance(text, str) for text in self.negatives):
             raise InvalidArgumentError.of_kind("negatives", self.negatives, "a tuple of strings")
-        object.__setattr__(self, "negatives", tuple(texts))
+        # Half characters, of broken JSON, are what tokenizers raise at.
+        object.__setattr__(self, "query", replace_surrogates(self.query))
+        object.__setattr__(self, "text", replace_surrogates(self.text))
+        object.__setattr__(self, "negatives", tuple(map(replace_surrogates, self.negatives)))
         if self.score is not None:
             number("score", self.score, 0.0, 1.0)
             # NumPy's numbers do not go into JSON.
