@@ -52,7 +52,7 @@ def load_beir(path: str | Path, *, split: str | None = None) -> Dataset:
     folder = path_of("path", path)
     qrels: dict[str, dict[str, int]] = {}
     named, split_of = folder / "qrels.tsv", folder / "qrels" / f"{split or 'test'}.tsv"
-    for row in _rows(named if split is None and named.exists() else split_of, "\t", 3):
+    for row in read_table(named if split is None and named.exists() else split_of, "\t", 3):
         if row[-1].lower() != "score":  # the header
             qrels.setdefault(row[0], {})[row[-2]] = _grade(row[-1], folder)
     texts = {row["_id"]: row["text"] for row in _lines(folder / "queries.jsonl", ("_id", "text"))}
@@ -68,7 +68,7 @@ def load_csv(path: str | Path) -> Dataset:
         InvalidArgumentError: the file is missing, lacks a column, or a grade is no whole number.
     """
     file = path_of("path", path)
-    rows = list(_rows(file, ",", 2))
+    rows = read_table(file, ",", 2)
     head = [name.strip().lower() for name in rows[0]] if rows else []
     if "query" not in head or "id" not in head:
         raise InvalidArgumentError.of("path", str(path), "a CSV file with columns query, id, grade")
@@ -120,15 +120,20 @@ def _grade(value: str, path: Path) -> int:
     return grade
 
 
-def _rows(path: Path, delimiter: str, columns: int) -> Iterator[list[str]]:
+def read_table(path: Path, delimiter: str, columns: int) -> list[list[str]]:
+    """The rows of a file in UTF-8 that are not empty, the header among them.
+
+    Raises:
+        InvalidArgumentError: no such file, no table, or a row of fewer columns.
+    """
     try:
         with _opened(path).open(encoding="utf-8-sig", newline="") as lines:
-            for row in filter(None, csv.reader(lines, delimiter=delimiter)):
-                if len(row) < columns:
-                    raise InvalidArgumentError.of("path", row, f"{columns} columns in {path.name}")
-                yield row
+            rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
     except (UnicodeError, csv.Error) as error:
         raise InvalidArgumentError.of("path", path.name, f"a table ({error})") from error
+    if short := [row for row in rows if len(row) < columns]:
+        raise InvalidArgumentError.of("path", short[0], f"{columns} columns in {path.name}")
+    return rows
 
 
 def _lines(path: Path, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
