@@ -56,7 +56,7 @@ def finetune(
 ) -> bool:
     """Train a model and say what became of it; False where the test says that it is no better."""
     one_of("--negatives", negatives, ("none", *SOURCES))
-    start: Any = base or model.embeddings
+    start = base or model.embeddings
     if start is None:
         raise InvalidArgumentError.of("--base", None, "a model to train: minilm, a folder, ...")
     if test is not None and not test.exists():
@@ -67,9 +67,9 @@ def finetune(
     parts = data.split(dev, seed=training["seed"])
     train = _with_negatives(store, parts.train, negatives, training["seed"])
     held = parts.dev if len(parts.dev) >= LEAST_EXAMPLES else None
+    origin: Any = named(start) or start
     with progress("training") as show:
-        made = fine_tune(named(start) or start, train, to, dev=held, restart=restart,
-                         progress=show, **training)  # fmt: skip
+        made = fine_tune(origin, train, to, dev=held, restart=restart, progress=show, **training)
     _tell({"folder": made.folder, "fingerprint": made.fingerprint, "loss": made.loss,
            "dev": dict(made.metrics), "seconds": made.seconds}, kind)  # fmt: skip
     settings = {**training, "base": start, "negatives": negatives, "dev": dev, "data": data.digest}
