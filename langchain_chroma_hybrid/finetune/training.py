@@ -112,15 +112,14 @@ def fine_tune(
     """
     for name in ("accelerate", "datasets"):
         require(name, "finetune")
-    rate = (2e-4 if lora else 2e-5) if learning_rate is None else learning_rate
-    sizes = None if matryoshka is None else tuple(items("matryoshka", matryoshka, "dimensions"))
     if bf16 and not has_bf16():
         raise InvalidArgumentError.of("bf16", bf16, "None or False, where no GPU computes in it")
     check_progress(progress)
     check_data("data", data)
     settings = Settings(
-        chosen(loss, data), epochs, batch_size, rate, seed, sizes, lora, patience, checks,
-        gradient_accumulation, mini_batch_size, max_seq_length,
+        chosen(loss, data), epochs, batch_size, _rate(learning_rate, lora), seed,
+        _sizes(matryoshka), lora, patience, checks, gradient_accumulation, mini_batch_size,
+        max_seq_length,
     )  # fmt: skip
     if dev is not None:
         check_data("dev", dev)
@@ -137,6 +136,16 @@ def fine_tune(
             done = Run(place, settings, model, data, dev).train(bf16=bf16, progress=progress)
     names = ("fingerprint", "data_digest", "loss", "metrics", "seconds")
     return FineTuned(str(place.output), **{name: done[name] for name in names})
+
+
+def _rate(given: float | None, lora: int | None) -> float:
+    if given is not None:
+        return given
+    return 2e-4 if lora else 2e-5
+
+
+def _sizes(given: Any) -> tuple[int, ...] | None:
+    return None if given is None else tuple(items("matryoshka", given, "dimensions"))
 
 
 def _opened(base: Any, pooling: Any, max_seq_length: int | None) -> tuple[Source, Any]:
