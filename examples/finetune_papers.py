@@ -24,7 +24,7 @@ from langchain_chroma_hybrid.finetune import (
     promote,
 )
 
-PASSAGES, PAIRS = 500, 192  # for minutes; take all of yours
+PASSAGES, PAIRS = 300, 128  # for minutes; take all of yours
 CONFIGURATION = {"epochs": 1, "batch_size": 16, "learning_rate": 3e-5, "seed": 0}
 DATA = Path(__file__).with_name("data")
 

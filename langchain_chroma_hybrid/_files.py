@@ -9,11 +9,11 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from langchain_chroma_hybrid.errors import IndexLockedError
+from langchain_chroma_hybrid.errors import IndexLockedError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,10 +101,44 @@ class StateFiles:
             file.unlink(missing_ok=True)
 
 
+def path_of(name: str, value: object) -> Path:
+    """The path, with `~` for the user's folder.
+
+    Raises:
+        InvalidArgumentError: it is none.
+    """
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise InvalidArgumentError.of(name, value, "a path")
+    return Path(value).expanduser()
+
+
 def write_json(target: Path, content: Mapping[str, object]) -> None:
     """Replace `target` in one step: after a crash it holds the old content or the new."""
     with replacing(target) as file:
         json.dump(content, file, indent=2)
+
+
+def append_line(target: Path, content: Mapping[str, object]) -> None:
+    """Add one line of JSON; what a kill has left of a line before stays a line of its own.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    line = json.dumps(content).encode() + b"\n"
+    with target.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line)
+
+
+def read_lines(source: Path) -> list[dict[str, Any]]:
+    """The objects that `append_line` wrote, without what a kill has torn; empty without a file."""
+    found = []
+    for line in source.read_bytes().splitlines() if source.is_file() else ():
+        with contextlib.suppress(ValueError, RecursionError):
+            found.append(json.loads(line))
+    return [row for row in found if isinstance(row, dict)]
 
 
 @contextlib.contextmanager

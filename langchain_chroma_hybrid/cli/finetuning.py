@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.cli.measuring import read_judgements
@@ -13,6 +14,7 @@ from langchain_chroma_hybrid.cli.opening import open_store
 from langchain_chroma_hybrid.cli.output import line, note, progress, show_one
 from langchain_chroma_hybrid.core.validate import one_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.evaluation.datasets import read_table
 from langchain_chroma_hybrid.finetune import (
     Experiment,
     TrainingData,
@@ -27,13 +29,14 @@ from langchain_chroma_hybrid.finetune import (
     mine_negatives,
 )
 from langchain_chroma_hybrid.finetune import promote as promoted
+from langchain_chroma_hybrid.finetune.data import LEAST_EXAMPLES
 from langchain_chroma_hybrid.finetune.negatives import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from langchain_chroma_hybrid.cli.options import Format, Model, Place, Sure
+    from langchain_chroma_hybrid.finetune import FineTuned
     from langchain_chroma_hybrid.vectorstores import HybridChroma
 
 
@@ -53,31 +56,44 @@ def finetune(
 ) -> bool:
     """Train a model and say what became of it; False where the test says that it is no better."""
     one_of("--negatives", negatives, ("none", *SOURCES))
-    chosen = base or model.embeddings
-    if chosen is None:
+    start = base or model.embeddings
+    if start is None:
         raise InvalidArgumentError.of("--base", None, "a model to train: minilm, a folder, ...")
+    if test is not None and not test.exists():
+        raise InvalidArgumentError.of("--test", str(test), "a BEIR folder or a CSV file")
     store = open_store(place, model)
     data = read_data(path, store)
     note(str(data.report))
-    settings = {**training, "base": chosen, "negatives": negatives, "dev": dev,
-                "data": data.digest}  # fmt: skip
-    # Before the test file is opened.
-    experiment = None if test is None else Experiment(_beside(to), settings)
     parts = data.split(dev, seed=training["seed"])
-    train = parts.train
-    if negatives != "none" and train.kind != "scored":
-        source: Any = negatives
-        train = mine_negatives(store, train, source=source, seed=training["seed"])
-        note(str(train.report))
-    start: Any = named(chosen) or chosen
-    held = parts.dev if len(parts.dev) > 1 else None
+    train = _with_negatives(store, parts.train, negatives, training["seed"])
+    held = parts.dev if len(parts.dev) >= LEAST_EXAMPLES else None
+    origin: Any = named(start) or start
     with progress("training") as show:
-        made = fine_tune(start, train, to, dev=held, restart=restart, progress=show, **training)
+        made = fine_tune(origin, train, to, dev=held, restart=restart, progress=show, **training)
     _tell({"folder": made.folder, "fingerprint": made.fingerprint, "loss": made.loss,
            "dev": dict(made.metrics), "seconds": made.seconds}, kind)  # fmt: skip
-    if experiment is None or test is None:
-        return True
-    experiment.note(to.name, made)
+    settings = {**training, "base": start, "negatives": negatives, "dev": dev, "data": data.digest}
+    return test is None or _better(store, made, settings, test)
+
+
+def _with_negatives(
+    store: HybridChroma, train: TrainingData, source: Any, seed: int
+) -> TrainingData:
+    """The examples with negatives out of the collection, where they are wanted and can be used."""
+    if source == "none" or train.kind == "scored":
+        return train
+    mined = mine_negatives(store, train, source=source, seed=seed)
+    note(str(mined.report))
+    return mined
+
+
+def _better(
+    store: HybridChroma, made: FineTuned, settings: Mapping[str, Any], test: Path
+) -> bool:
+    """Write the settings down, ask the test queries, and tell the verdict."""
+    folder = Path(made.folder)
+    experiment = Experiment(folder.with_name(f"{folder.name}-experiment"), settings)
+    experiment.note(folder.name, made)
     copy = embedded_copy(store, made.embeddings())
     experiment.compare(store._collection_name, store, copy, test)  # noqa: SLF001  # langchain_chroma's
     verdict = experiment.verdict()
@@ -133,27 +149,23 @@ def read_data(path: Path | None, store: HybridChroma) -> TrainingData:
     if suffix != ".csv" or not path.is_file():
         expected = "a BEIR folder with qrels/train.tsv, a CSV file, or LlamaIndex' JSON file"
         raise InvalidArgumentError.of("DATA", str(path), expected)
-    with path.open(encoding="utf-8", newline="") as lines:
-        head = next(csv.reader(lines), [])
-        if "id" in head:
-            return from_judgements(store, read_judgements(path))
-        rows = list(csv.DictReader(lines, head))
-    if not {"query", "text"} <= set(head):
+    head, *lines = read_table(path, ",", 1) or [[]]
+    names = [name.strip().lower() for name in head]
+    if "id" in names:
+        return from_judgements(store, read_judgements(path))
+    if not {"query", "text"} <= set(names):
         raise InvalidArgumentError.of("DATA", head, "columns query and id, or query and text")
-    if "score" in head:
+    rows = [dict(zip_longest(names, row[: len(names)])) for row in lines]
+    if "score" in names:
         return from_scored_pairs([(r["query"], r["text"], _score(r["score"])) for r in rows])
     return from_pairs([(row["query"], row["text"]) for row in rows])
 
 
-def _score(value: str) -> float:
+def _score(value: str | None) -> float:
     try:
-        return float(value)
+        return float(value or "")
     except ValueError as error:
         raise InvalidArgumentError.of("score", value, "a number from 0 to 1") from error
-
-
-def _beside(to: Path) -> Path:
-    return to.with_name(f"{to.name}-experiment")
 
 
 def _tell(values: Mapping[str, Any], kind: Format) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
@@ -13,7 +15,7 @@ from langchain_chroma_hybrid.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from pydantic import ValidationError
 
@@ -22,6 +24,43 @@ def positive(name: str, value: object) -> None:
     """Raise `InvalidArgumentError` unless `value` is a whole number of at least 1."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise InvalidArgumentError.of(name, value, "a whole number >= 1")
+
+
+def whole(name: str, value: object, low: int, high: int) -> None:
+    """Raise `InvalidArgumentError` unless `value` is a whole number from `low` to `high`."""
+    fits = isinstance(value, Integral) and not isinstance(value, bool)
+    if not fits or not low <= int(value) <= high:  # type: ignore[call-overload]  # it fits
+        raise InvalidArgumentError.of(name, value, f"a whole number from {low} to {high}")
+
+
+def check_seed(seed: object) -> None:
+    """Raise `InvalidArgumentError` unless NumPy and torch both take `seed`."""
+    whole("seed", seed, 0, 2**32 - 1)
+
+
+def items(name: str, value: object, kind: str) -> list[Any]:
+    """What an iterable holds.
+
+    Raises:
+        InvalidArgumentError: none, or a text or mapping, which nobody means to be one.
+    """
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise InvalidArgumentError.of_kind(name, value, kind)
+    return list(value)
+
+
+def plain(name: str, values: Any) -> dict[str, Any]:
+    """A mapping as it comes back from JSON.
+
+    Raises:
+        InvalidArgumentError: none, or one that JSON cannot hold.
+    """
+    try:
+        found = json.loads(json.dumps(dict(values), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        expected = f"a mapping that JSON can hold ({error})"
+        raise InvalidArgumentError.of_kind(name, values, expected) from error
+    return dict(found)
 
 
 def metadata_key(name: str, value: object) -> None:

@@ -69,7 +69,7 @@ class CheckedEmbeddings(Embeddings):
             InvalidArgumentError: `text` is not a non-empty string.
             EmbeddingError: the model gave something other than one finite vector.
         """
-        checked = _replace_surrogates(check_text(text, "text"))
+        checked = replace_surrogates(check_text(text, "text"))
         return check_vector(self._encode_query(checked), self.dimension)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -157,8 +157,8 @@ def check_vector(got: Any, dimension: int | None = None) -> Vectors:
     return row
 
 
-def _replace_surrogates(text: str) -> str:
-    """Broken JSON leaves half characters, at which tokenizers raise; what users type must not."""
+def replace_surrogates(text: str) -> str:
+    """The text without half characters, which broken JSON leaves and tokenizers raise at."""
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.finetune.adapting import train_adapter
     from langchain_chroma_hybrid.finetune.asking import QueryCosts, ask_for_queries, query_costs
     from langchain_chroma_hybrid.finetune.copying import embedded_copy
-    from langchain_chroma_hybrid.finetune.data import DataReport, Example, Split, TrainingData
+    from langchain_chroma_hybrid.finetune.data import DataReport, Split, TrainingData
+    from langchain_chroma_hybrid.finetune.examples import Example
     from langchain_chroma_hybrid.finetune.experiment import Experiment
     from langchain_chroma_hybrid.finetune.loading import (
         from_beir,
@@ -64,7 +65,7 @@ _MODULES = {
     "AdaptedEmbeddings": "adapter",
     "Compared": "verdict",
     "DataReport": "data",
-    "Example": "data",
+    "Example": "examples",
     "Experiment": "experiment",
     "FineTuned": "training",
     "Promotion": "promotion",

@@ -6,20 +6,21 @@ import hashlib
 import json
 import os
 import shutil
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from langchain_chroma_hybrid._files import sync_folder, write_json
+from langchain_chroma_hybrid._files import path_of, sync_folder, write_json
+from langchain_chroma_hybrid._langchain.arguments import check_embeddings
 from langchain_chroma_hybrid._optional import require
+from langchain_chroma_hybrid.core.checks import plain
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.base import CheckedEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.finetune.workspace import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from langchain_core.embeddings import Embeddings
     from numpy.typing import NDArray
 
@@ -41,19 +42,21 @@ class AdaptedEmbeddings(CheckedEmbeddings):
             `(d, h)`.
 
     Raises:
-        InvalidArgumentError: weights of other names or shapes.
+        InvalidArgumentError: weights of other names or shapes, not finite, or for vectors of
+            another dimension.
     """
 
     @known_keywords
     def __init__(self, base: Embeddings, weights: Mapping[str, NDArray[np.float32]]) -> None:
-        if not hasattr(base, "embed_query"):
+        if base is None:
             raise InvalidArgumentError.of("base", base, "LangChain Embeddings")
-        if set(weights) not in (LINEAR, MLP):
-            raise InvalidArgumentError.of("weights", sorted(weights), f"{LINEAR} or {MLP}")
-        self.base = base
-        self.weights = {name: np.asarray(w, dtype=np.float32) for name, w in weights.items()}
+        check_embeddings(base, "base")
+        self.base, self.weights = base, _checked(weights)
         first = self.weights["linear" if "linear" in self.weights else "inner"]
         self._dimension = int(first.shape[1])
+        known = getattr(base, "dimension", None)
+        if known not in (None, self._dimension):
+            raise self._other(known)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], base: Embeddings) -> Self:
@@ -62,7 +65,7 @@ class AdaptedEmbeddings(CheckedEmbeddings):
         Raises:
             InvalidArgumentError: another folder, or other embeddings by their fingerprint.
         """
-        path = Path(folder)
+        path = path_of("folder", folder)
         try:
             notes = json.loads((path / NOTES).read_text(encoding="utf-8"))
             weights = require("safetensors.numpy", "local").load_file(path / WEIGHTS)
@@ -76,26 +79,29 @@ class AdaptedEmbeddings(CheckedEmbeddings):
         own = getattr(base, "fingerprint", None)
         if known is not None and own is not None and own != known:
             raise InvalidArgumentError.of("base", own, f"the embeddings it was made for ({known})")
-        return cls(base, weights)
+        found = cls(base, weights)
+        if found.digest != notes.get("digest"):
+            raise InvalidArgumentError.of("folder", path.name, "the weights that were saved there")
+        return found
 
     def save(self, folder: str | os.PathLike[str], notes: Mapping[str, Any] | None = None) -> None:
         """Write the layer to a new folder, which appears once it is complete.
 
         Raises:
-            InvalidArgumentError: the folder is there.
+            InvalidArgumentError: the folder is there, or notes that JSON cannot hold.
+            WriteError: no room on disk.
         """
-        path = Path(folder).expanduser().absolute()
+        path, own = path_of("folder", folder).absolute(), plain("notes", notes or {})
         if path.exists():
             raise InvalidArgumentError.of("folder", str(path), "one that is not there")
         part = path.with_name(f".{path.name}.{os.getpid()}")
-        part.mkdir(parents=True)
+        known = {"version": FORMAT, "base": self.fingerprint, "digest": self.digest}
         try:
-            require("safetensors.numpy", "local").save_file(self.weights, part / WEIGHTS)
-            write_json(part / NOTES, {
-                **(notes or {}), "version": FORMAT, "base": getattr(self.base, "fingerprint", None),
-                "digest": self.digest,
-            })  # fmt: skip
-            part.rename(path)
+            with writing(path):
+                part.mkdir(parents=True)
+                require("safetensors.numpy", "local").save_file(self.weights, part / WEIGHTS)
+                write_json(part / NOTES, {**own, **known})
+                part.rename(path)
         finally:
             shutil.rmtree(part, ignore_errors=True)
         sync_folder(path.parent)
@@ -142,8 +148,7 @@ class AdaptedEmbeddings(CheckedEmbeddings):
             InvalidArgumentError: vectors of another dimension.
         """
         if vectors.shape[1] != self._dimension:
-            expected = f"embeddings of dimension {self._dimension}"
-            raise InvalidArgumentError.of("base", f"dimension {vectors.shape[1]}", expected)
+            raise self._other(vectors.shape[1])
         w = self.weights
         if "linear" in w:
             change = vectors @ w["linear"].T
@@ -153,3 +158,31 @@ class AdaptedEmbeddings(CheckedEmbeddings):
         before, after = (np.linalg.norm(v, axis=1, keepdims=True) for v in (vectors, found))
         scaled: NDArray[np.float32] = found * (before / np.where(after > 0, after, 1.0))
         return scaled
+
+    def _other(self, dimension: Any) -> InvalidArgumentError:
+        expected = f"embeddings of dimension {self._dimension}"
+        return InvalidArgumentError.of("base", f"dimension {dimension}", expected)
+
+
+def _checked(weights: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+    """The weights as arrays.
+
+    Raises:
+        InvalidArgumentError: names, shapes or values that a layer cannot have.
+    """
+    if not isinstance(weights, Mapping) or set(weights) not in (LINEAR, MLP):
+        raise InvalidArgumentError.of_kind("weights", weights, f"a mapping of {LINEAR} or {MLP}")
+    try:
+        found = {name: np.asarray(w, dtype=np.float32) for name, w in weights.items()}
+        if set(found) == LINEAR:
+            fits = found["linear"].shape == (len(found["linear"]),) * 2
+        else:
+            h, d = found["inner"].shape
+            fits = (found["inner_bias"].shape, found["outer"].shape) == ((h,), (d, h))
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError.of_kind("weights", weights, "arrays of numbers") from error
+    if not fits or not all(np.isfinite(w).all() for w in found.values()):
+        shapes = {name: w.shape for name, w in found.items()}
+        expected = "finite ones, linear (d, d) or inner (h, d), inner_bias (h,), outer (d, h)"
+        raise InvalidArgumentError.of("weights", shapes, expected)
+    return found

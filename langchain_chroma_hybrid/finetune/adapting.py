@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from langchain_chroma_hybrid._langchain.arguments import check_embeddings
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.checks import check_seed, positive
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number, one_of
 from langchain_chroma_hybrid.embeddings.base import check_vectors
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.finetune.adapter import AdaptedEmbeddings
-from langchain_chroma_hybrid.finetune.data import check_apart
+from langchain_chroma_hybrid.finetune.data import check_apart, check_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from langchain_core.embeddings import Embeddings
     from numpy.typing import NDArray
@@ -64,35 +66,51 @@ def train_adapter(
         vectors: of texts that have been embedded, such as those in the collection, by text.
 
     Raises:
-        InvalidArgumentError: too little data, or scored pairs.
+        InvalidArgumentError: too little data, scored pairs, queries of `data` that are in `dev`,
+            too, or a value that cannot be used.
+        EmbeddingError: vectors of different length, or not one for each text.
     """
     one_of("kind", kind, ("linear", "mlp"))
     sizes = {"hidden": hidden, "epochs": epochs, "batch_size": batch_size, "patience": patience}
     for name, size in sizes.items():
         positive(name, size)
-    number("learning_rate", learning_rate, 0.0, 1.0)
-    for part, given in (("data", data), ("dev", dev)):
-        if given is not None and given.kind == "scored":
-            raise InvalidArgumentError.of(part, "scored", "pairs or triplets")
-    data.check()
-    if dev is not None:
-        check_apart(data, dev)
+    number("learning_rate", learning_rate, 1e-9, 1.0)
+    check_seed(seed)
+    _check_texts(embeddings, data, dev, vectors)
     known = dict(vectors or {})
     train = _Vectors(embeddings, data, known)
-    held = None if dev is None else _Vectors(embeddings, dev, known)
     layer = _Layer(embeddings, train.size, kind, hidden, seed)
-    if held is None:
-        for order in _orders(epochs, len(data), seed):
-            layer.learn(train, order, batch_size, learning_rate)
-        return layer.embeddings()
-    best, waited = layer.embeddings(), 0
-    best_value = held.value(best, train)
-    for order in _orders(epochs, len(data), seed):
-        layer.learn(train, order, batch_size, learning_rate)
-        value = held.value(layer.embeddings(), train)
-        waited = 0 if value > best_value else waited + 1
-        if value > best_value:
-            best, best_value = layer.embeddings(), value
+    models = layer.epochs(train, epochs, batch_size, learning_rate, seed)
+    if dev is None:
+        *_, last = models
+        return last
+    held = _Vectors(embeddings, dev, known)
+    return _best(models, lambda model: held.value(model, train), patience)
+
+
+def _check_texts(embeddings: Any, data: Any, dev: Any, vectors: Any) -> None:
+    """Refuse what `train_adapter` cannot learn from."""
+    if embeddings is None:
+        raise InvalidArgumentError.of("embeddings", None, "LangChain Embeddings")
+    check_embeddings(embeddings, "embeddings")
+    check_data("data", data, scored=False)
+    if dev is not None:
+        check_data("dev", dev, scored=False)
+        check_apart(data, dev)
+    if not isinstance(vectors, Mapping | None):
+        raise InvalidArgumentError.of_kind("vectors", vectors, "a mapping of texts to vectors")
+
+
+def _best(
+    models: Iterator[AdaptedEmbeddings], value: Callable[[AdaptedEmbeddings], float], patience: int
+) -> AdaptedEmbeddings:
+    """The first of the best; looks at no more when so many have not been better."""
+    best = next(models)
+    most, waited = value(best), 0
+    for model in models:
+        found = value(model)
+        best, waited = (model, 0) if found > most else (best, waited + 1)
+        most = max(most, found)
         if waited >= patience:
             break
     return best
@@ -107,19 +125,20 @@ class _Vectors:
         new = [text for text in texts if text not in known]
         for start in range(0, len(new), _SOME):
             some = new[start : start + _SOME]
-            known |= dict(zip(some, model.embed_documents(some), strict=True))
+            found = check_vectors(model.embed_documents(some), len(some))
+            known |= dict(zip(some, found, strict=True))
         queries = {q: model.embed_query(q) for q in dict.fromkeys(row.query for row in rows)}
         self.queries = _unit([queries[row.query] for row in rows])
-        self.answers = _unit([known[row.text] for row in rows])
+        self.size = self.queries.shape[1]
+        self.answers = _unit([known[row.text] for row in rows], self.size)
         self.names = [row.text for row in rows]
         places = {text: place for place, text in enumerate(dict.fromkeys(self.names))}
         self.text_numbers = np.array([places[text] for text in self.names])
         most = max((len(row.negatives) for row in rows), default=0)
         self.negatives = [
-            _unit([known[(row.negatives * most)[n] if row.negatives else row.text] for row in rows])
+            _unit([known[(row.negatives * most)[n]] for row in rows], self.size)
             for n in range(most)
         ]
-        self.size = self.queries.shape[1]
 
     def value(self, model: AdaptedEmbeddings, others: _Vectors) -> float:
         """nDCG@10 of the first answer of each query, among all answers."""
@@ -148,25 +167,26 @@ class _Layer:
         for weight in self._weights.values():
             weight.requires_grad_()
         self._base, self._torch = base, torch
-        self._optimizer: Any = None
 
-    def embeddings(self) -> AdaptedEmbeddings:
-        """The layer as it is now."""
+    def _embeddings(self) -> AdaptedEmbeddings:
         weights = {n: w.detach().numpy().copy() for n, w in self._weights.items()}
         return AdaptedEmbeddings(self._base, weights)
 
-    def learn(self, data: _Vectors, order: Any, batch_size: int, rate: float) -> None:
-        """Go through the data once."""
-        if self._optimizer is None:
-            self._optimizer = self._torch.optim.AdamW(
-                self._weights.values(), lr=rate, weight_decay=_DECAY
-            )
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            loss = self._loss(data, rows)
-            self._optimizer.zero_grad()
-            loss.backward()
-            self._optimizer.step()
+    def epochs(
+        self, data: _Vectors, count: int, batch_size: int, rate: float, seed: int
+    ) -> Iterator[AdaptedEmbeddings]:
+        """The layer before the first epoch, and after each."""
+        yield self._embeddings()
+        optimizer = self._torch.optim.AdamW(self._weights.values(), lr=rate, weight_decay=_DECAY)
+        random = np.random.default_rng(seed)
+        for _ in range(count):
+            order = random.permutation(len(data.names))
+            for start in range(0, len(order), batch_size):
+                loss = self._loss(data, order[start : start + batch_size])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            yield self._embeddings()
 
     def _loss(self, data: _Vectors, rows: Any) -> Any:
         """How hard it is to tell the answer among all answers and negatives of the batch."""
@@ -187,13 +207,7 @@ class _Layer:
         return torch.nn.functional.cross_entropy(scores, torch.arange(count))
 
 
-def _orders(epochs: int, count: int, seed: int) -> Iterator[Any]:
-    """The order of the examples in each epoch."""
-    random = np.random.default_rng(seed)
-    return (random.permutation(count) for _ in range(epochs))
-
-
-def _unit(rows: Any) -> NDArray[np.float32]:
-    vectors = check_vectors(rows, len(rows))
+def _unit(rows: Any, dimension: int | None = None) -> NDArray[np.float32]:
+    vectors = check_vectors(rows, len(rows), dimension)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)

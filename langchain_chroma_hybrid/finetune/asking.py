@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid._files import append_line, path_of, read_lines
 from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.keywords import known_keywords
+from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.finetune.data import Example, TrainingData
+from langchain_chroma_hybrid.finetune.data import TrainingData, check_data
+from langchain_chroma_hybrid.finetune.examples import Example
 from langchain_chroma_hybrid.finetune.queries import passages_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from langchain_chroma import Chroma
     from langchain_core.language_models import BaseChatModel
@@ -70,9 +73,15 @@ def query_costs(
         limit: as there.
         prompt: as there.
         price: of a million tokens.
+
+    Raises:
+        InvalidArgumentError: as there, or a price below 0.
     """
+    if price is not None:
+        number("price", price, 0.0, math.inf)
+    known = _answered(path_of("file", file))
     asked = _prompts(store, per_record, limit, prompt)
-    left = [text for text in asked.values() if _key(text) not in _answered(Path(file))]
+    left = [text for text in asked.values() if _key(text) not in known]
     answers = len(left) * per_record * _ANSWER_TOKENS
     tokens = sum(map(len, left)) // _CHARACTERS_PER_TOKEN + answers
     return QueryCosts(len(left), tokens, None if price is None else tokens * price / 1_000_000)
@@ -104,27 +113,30 @@ def ask_for_queries(
         progress: called with (records done, records to do).
 
     Raises:
-        InvalidArgumentError: a prompt without `{text}`, or too few answers that can be used.
+        InvalidArgumentError: a prompt without `{text}`, a file that cannot be written, or too few
+            answers that can be used.
     """
-    asked, path = _prompts(store, per_record, limit, prompt), Path(file)
+    if not hasattr(model, "invoke"):
+        raise InvalidArgumentError.of("model", model, "a chat model of LangChain's")
+    asked, path = _prompts(store, per_record, limit, prompt), path_of("file", file)
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise InvalidArgumentError.of("file", str(path), f"one to write to ({error})") from error
     known = _answered(path)
-    with path.open("a", encoding="utf-8") as log:
-        if log.tell():
-            log.write("\n")  # ends a line that a kill may have torn
-        for number, text in enumerate(asked.values(), 1):
-            if _key(text) not in known:
-                known[_key(text)] = _said(model.invoke(text).content)
-                log.write(json.dumps({"key": _key(text), "answer": known[_key(text)]}) + "\n")
-                log.flush()
-            if progress is not None:
-                progress(number, len(asked))
+    for done, text in enumerate(asked.values(), 1):
+        if _key(text) not in known:
+            known[_key(text)] = _said(model.invoke(text).content)
+            append_line(path, {"key": _key(text), "answer": known[_key(text)]})
+        if progress is not None:
+            progress(done, len(asked))
     examples = [
         Example(query, passage.text, id=passage.id, origin="chat_model")
         for passage, text in asked.items()
         for query in _queries(known[_key(text)])[:per_record]
     ]
     data = TrainingData(examples)
-    data.check()
+    check_data("data", data)
     return data
 
 
@@ -133,24 +145,16 @@ def _prompts(
 ) -> dict[Passage, str]:
     """The prompt of each record."""
     positive("per_record", per_record)
-    if "{text}" not in prompt:
+    if not isinstance(prompt, str) or "{text}" not in prompt:
         raise InvalidArgumentError.of("prompt", prompt, "a text with {text} and {count}")
     filled = prompt.replace("{count}", str(per_record))
     return {p: filled.replace("{text}", p.text) for p in passages_of(store, limit)}
 
 
 def _answered(path: Path) -> dict[str, str]:
-    """Answers by key; a line that a kill has torn is asked for again."""
-    found: dict[str, str] = {}
-    if not path.is_file():
-        return found
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-            found[row["key"]] = str(row["answer"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return found
+    """Answers by key; what a kill has torn is asked for again."""
+    rows = [row for row in read_lines(path) if {"key", "answer"} <= row.keys()]
+    return {str(row["key"]): str(row["answer"]) for row in rows}
 
 
 def _key(prompt: str) -> str:

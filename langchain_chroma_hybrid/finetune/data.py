@@ -6,14 +6,16 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from langchain_chroma_hybrid.core.keywords import known_fields, known_keywords
+from langchain_chroma_hybrid.core.checks import check_seed, items, positive
+from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.finetune import alike
+from langchain_chroma_hybrid.finetune.examples import Example, cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,35 +23,6 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["pairs", "scored", "triplets"]
 LEAST_EXAMPLES = 2
 IN_TEST_SET = "stands in the test set"
-
-
-@known_fields
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A query, and a text that answers it.
-
-    Attributes:
-        query: what is asked; of two scored texts the first.
-        text: what answers it; of two scored texts the second.
-        negatives: texts that do not answer it.
-        score: how much both belong together, 0..1; None for a text that answers the query.
-        id: of the record that has the text, where one is known.
-        origin: where the query comes from: `labelled`, or how it was made (see `make_queries`).
-    """
-
-    query: str
-    text: str
-    negatives: tuple[str, ...] = ()
-    score: float | None = None
-    id: str | None = None
-    origin: str = "labelled"
-
-    def __post_init__(self) -> None:
-        for name in ("query", "text"):
-            if not isinstance(getattr(self, name), str):
-                raise InvalidArgumentError.of_kind(name, getattr(self, name), "a string")
-        if self.score is not None:
-            number("score", self.score, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +63,30 @@ class TrainingData:
 
     Attributes:
         examples: what is left.
-        report: what was dropped and why: empty texts, texts that are their own answer, and pairs
-            that were there before (but for case, accents and punctuation).
+        report: what was dropped and why: empty texts, texts that are their own answer, what was
+            there before (but for case, accents and punctuation), and examples of which every
+            negative is empty, the query itself, or an answer to it; other such negatives go alone.
 
     Raises:
-        InvalidArgumentError: some examples have scores and some none.
+        InvalidArgumentError: some examples have scores, or negatives, and some none.
     """
 
     @known_keywords
     def __init__(
         self, examples: Iterable[Example], *, dropped: Mapping[str, int] | None = None
     ) -> None:
-        given = list(examples)
-        if not all(isinstance(example, Example) for example in given):
-            raise InvalidArgumentError.of_kind("examples", given[0], "examples; see from_pairs")
-        if len({example.score is None for example in given}) > 1:
-            raise InvalidArgumentError(
-                "examples: expected a score for each or for none, got both; give plain pairs 1.0"
-            )
+        given = items("examples", examples, "examples; see from_pairs")
+        if odd := [example for example in given if not isinstance(example, Example)]:
+            raise InvalidArgumentError.of_kind("examples", odd[0], "examples; see from_pairs")
+        for name, what in (("score", "a score"), ("negatives", "negatives")):
+            if len({getattr(example, name) in (None, ()) for example in given}) > 1:
+                raise InvalidArgumentError(
+                    f"examples: expected {what} for each or for none, got both; plain pairs may "
+                    "have the score 1.0, or get negatives by mine_negatives"
+                )
         reasons = Counter(dropped or {})
         before = sum(reasons.values())
-        self.examples = tuple(_cleaned(given, reasons))
+        self.examples = tuple(cleaned(given, reasons))
         kept = Counter(example.origin for example in self.examples)
         self.report = DataReport(len(given) + before, dict(kept), dict(reasons))
 
@@ -150,7 +126,8 @@ class TrainingData:
             number(name, share, 0.0, 1.0)
         if dev + test >= 1.0:
             raise InvalidArgumentError.of("dev, test", (dev, test), "shares below 1 together")
-        self.check()
+        check_seed(seed)
+        check_data("data", self)
         queries = list(dict.fromkeys(example.query for example in self.examples))
         numbers = alike.groups(queries)
         order = np.random.default_rng(seed).permutation(sorted(set(numbers)))
@@ -167,32 +144,56 @@ class TrainingData:
         Documents that answer test queries may stay: they are in the collection for everybody.
         """
         texts = [text for example in self.examples for text in (example.query, example.text)]
-        bad = alike.among(texts, queries)
+        test = items("queries", queries, "strings")
+        if odd := [query for query in test if not isinstance(query, str)]:
+            raise InvalidArgumentError.of_kind("queries", odd[0], "strings")
+        bad = alike.among(texts, test)
         kept = [e for e in self.examples if e.query not in bad and e.text not in bad]
         gone = Counter({IN_TEST_SET: len(self) - len(kept)}) + Counter(self.report.dropped)
         return TrainingData(kept, dropped=gone)
 
     @known_keywords
     def sample(self, count: int, *, seed: int = 0) -> TrainingData:
-        """At most `count` examples, drawn at random."""
+        """At most `count` examples, drawn at random.
+
+        Raises:
+            InvalidArgumentError: not a whole number of at least 1.
+        """
+        positive("count", count)
+        check_seed(seed)
         order = np.random.default_rng(seed).permutation(len(self))[:count]
         return TrainingData([self.examples[place] for place in sorted(order)])
 
     def with_negatives(self, negatives: Sequence[Sequence[str]]) -> TrainingData:
         """The examples with other negatives; those that get none are dropped, and reported."""
+        if len(negatives) != len(self):
+            expected = f"one list for each of {len(self)} examples"
+            raise InvalidArgumentError.of("negatives", len(negatives), expected)
         given = zip(self.examples, negatives, strict=True)
-        found = [replace(example, negatives=tuple(texts)) for example, texts in given if texts]
+        found = [replace(example, negatives=tuple(items("negatives", texts, "lists of texts")))
+                 for example, texts in given if texts]  # fmt: skip
         gone = {"no negative was found": len(self) - len(found), **self.report.dropped}
         return TrainingData(found, dropped={why: n for why, n in gone.items() if n})
 
-    def check(self) -> None:
-        """Raise `InvalidArgumentError` where there is too little to learn from."""
-        if len(self) < LEAST_EXAMPLES:
-            expected = f"at least {LEAST_EXAMPLES} examples"
-            raise InvalidArgumentError.of("data", f"{len(self)} ({self.report})", expected)
-
     def _where(self, part_of: Mapping[str, str], part: str) -> TrainingData:
         return TrainingData([e for e in self.examples if part_of[e.query] == part])
+
+
+def check_data(name: str, data: object, *, scored: bool = True) -> None:
+    """Raise `InvalidArgumentError` unless there is something to learn from.
+
+    Args:
+        name: of the argument.
+        data: what was given.
+        scored: whether examples with scores will do.
+    """
+    if not isinstance(data, TrainingData):
+        raise InvalidArgumentError.of_kind(name, data, "TrainingData; see from_pairs")
+    if len(data) < LEAST_EXAMPLES:
+        expected = f"at least {LEAST_EXAMPLES} examples"
+        raise InvalidArgumentError.of(name, f"{len(data)} ({data.report})", expected)
+    if data.kind == "scored" and not scored:
+        raise InvalidArgumentError.of(name, data.kind, "pairs or triplets, without scores")
 
 
 def check_apart(train: TrainingData, dev: TrainingData) -> None:
@@ -201,20 +202,3 @@ def check_apart(train: TrainingData, dev: TrainingData) -> None:
     if both := alike.among((example.query for example in dev.examples), queries):
         expected = "no query that data has, too; TrainingData.split keeps them apart"
         raise InvalidArgumentError.of("dev", f"{len(both)} such queries", expected)
-
-
-def _cleaned(examples: Sequence[Example], reasons: Counter[str]) -> Iterable[Example]:
-    """The examples that say something that none before them has; counts the others."""
-    seen: set[Any] = set()
-    for example in examples:
-        query, text = alike.key(example.query), alike.key(example.text)
-        pair = frozenset((query, text)) if example.score is not None else (query, text)
-        if not example.query.strip() or not example.text.strip():
-            reasons["empty text"] += 1
-        elif query == text and example.score is None:
-            reasons["query is its own answer"] += 1
-        elif pair in seen:
-            reasons["duplicate"] += 1
-        else:
-            seen.add(pair)
-            yield example

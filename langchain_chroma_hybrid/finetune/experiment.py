@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from langchain_chroma_hybrid._files import write_json
+from langchain_chroma_hybrid._files import append_line, path_of, read_lines, write_json
+from langchain_chroma_hybrid.core.checks import plain
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.datasets import Dataset, load_beir, load_csv
 from langchain_chroma_hybrid.evaluation.evaluate import Evaluation, evaluate
+from langchain_chroma_hybrid.finetune.training import FineTuned
 from langchain_chroma_hybrid.finetune.verdict import Compared, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from langchain_chroma import Chroma
 
-    from langchain_chroma_hybrid.finetune.training import FineTuned
     from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 
 MODES = ("vector", "lexical", "hybrid")
@@ -53,22 +53,22 @@ class Experiment:
             show later that it came first.
 
     Raises:
-        InvalidArgumentError: the folder has another configuration.
+        InvalidArgumentError: the folder has another configuration, or is none, or what JSON cannot
+            hold.
     """
 
     @known_keywords
     def __init__(self, folder: str | Path, configuration: Mapping[str, Any]) -> None:
-        self.folder = Path(folder)
-        text = json.dumps(configuration, sort_keys=True)
+        self.folder = path_of("folder", folder)
+        self.configuration = plain("configuration", configuration)
+        text = json.dumps(self.configuration, sort_keys=True)
         self.commit = hashlib.sha256(text.encode()).hexdigest()
-        self.configuration = json.loads(text)
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / _CONFIGURATION
         if not path.exists():
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            content = {"commit": self.commit, "at": now, "configuration": self.configuration}
+            self.folder.mkdir(parents=True, exist_ok=True)
+            content = {"commit": self.commit, "at": _now(), "configuration": self.configuration}
             write_json(path, content)
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = _written(path)
         if stored["commit"] != self.commit:
             raise InvalidArgumentError.of(
                 "configuration", self.configuration, f"that of {self.folder.name}, or a new folder"
@@ -82,16 +82,16 @@ class Experiment:
         Raises:
             InvalidArgumentError: there is none.
         """
-        try:
-            stored = json.loads((Path(folder) / _CONFIGURATION).read_text(encoding="utf-8"))
-            return cls(folder, stored["configuration"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InvalidArgumentError.of("folder", str(folder), "one of an Experiment") from error
+        return cls(folder, _written(path_of("folder", folder) / _CONFIGURATION)["configuration"])
 
     @known_keywords
     def note(self, name: str, run: FineTuned | Mapping[str, Any]) -> None:
-        """List a run, also one whose model was not taken."""
-        values = dict(run) if isinstance(run, Mapping) else asdict(run)
+        """List a run, also one whose model was not taken.
+
+        Raises:
+            InvalidArgumentError: neither what `fine_tune` returns nor values that JSON can hold.
+        """
+        values = asdict(run) if isinstance(run, FineTuned) else plain("run", run)
         self._add({**values, "kind": "run", "name": name})
 
     @known_keywords
@@ -122,7 +122,7 @@ class Experiment:
         known = {each.name: each for each in self.compared()}
         if name in known:
             return known[name]
-        data = test if isinstance(test, Dataset) else _read(Path(test))
+        data = test if isinstance(test, Dataset) else _read(path_of("test", test))
         both = [
             evaluate(target, data.queries, data.qrels, modes=MODES, ks=ks)  # type: ignore[arg-type]  # of names
             for target in (before, after)
@@ -136,10 +136,7 @@ class Experiment:
 
     def runs(self) -> list[dict[str, Any]]:
         """All that was noted and measured, in its order."""
-        path = self.folder / _RUNS
-        if not path.exists():
-            return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return read_lines(self.folder / _RUNS)
 
     def compared(self) -> list[Compared]:
         """What the test queries said."""
@@ -161,9 +158,20 @@ class Experiment:
                        self.configuration, tuple(listed), alpha)  # fmt: skip
 
     def _add(self, row: Mapping[str, Any]) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        with (self.folder / _RUNS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**row, "at": now}) + "\n")
+        append_line(self.folder / _RUNS, {**row, "at": _now()})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _written(path: Path) -> dict[str, Any]:
+    """What is known of an experiment."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {name: found[name] for name in ("commit", "at", "configuration")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidArgumentError.of("folder", str(path.parent), "one of an Experiment") from error
 
 
 def _read(path: Path) -> Dataset:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma import Chroma
+
+from langchain_chroma_hybrid._files import path_of
+from langchain_chroma_hybrid.core.checks import items
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import one_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.datasets import Dataset, load_beir, load_clicks
-from langchain_chroma_hybrid.finetune.data import Example, TrainingData
+from langchain_chroma_hybrid.finetune.data import TrainingData
+from langchain_chroma_hybrid.finetune.examples import Example
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from langchain_chroma import Chroma
+    from pathlib import Path
 
 _ASKED = 1_000
 
@@ -78,6 +81,8 @@ def from_judgements(store: Chroma, data: Dataset, *, missing: str = "raise") -> 
         InvalidArgumentError: ids are not there.
     """
     one_of("missing", missing, ("raise", "drop"))
+    if not isinstance(data, Dataset):
+        raise InvalidArgumentError.of_kind("data", data, "a Dataset; see evaluation.load_csv")
     ids = [id_ for grades in data.qrels.values() for id_, grade in grades.items() if grade > 0]
     return _of_judgements(data, texts_of(store, ids), missing)
 
@@ -97,18 +102,27 @@ def from_llama_index(path: str | Path) -> TrainingData:
     Raises:
         InvalidArgumentError: another file, or documents that it does not have.
     """
+    file = path_of("path", path)
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8-sig"))
         queries, texts = dict(found["queries"]), dict(found["corpus"])
-        answers = {query: dict.fromkeys(ids, 1) for query, ids in found["relevant_docs"].items()}
+        answers = {query: dict.fromkeys(items("relevant_docs", ids, "lists"), 1)
+                   for query, ids in found["relevant_docs"].items()}  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         expected = "a file of EmbeddingQAFinetuneDataset.save_json"
-        raise InvalidArgumentError.of("path", Path(path).name, expected) from error
+        raise InvalidArgumentError.of("path", file.name, expected) from error
     return _of_judgements(Dataset(queries, answers), texts, "raise")
+
+
+def check_store(store: object) -> None:
+    """Raise `InvalidArgumentError` unless it is a store that can be read."""
+    if not isinstance(store, Chroma):
+        raise InvalidArgumentError.of("store", store, "a HybridChroma or a Chroma")
 
 
 def texts_of(store: Chroma, ids: Sequence[str]) -> dict[str, str]:
     """Texts by id of those records that the collection has."""
+    check_store(store)
     found: dict[str, str] = {}
     wanted = list(dict.fromkeys(ids))
     for start in range(0, len(wanted), _ASKED):
@@ -132,7 +146,9 @@ def _of_judgements(data: Dataset, texts: Mapping[str, str], missing: str) -> Tra
             f"{lost[0]!r}; from_judgements and from_clicks pass them over by missing='drop'"
         )
     found = [Example(text, texts[id_], id=id_) for text, id_ in pairs if id_ in texts]
-    return TrainingData(found, dropped={"id not in the collection": len(lost)} if lost else None)
+    unknown = len(data.qrels.keys() - data.queries.keys())
+    gone = {"id not in the collection": len(lost), "judged query without a text": unknown}
+    return TrainingData(found, dropped={why: count for why, count in gone.items() if count})
 
 
 def _rows(name: str, given: Iterable[Any], count: int, *, more: bool = False) -> list[Any]:
@@ -141,7 +157,7 @@ def _rows(name: str, given: Iterable[Any], count: int, *, more: bool = False) ->
     Raises:
         InvalidArgumentError: names the first row that is something else.
     """
-    rows = list(given)
+    rows = items(name, given, "rows of texts")
     for place, row in enumerate(rows):
         fits = isinstance(row, list | tuple) and (len(row) == count or (more and len(row) > count))
         if not fits or not all(isinstance(text, str) for text in (row if more else row[:2])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain, zip_longest
@@ -10,22 +11,24 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.checks import check_seed, positive, whole
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number, one_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.runs import Runner
 from langchain_chroma_hybrid.finetune import alike
+from langchain_chroma_hybrid.finetune.data import check_data
 from langchain_chroma_hybrid.finetune.loading import texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from langchain_chroma import Chroma
     from sentence_transformers import SentenceTransformer
 
     from langchain_chroma_hybrid.core.search import SearchResult
-    from langchain_chroma_hybrid.finetune.data import Example, TrainingData
+    from langchain_chroma_hybrid.finetune.data import TrainingData
+    from langchain_chroma_hybrid.finetune.examples import Example
     from langchain_chroma_hybrid.retrievers import ChromaHybridRetriever
 
 Source: TypeAlias = Literal["vector", "lexical", "hybrid", "both", "random"]
@@ -91,14 +94,15 @@ def mine_negatives(
     one_of("source", source, SOURCES)
     for name, value in (("count", count), ("range_max", range_max), ("guard_depth", guard_depth)):
         positive(name, value)
-    number("range_min", range_min, 0, range_max - 1)
+    whole("range_min", range_min, 0, range_max - 1)
     if relative_margin is not None:
         number("relative_margin", relative_margin, 0.0, 1.0)
     if guard not in (None, "other_leg") and not hasattr(guard, "predict"):
         raise InvalidArgumentError.of("guard", guard, "'other_leg', a CrossEncoder or None")
-    if data.kind == "scored":
-        raise InvalidArgumentError.of("data", data.kind, "pairs without scores")
-    data.check()
+    check_data("data", data, scored=False)
+    check_seed(seed)
+    if not isinstance(positives, Mapping | None):
+        raise InvalidArgumentError.of_kind("positives", positives, "a mapping of queries to ids")
     rules = _Rules(count, range_min, range_max, relative_margin, guard, guard_depth)
     miner = _Miner(store, data, rules, positives or {}, seed)
     return data.with_negatives([miner.negatives(example, source) for example in data.examples])
@@ -220,8 +224,10 @@ def mine_by_model(
         options: handed on, such as `relative_margin`, `range_max` or `cross_encoder`.
 
     Raises:
+        InvalidArgumentError: too little data, or data with scores.
         MissingDependencyError: the extra `finetune` is not installed.
     """
+    check_data("data", data, scored=False)
     rows = {"anchor": [e.query for e in data.examples], "positive": [e.text for e in data.examples]}
     found = require("sentence_transformers.util", "local").mine_hard_negatives(
         require("datasets", "finetune").Dataset.from_dict(rows),

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.core.keywords import known_keywords
+from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.evaluation.datasets import Dataset
 from langchain_chroma_hybrid.evaluation.evaluate import evaluate
 from langchain_chroma_hybrid.evaluation.statistics import compare
 from langchain_chroma_hybrid.evaluation.tune import LEAST_QUERIES, tune
+from langchain_chroma_hybrid.finetune.loading import check_store
+from langchain_chroma_hybrid.finetune.verdict import Verdict
 from langchain_chroma_hybrid.migration import migrate, rollback
 
 if TYPE_CHECKING:
@@ -19,8 +23,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
     from langchain_chroma_hybrid.engine.migrate.report import MigrationReport
-    from langchain_chroma_hybrid.evaluation import Dataset, Difference, Tuned
-    from langchain_chroma_hybrid.finetune.verdict import Verdict
+    from langchain_chroma_hybrid.evaluation import Difference, Tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,11 @@ def promote(
         InvalidArgumentError: no verdict, or one that is not `better`, without `force`; and what
             `migrate` raises.
     """
+    check_store(store)
+    number("alpha", alpha, 0.0, 1.0)
+    for name, given, kind in (("verdict", verdict, Verdict), ("dev", dev, Dataset)):
+        if not isinstance(given, kind | None):
+            raise InvalidArgumentError.of_kind(name, given, f"a {kind.__name__} or None")
     if not force and (verdict is None or not verdict.better):
         got = "none" if verdict is None else verdict.said()
         raise InvalidArgumentError(

@@ -12,7 +12,9 @@ from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import one_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.finetune.data import Example, TrainingData
+from langchain_chroma_hybrid.finetune.data import TrainingData, check_data
+from langchain_chroma_hybrid.finetune.examples import Example
+from langchain_chroma_hybrid.finetune.loading import check_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,8 +64,6 @@ def make_queries(
         raise InvalidArgumentError.of("kinds", kinds, f"names among {', '.join(_KINDS)}")
     for kind in kinds:
         one_of("kinds", kind, tuple(_KINDS))
-    if limit is not None:
-        positive("limit", limit)
     passages = list(passages_of(store, limit))
     makers = {kind: _KINDS[kind](passages, title_keys) for kind in kinds}
     examples = []
@@ -75,12 +75,19 @@ def make_queries(
             examples.append(Example(query, text, id=passage.id, origin=kind))
     lost = len(passages) - len(examples)
     data = TrainingData(examples, dropped={"nothing to make a query of": lost} if lost else None)
-    data.check()
+    check_data("data", data)
     return data
 
 
 def passages_of(store: Chroma, limit: int | None) -> Iterator[Passage]:
-    """The records that have a text, page by page in the order of the collection."""
+    """The records that have a text, page by page in the order of the collection.
+
+    Raises:
+        InvalidArgumentError: no store, or a limit that is none.
+    """
+    check_store(store)
+    if limit is not None:
+        positive("limit", limit)
     for start in range(0, limit or 1 << 62, _PAGE):
         size = min(_PAGE, (limit or 1 << 62) - start)
         got = store.get(limit=size, offset=start, include=["documents", "metadatas"])

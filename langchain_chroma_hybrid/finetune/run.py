@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.checks import check_seed, positive
 from langchain_chroma_hybrid.core.validate import number
-from langchain_chroma_hybrid.embeddings.text.loading import Source, load
+from langchain_chroma_hybrid.embeddings.text.loading import Source, load, without_bars
 from langchain_chroma_hybrid.embeddings.text.sentence_transformer import (
     SentenceTransformerEmbeddings,
 )
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.finetune.data import TrainingData
     from langchain_chroma_hybrid.finetune.workspace import Workspace
 
+LEAST_RATE = 1e-9
 _MOST_NEGATIVES = 32
 
 
@@ -56,9 +57,11 @@ class Settings:
         for name in ("lora", "patience", "max_seq_length"):
             if getattr(self, name) is not None:
                 positive(name, getattr(self, name))
+        for size in self.matryoshka or ():
+            positive("matryoshka", size)
         number("epochs", self.epochs, 0.01, math.inf)
-        number("learning_rate", self.learning_rate, 0.0, 1.0)
-        number("seed", self.seed, 0, 2**32 - 1)
+        number("learning_rate", self.learning_rate, LEAST_RATE, 1.0)
+        check_seed(self.seed)
 
 
 class Run:
@@ -68,12 +71,11 @@ class Run:
         self,
         place: Workspace,
         settings: Settings,
-        source: Source,
+        model: SentenceTransformer,
         data: TrainingData,
         dev: TrainingData | None,
     ) -> None:
-        self._place, self._settings, self._source, self._data = place, settings, source, data
-        self._model = _loaded(source)
+        self._place, self._settings, self._model, self._data = place, settings, model, data
         place.check_room(sum(p.numel() * p.element_size() for p in self._model.parameters()))
         self._dev = None if dev is None else Validation(dev, data)
 
@@ -84,7 +86,7 @@ class Run:
         started = time.monotonic()
         metrics = {"before": self._dev.value(self._model)} if self._dev is not None else {}
         trainer = self._trainer(bf16=bf16, progress=progress)
-        with self._place.writing():
+        with self._place.writing(), without_bars():
             trainer.train(resume_from_checkpoint=self._place.checkpoint())
         if self._settings.lora:
             adapters.fold_in(self._model)
@@ -95,7 +97,7 @@ class Run:
             "fingerprint": SentenceTransformerEmbeddings(self._model).fingerprint,
             "data_digest": self._data.digest,
             "data": str(self._data.report),
-            "base": self._source.name,
+            "base": self._place.settings["base"],
             "settings": asdict(self._settings),
             "loss": self._settings.loss,
             "measure": self._dev.measure if self._dev is not None else None,
@@ -105,7 +107,8 @@ class Run:
         return self._place.complete(lambda folder: self._save(folder, notes), notes)
 
     def _save(self, folder: Path, notes: Mapping[str, Any]) -> None:
-        self._model.save(str(folder), create_model_card=False)
+        with without_bars():
+            self._model.save(str(folder), create_model_card=False)
         (folder / "README.md").write_text(model_card(notes), encoding="utf-8")
 
     def _trainer(
@@ -121,7 +124,7 @@ class Run:
             model=self._model,
             args=library.SentenceTransformerTrainingArguments(
                 **self._arguments(len(table["anchor"])),
-                bf16=_has_bf16() if bf16 is None else bf16,
+                bf16=has_bf16() if bf16 is None else bf16,
                 disable_tqdm=progress is not None or not sys.stderr.isatty(),
             ),
             train_dataset=require("datasets", "finetune").Dataset.from_dict(table),
@@ -157,8 +160,8 @@ class Run:
         return found
 
 
-def _loaded(source: Source) -> SentenceTransformer:
-    """The base, which has to have a tokenizer.
+def loaded(source: Source) -> SentenceTransformer:
+    """A base, which has to have a tokenizer.
 
     Raises:
         InvalidArgumentError: it does not load, or has none.
@@ -170,7 +173,7 @@ def _loaded(source: Source) -> SentenceTransformer:
         raise InvalidArgumentError.of("base", source.name, "a model with a tokenizer")
     # The card is ours: nobody is asked about the base.
     model.model_card_data.local_files_only = True
-    model.model_card_data.generate_widget_examples = False
+    model.model_card_data.widget = [{"text": ""}]  # else examples are looked for, under a bar
     return model
 
 
@@ -182,7 +185,8 @@ def _prompts(model: SentenceTransformer) -> dict[str, str] | None:
     return {column: prompt for column, prompt in found.items() if prompt} or None
 
 
-def _has_bf16() -> bool:
+def has_bf16() -> bool:
+    """Whether a GPU computes in it."""
     torch = require("torch", "local")
     return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported())
 

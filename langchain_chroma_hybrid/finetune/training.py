@@ -6,15 +6,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._optional import require
+from langchain_chroma_hybrid.core.checks import items
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.text.loading import Source, resolve
 from langchain_chroma_hybrid.embeddings.text.sentence_transformer import (
     SentenceTransformerEmbeddings,
 )
+from langchain_chroma_hybrid.engine.sync.policy import check_progress
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.finetune.data import TrainingData, check_apart
+from langchain_chroma_hybrid.finetune.data import TrainingData, check_apart, check_data
 from langchain_chroma_hybrid.finetune.losses import chosen
-from langchain_chroma_hybrid.finetune.run import Run, Settings
+from langchain_chroma_hybrid.finetune.run import Run, Settings, has_bf16, loaded
 from langchain_chroma_hybrid.finetune.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -74,8 +76,8 @@ def fine_tune(
     """Train a model on your data, and save it as a folder that appears once it is complete.
 
     After a kill at any moment the same call goes on from the last checkpoint, or gives back what is
-    done. The same seed, data, versions, processor and number of threads give the same weights,
-    also where a run was resumed at a checkpoint; a GPU gives nearly the same.
+    done. The same base, seed, data, versions, processor and number of threads give the same
+    weights, also where a run was resumed at a checkpoint; a GPU gives nearly the same.
 
     Args:
         base: Hub name or folder: a Sentence Transformers model, or a plain encoder such as BioBERT
@@ -110,36 +112,50 @@ def fine_tune(
     """
     for name in ("accelerate", "datasets"):
         require(name, "finetune")
-    rate = learning_rate or (2e-4 if lora else 2e-5)
-    sizes = None if matryoshka is None else tuple(matryoshka)
-    data.check()
+    if bf16 and not has_bf16():
+        raise InvalidArgumentError.of("bf16", bf16, "None or False, where no GPU computes in it")
+    check_progress(progress)
+    check_data("data", data)
     settings = Settings(
-        chosen(loss, data), epochs, batch_size, rate, seed, sizes, lora, patience, checks,
-        gradient_accumulation, mini_batch_size, max_seq_length,
+        chosen(loss, data), epochs, batch_size, _rate(learning_rate, lora), seed,
+        _sizes(matryoshka), lora, patience, checks, gradient_accumulation, mini_batch_size,
+        max_seq_length,
     )  # fmt: skip
     if dev is not None:
-        dev.check()
+        check_data("dev", dev)
         check_apart(data, dev)
-    source = _source(base, pooling, max_seq_length)
-    run = {**asdict(settings), "base": source.name, "pooling": source.pooling,
-           "data": data.digest, "dev": dev and dev.digest}  # fmt: skip
+    source, model = _opened(base, pooling, max_seq_length)
+    weights = SentenceTransformerEmbeddings(model).weights_fingerprint
+    run = {**asdict(settings), "base": source.name, "weights of base": weights,
+           "pooling": source.pooling, "data": data.digest, "dev": dev and dev.digest}  # fmt: skip
     place = Workspace(output, run)
     with place.held():
         done = place.finished()
         if done is None:
             place.begin(restart=restart)
-            done = Run(place, settings, source, data, dev).train(bf16=bf16, progress=progress)
+            done = Run(place, settings, model, data, dev).train(bf16=bf16, progress=progress)
     names = ("fingerprint", "data_digest", "loss", "metrics", "seconds")
     return FineTuned(str(place.output), **{name: done[name] for name in names})
 
 
-def _source(base: Any, pooling: Any, max_seq_length: int | None) -> Source:
-    """Where the base comes from: a name, a folder, or what embeddings were made of."""
+def _rate(given: float | None, lora: int | None) -> float:
+    if given is not None:
+        return given
+    return 2e-4 if lora else 2e-5
+
+
+def _sizes(given: Any) -> tuple[int, ...] | None:
+    return None if given is None else tuple(items("matryoshka", given, "dimensions"))
+
+
+def _opened(base: Any, pooling: Any, max_seq_length: int | None) -> tuple[Source, Any]:
+    """The base, loaded anew, and where it comes from: a name, a folder, or that of embeddings."""
     known = getattr(base, "source", None)
-    if isinstance(known, Source) and known.name:
-        return replace(known, max_seq_length=max_seq_length or known.max_seq_length)
     try:
-        name = resolve(base)
+        if isinstance(known, Source) and known.name:
+            source = replace(known, max_seq_length=max_seq_length or known.max_seq_length)
+        else:
+            source = Source(resolve(base), pooling=pooling, max_seq_length=max_seq_length)
+        return source, loaded(source)
     except InvalidArgumentError as error:
         raise InvalidArgumentError(str(error).replace("model:", "base:", 1)) from error
-    return Source(name, pooling=pooling, max_seq_length=max_seq_length)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from langchain_chroma_hybrid._optional import require
+from langchain_chroma_hybrid.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -32,6 +33,8 @@ class Validation:
         kinds = require("sentence_transformers.sentence_transformer.evaluation", "local")
         rows = dev.examples
         if dev.kind == "scored":
+            if len({row.score for row in rows}) == 1:
+                raise InvalidArgumentError.of("dev", rows[0].score, "scores that are not all alike")
             self.measure = "spearman_cosine"
             self.evaluator: Any = kinds.EmbeddingSimilarityEvaluator(
                 [row.query for row in rows], [row.text for row in rows],

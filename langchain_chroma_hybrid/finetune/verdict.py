@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.core.keywords import known_keywords
+from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.statistics import (
     Difference,
@@ -64,7 +65,7 @@ class Verdict:
         alpha: highest p-value, corrected by Holm over collections, that counts as significant.
 
     Raises:
-        InvalidArgumentError: no collection of the domain was compared.
+        InvalidArgumentError: no collection of the domain was compared, or an alpha outside 0..1.
     """
 
     compared: tuple[Compared, ...]
@@ -75,6 +76,7 @@ class Verdict:
     alpha: float = 0.05
 
     def __post_init__(self) -> None:
+        number("alpha", self.alpha, 0.0, 1.0)
         if not any(not each.general for each in self.compared):
             raise InvalidArgumentError.of(
                 "compared", [each.name for each in self.compared], "a collection of the domain"

@@ -6,17 +6,20 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from langchain_chroma_hybrid._files import sync_folder, write_json
+from langchain_chroma_hybrid._files import path_of, sync_folder, write_json
+from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.errors import InvalidArgumentError, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 NOTES = "finetune.json"
 _STATE = "trainer_state.json"
@@ -32,28 +35,33 @@ class Workspace:
 
     Attributes:
         folder: for checkpoints and for what is not complete.
+        settings: `run`, as JSON holds it.
     """
 
     def __init__(self, output: str | os.PathLike[str], run: Mapping[str, Any]) -> None:
-        self.output = Path(output).expanduser().absolute()
+        self.output = path_of("output", output).absolute()
+        if not self.output.name:
+            raise InvalidArgumentError.of("output", str(output), "a folder that is not there")
         self.folder = self.output.with_name(f".{self.output.name}.training")
         text = json.dumps(run, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        self._run = {"digest": digest, "settings": json.loads(text)}
+        self.settings: dict[str, Any] = json.loads(text)
+        self._run = {"digest": digest, "settings": self.settings}
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep other processes out.
 
         Raises:
-            WriteError: another one trains there.
+            WriteError: another one trains there, or nothing can be written there.
         """
-        self.output.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder.with_suffix(".lock"), timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise WriteError(f"another process trains for {self.output.name}") from error
+        with writing(self.output):
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise WriteError(f"another process trains for {self.output.name}") from error
         try:
             yield
         finally:
@@ -86,7 +94,7 @@ class Workspace:
             shutil.rmtree(self.folder, ignore_errors=True)
         before = _json(self.folder / _RUN)
         if before and before.get("digest") != self._run["digest"]:
-            old, new = before.get("settings", {}), self._run["settings"]
+            old, new = before.get("settings", {}), self.settings
             changed = sorted(name for name in old.keys() | new if old.get(name) != new.get(name))
             expected = "those of the run that was interrupted there; restart=True begins anew"
             raise InvalidArgumentError.of(", ".join(changed), "other values", expected)
@@ -94,12 +102,12 @@ class Workspace:
         write_json(self.folder / _RUN, self._run)
 
     def checkpoint(self) -> str | None:
-        """The newest whole checkpoint; what a kill has torn is deleted."""
-        found = sorted(self.folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-        while found:
-            last = found.pop()
+        """The newest whole checkpoint; what a kill or a failing disk has torn is deleted."""
+        numbered = (path.name.rpartition("-") for path in self.folder.glob("checkpoint-*"))
+        for number in sorted((int(n) for _, _, n in numbered if n.isdecimal()), reverse=True):
+            last = self.folder / f"checkpoint-{number}"
             # The trainer writes its state last.
-            if _json(last / _STATE):
+            if _json(last / _STATE) and all(map(_whole, last.rglob("*"))):
                 return str(last)
             shutil.rmtree(last, ignore_errors=True)
         return None
@@ -120,7 +128,7 @@ class Workspace:
         """Write the model and its notes, and give the folder its name in one step.
 
         Raises:
-            WriteError: see `writing`.
+            WriteError: see `writing`; the checkpoints stay.
         """
         part = self.folder / "model"
         shutil.rmtree(part, ignore_errors=True)
@@ -135,22 +143,38 @@ class Workspace:
         shutil.rmtree(self.folder, ignore_errors=True)
         return kept
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Files are written here.
+    def writing(self) -> AbstractContextManager[None]:
+        """Files are written here; where they cannot be, the checkpoints stay."""
+        return writing(self.output)
 
-        Raises:
-            WriteError: they cannot be; the checkpoints stay, and the same call goes on.
-        """
+
+@contextmanager
+def writing(output: Path) -> Iterator[None]:
+    """Files of `output` are written here.
+
+    Raises:
+        WriteError: they cannot be; the same call goes on, once there is room.
+    """
+    try:
+        yield
+    except Exception as error:
+        # safetensors and torch have errors of their own for a full disk.
+        kind = isinstance(error, OSError) or type(error).__name__ == "SafetensorError"
+        if not kind and "PytorchStreamWriter" not in str(error):
+            raise
+        message = f"{output.name} cannot be written: {error}; call again to go on"
+        raise WriteError(message) from error
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file of weights has the length that it says; others may be anything."""
+    if path.suffix == ".safetensors":
         try:
-            yield
-        except Exception as error:
-            # safetensors and torch have errors of their own for a full disk.
-            kind = isinstance(error, OSError) or type(error).__name__ == "SafetensorError"
-            if not kind and "PytorchStreamWriter" not in str(error):
-                raise
-            message = f"{self.output.name} cannot be written: {error}; call again to go on"
-            raise WriteError(message) from error
+            with require("safetensors", "local").safe_open(path, "numpy"):
+                return True
+        except Exception:  # noqa: BLE001  # an error of its own, or the disk's
+            return False
+    return path.suffix not in (".pt", ".pth", ".bin") or zipfile.is_zipfile(path)
 
 
 def _flush(folder: Path) -> None:

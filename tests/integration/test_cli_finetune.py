@@ -69,13 +69,45 @@ def test_from_clicks_to_a_promoted_collection(place):
         (["clicks.csv", "--dev", "1.5"], "dev: expected a finite number between 0 and 1"),
         (["wrong.csv"], "DATA: expected columns query and id, or query and text"),
         (["scored.csv"], "score: expected a number from 0 to 1"),
+        (["short.csv"], "pairs[0]: expected 2 values"),
+        (["no-score.csv"], "score: expected a number from 0 to 1"),
+        (["empty.csv"], "DATA: expected columns query and id"),
+        (["binary.csv"], "path: expected a table"),
+        (["clicks.csv", "--test", "lost.csv"], "--test: expected a BEIR folder or a CSV file"),
+        (["clicks.csv", "--negatives", "none", "--test", "clicks.csv", "--epochs", "0"], "epochs"),
     ],
 )
 def test_what_cannot_be_learnt_from(place, arguments, message):
+    (place / "short.csv").write_text("query,text\na\n")
+    (place / "no-score.csv").write_text("query,text,score\na,b\n")
+    (place / "empty.csv").touch()
+    (place / "binary.csv").write_bytes(b"\xff\xfe\x00query,id")
     (place / "wrong.csv").write_text("question,text\na,b\n")
     (place / "scored.csv").write_text("query,text,score\na,b,high\n")
-    name, *more = arguments
-    result = run("finetune", place / name, *more, "--path", place / "db", "--embeddings",
+    name, *more = [place / each if each.endswith(".csv") else each for each in arguments]
+    result = run("finetune", name, *more, "--path", place / "db", "--embeddings",
                  place / "base", "--to", place / "new")  # fmt: skip
     assert result.exit_code == 2
     assert message in result.stderr
+    assert not (place / "new").exists()
+    assert not (place / "new-experiment").exists(), "nothing that a second try has to agree with"
+
+
+def test_a_table_that_excel_has_saved_and_no_table_at_all(place):
+    rows = [f"what is {n} device?,device {n} heats" for n in range(8)]
+    (place / "pairs.csv").write_text("\n".join([" Query,TEXT", *rows]), encoding="utf-8-sig")
+    where = ("--path", place / "db", "-c", "docs", "--embeddings", place / "base", "--json",
+             "--negatives", "none", "--batch-size", 8)  # fmt: skip
+    made = run("finetune", place / "pairs.csv", *where, "--to", place / "new")
+    assert made.exit_code == 0, made.stderr
+    assert "8 given, kept 8 labelled" in made.stderr
+    refused = run("finetune", *where, "--to", place / "newer")
+    assert refused.exit_code == 2
+    assert "24 dropped: nothing to make a query of" in refused.stderr
+    with HybridChroma("docs", SentenceTransformerEmbeddings(place / "base"),
+                      persist_directory=str(place / "db")) as store:  # fmt: skip
+        store.add_texts([text for _, text in ROWS], [{"title": f"device {n}"} for n in range(24)],
+                        [id_ for id_, _ in ROWS])  # fmt: skip
+    found = run("finetune", *where, "--to", place / "newer")
+    assert found.exit_code == 0, found.stderr
+    assert "24 given, kept 24 title" in found.stderr

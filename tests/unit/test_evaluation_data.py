@@ -71,6 +71,37 @@ def test_a_csv_file_that_is_none_is_refused(tmp_path, text):
         load_csv(path)
 
 
+def test_a_table_that_excel_has_saved(tmp_path):
+    path = tmp_path / "judged.csv"
+    path.write_text("query,id\na,7\n", encoding="utf-8-sig")
+    assert load_csv(path).qrels == {"a": {"7": 1}}
+
+
+@pytest.mark.parametrize(
+    ("file", "row"),
+    [("queries", {"_id": "q1", "text": None}), ("queries", {"_id": ["q1"], "text": "one"}),
+     ("corpus", {"_id": None, "text": "b"}), ("corpus", {"_id": "d1", "text": ["b"]}),
+     ("corpus", {"_id": "d1", "title": 5, "text": "b"})],
+)  # fmt: skip
+def test_a_beir_folder_of_something_else_than_texts(tmp_path, file, row):
+    beir(tmp_path)
+    (tmp_path / f"{file}.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(InvalidArgumentError):
+        load_beir(tmp_path)
+
+
+@pytest.mark.parametrize("clicks", [None, "ab", ["ab"], [("a", "b", "c")], [(None, "b")]])
+def test_clicks_are_pairs_of_query_and_id(clicks):
+    with pytest.raises(InvalidArgumentError, match="clicks"):
+        load_clicks(clicks)
+
+
+@pytest.mark.parametrize("load", [load_beir, load_csv])
+def test_a_path_is_a_path(load):
+    with pytest.raises(InvalidArgumentError, match="path: expected a path, got 5"):
+        load(5)
+
+
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(InvalidArgumentError, match=r"test\.tsv"):
         load_beir(tmp_path)

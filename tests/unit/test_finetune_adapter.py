@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="the extra `local` is not installed")
 from langchain_core.embeddings import Embeddings
 
 from langchain_chroma_hybrid import FunctionEmbeddings, HybridChroma
-from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.errors import InvalidArgumentError, WriteError
 from langchain_chroma_hybrid.finetune import (
     AdaptedEmbeddings,
     from_pairs,
@@ -119,6 +119,80 @@ def test_bad_values():
         train_adapter(Turned(), data(), dev=data(0, 4))
     with pytest.raises(InvalidArgumentError, match=r"^base: .* of dimension 3"):
         AdaptedEmbeddings(Turned(), {"linear": np.zeros((3, 3))}).embed_query("query 1")
+
+
+class Short(Turned):
+    def embed_documents(self, texts):
+        return super().embed_documents(texts)[1:]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"embeddings": None}, "embeddings: "),
+        ({"embeddings": "minilm"}, "embeddings: .* SentenceTransformerEmbeddings"),
+        ({"embeddings": Short()}, "embeddings: expected 64, one per text"),
+        ({"data": [("a", "b")]}, "data: expected TrainingData"),
+        ({"data": from_pairs([("a", "b")])}, "data: expected at least 2"),
+        ({"dev": from_pairs([])}, "dev: expected at least 2"),
+        ({"dev": []}, "dev: expected TrainingData"),
+        ({"seed": "x"}, "seed: "),
+        ({"seed": -1}, "seed: "),
+        ({"vectors": [[1.0]]}, "vectors: expected a mapping"),
+        ({"vectors": {f"text {n}": [1.0] for n in range(90)}}, "dimension 16, got 'dimension 1'"),
+        ({"vectors": {"text 3": [1.0, 2.0]}}, "vectors of one length"),
+        ({"vectors": {"text 3": "nearest"}}, "embeddings: expected"),
+    ],
+)
+def test_what_no_layer_learns_from(options, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        train_adapter(**{"embeddings": Turned(), "data": data(), "epochs": 1, **options})
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [1], {"linear": "text"}, {"linear": np.zeros((3, 16))}, {"linear": np.zeros(16)},
+        {"linear": np.full((16, 16), np.nan)}, {"other": np.zeros((16, 16))},
+        {"inner": np.zeros((5, 16)), "inner_bias": np.zeros(4), "outer": np.zeros((16, 5))},
+    ],
+)  # fmt: skip
+def test_what_is_no_layer(weights):
+    with pytest.raises(InvalidArgumentError, match="weights: expected"):
+        AdaptedEmbeddings(Turned(), weights)
+
+
+def test_a_layer_for_vectors_of_another_length_is_refused_when_it_is_opened(tmp_path):
+    train_adapter(Turned(), data(), epochs=1).save(tmp_path / "layer")
+    longer = Turned()
+    longer.dimension = 17
+    with pytest.raises(InvalidArgumentError, match=r"base: .* of dimension 16, got 'dimension 17'"):
+        AdaptedEmbeddings.load(tmp_path / "layer", longer)
+
+
+@pytest.mark.parametrize("place", [1, 200])
+def test_weights_that_are_not_those_that_were_saved(tmp_path, place):
+    train_adapter(Turned(), data(), epochs=1).save(tmp_path / "layer")
+    file = tmp_path / "layer" / "adapter.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-place] ^= 1
+    file.write_bytes(bytes(content))
+    with pytest.raises(InvalidArgumentError, match="folder: expected the weights that were saved"):
+        AdaptedEmbeddings.load(tmp_path / "layer", Turned())
+
+
+def test_no_room_for_a_layer_leaves_nothing(tmp_path, monkeypatch):
+    made = train_adapter(Turned(), data(), epochs=1)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
+    with pytest.raises(WriteError, match=r"layer cannot be written: .* No space left"):
+        made.save(tmp_path / "layer")
+    with pytest.raises(InvalidArgumentError, match=r"notes: .* that JSON can hold"):
+        made.save(tmp_path / "layer", {"base": object()})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.long

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
+from itertools import combinations
 
+import numpy as np
 import pytest
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -12,6 +15,7 @@ from langchain_chroma_hybrid.finetune import (
     TrainingData,
     from_beir,
     from_clicks,
+    from_judgements,
     from_llama_index,
     from_pairs,
     from_scored_pairs,
@@ -91,9 +95,39 @@ def test_too_little_to_learn_from(pairs):
         from_pairs(pairs).split()
 
 
-def test_scores_are_for_all_or_for_none():
-    with pytest.raises(InvalidArgumentError, match="a score for each or for none"):
-        TrainingData([Example("a", "b", score=1.0), Example("c", "d")])
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [({"score": 1.0}, "a score for each or for none"), ({"negatives": ("e",)}, "negatives for")],
+)
+def test_scores_and_negatives_are_for_all_or_for_none(odd, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        TrainingData([Example("a", "b", **odd), Example("c", "d")])
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [({"negatives": "text"}, "negatives"), ({"negatives": (1,)}, "negatives"),
+     ({"negatives": None}, "negatives"), ({"id": 5}, "id"), ({"origin": None}, "origin")],
+)  # fmt: skip
+def test_examples_of_something_else(values, name):
+    with pytest.raises(InvalidArgumentError, match=f"^{name}: expected a "):
+        Example("a", "b", **values)
+
+
+@pytest.mark.parametrize("number", [np.float32(0.5), Fraction(1, 2), np.int64(1)])
+def test_numbers_of_others_are_scores(number):
+    data = from_scored_pairs([("a", "b", number), ("c", "d", 0)])
+    assert data.digest == from_scored_pairs([("a", "b", float(number)), ("c", "d", 0.0)]).digest
+
+
+def test_a_negative_says_something_and_is_no_answer():
+    rows = [("q", "a", "A!", "wrong", " "), ("q", "a", "other"), ("q", "a", "Other"),
+            ("q", "b", "a"), ("r", "b", "")]  # fmt: skip
+    data = from_triplets(rows)
+    assert [example.negatives for example in data.examples] == [("wrong",), ("other",)]
+    gone = {"every negative is empty or an answer": 2, "duplicate": 1}
+    assert data.report.dropped == gone
+    assert data.kind == "triplets"
 
 
 def test_clicks_have_the_texts_of_the_collection(store):
@@ -127,3 +161,75 @@ def test_files_of_beir_and_of_llama_index(tmp_path):
         file.write_text(broken, encoding="utf-8")
         with pytest.raises(InvalidArgumentError):
             from_llama_index(file)
+
+
+MANY = from_pairs([(f"question {n}", f"answer {n}") for n in range(10)])
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda _: from_pairs(None), "pairs"),
+        (lambda _: from_pairs("text"), "pairs"),
+        (lambda _: from_scored_pairs({"a": "b"}), "pairs"),
+        (lambda _: from_triplets(5), "triplets"),
+        (lambda _: TrainingData(None), "examples"),
+        (lambda _: TrainingData([Example("a", "b"), ("c", "d")]), "examples: .* got a tuple"),
+        (lambda _: MANY.split(seed="x"), "seed"),
+        (lambda _: MANY.split(seed=-1), "seed"),
+        (lambda _: MANY.sample(0), "count"),
+        (lambda _: MANY.sample(2, seed=1.5), "seed"),
+        (lambda _: MANY.without("question 1"), "queries"),
+        (lambda _: MANY.without([None]), "queries"),
+        (lambda _: MANY.with_negatives([["a"]]), "negatives: expected one list for each of 10"),
+        (lambda _: MANY.with_negatives(["text"] * 10), "negatives"),
+        (lambda _: from_beir(5), "path"),
+        (lambda _: from_llama_index(None), "path"),
+        (lambda s: from_clicks(s, None), "clicks"),
+        (lambda s: from_clicks(s, [("a", "pump", "b")]), r"clicks\[0\]"),
+        (lambda s: from_clicks(s, [("a", "pump"), (None, "pump")]), r"clicks\[1\]"),
+        (lambda s: from_judgements(s, [("a", "pump")]), "data: expected a Dataset"),
+        (lambda _: from_clicks("db", [("a", "pump")]), "store: expected a HybridChroma"),
+    ],
+)
+def test_arguments_of_another_type(store, call, name):
+    with pytest.raises(InvalidArgumentError, match=f"^{name}"):
+        call(store)
+
+
+def test_judgements_of_queries_that_nobody_has_are_reported(tmp_path):
+    file = tmp_path / "llama.json"
+    saved = {"queries": {"q": "colour"}, "corpus": {"d": "red"},
+             "relevant_docs": {"q": ["d"], "lost": ["d"]}}  # fmt: skip
+    file.write_text(json.dumps(saved), encoding="utf-8-sig")
+    assert from_llama_index(file).report.dropped == {"judged query without a text": 1}
+    file.write_text(json.dumps({**saved, "relevant_docs": {"q": "d"}}))
+    with pytest.raises(InvalidArgumentError, match="EmbeddingQAFinetuneDataset"):
+        from_llama_index(file)
+
+
+def alike(left, right):
+    words, others = set(left.split()), set(right.split())
+    return len(words & others) >= 0.8 * len(words | others)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_two_parts_have_queries_that_are_alike(seed):
+    random = np.random.default_rng(seed)
+    words = [f"w{n}" for n in range(12)]
+    asked = [" ".join(random.choice(words, 6, replace=False)) for _ in range(60)]
+    data = from_pairs([(query, f"answer {n}") for n, query in enumerate(asked)])
+    split = data.split(0.3, 0.3, seed=seed)
+    parts = [{e.query for e in part.examples} for part in (split.train, split.dev, split.test)]
+    assert all(parts), "none of them is empty"
+    for one, other in combinations(parts, 2):
+        assert not any(alike(left, right) for left in one for right in other)
+    left = {e.query for e in data.without(asked[:5]).examples}
+    assert left == {q for q in asked if not any(alike(q, bad) for bad in asked[:5])}
+
+
+def test_many_queries_of_one_form_are_one_group():
+    asked = [f"what is the price of the big red pump number {n}" for n in range(20_000)]
+    data = from_pairs([(query, f"answer {n}") for n, query in enumerate(asked)])
+    assert len(data.split(0.1).train) == len(data)
+    assert len(data.without(asked[:1])) == 0

@@ -9,6 +9,7 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.finetune import (
     Example,
     TrainingData,
+    from_pairs,
     from_scored_pairs,
     mine_by_model,
     mine_negatives,
@@ -93,15 +94,23 @@ def test_examples_without_a_negative_are_dropped_and_reported(store):
 @pytest.mark.parametrize(
     "options",
     [{"source": "vectors"}, {"range_min": 9, "range_max": 5}, {"guard": "other"}, {"count": 0},
-     {"relative_margin": 2.0}],
+     {"relative_margin": 2.0}, {"range_min": 1.5}, {"seed": -1}, {"seed": "x"},
+     {"positives": ["manual"]}],
 )  # fmt: skip
 def test_bad_values(store, options):
     with pytest.raises(InvalidArgumentError, match=f"^{next(iter(options))}: "):
         mine_negatives(store, data(), **options)
 
 
+@pytest.mark.parametrize("bad", [None, [("a", "b")], from_pairs([("a", "b")])])
+def test_data_that_is_none(store, bad):
+    for mine in (mine_negatives, lambda _, given: mine_by_model(given, None)):
+        with pytest.raises(InvalidArgumentError, match="data: expected"):
+            mine(store, bad)
+
+
 def test_scored_pairs_have_no_negatives(store):
-    with pytest.raises(InvalidArgumentError, match="pairs without scores"):
+    with pytest.raises(InvalidArgumentError, match="data: expected pairs or triplets"):
         mine_negatives(store, from_scored_pairs([("a", "b", 1.0), ("c", "d", 0.0)]))
 
 

@@ -80,6 +80,28 @@ def test_a_chat_model_is_asked_once_for_each_record_and_goes_on_after_an_error(m
     assert len(ask_for_queries(manuals, chat([]), file)) == 4
 
 
-def test_a_prompt_needs_the_text(manuals, tmp_path):
-    with pytest.raises(InvalidArgumentError, match=r"^prompt: "):
-        query_costs(manuals, tmp_path / "f", prompt="Write a question")
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({"prompt": "Write a question"}, "prompt"), ({"prompt": None}, "prompt"),
+     ({"limit": -1}, "limit"), ({"limit": 1.5}, "limit"), ({"price": -1}, "price"),
+     ({"price": "x"}, "price"), ({"file": 5}, "file"), ({"store": None}, "store")],
+)  # fmt: skip
+def test_what_costs_cannot_be_told(manuals, tmp_path, options, name):
+    given = {"store": manuals, "file": tmp_path / "f", **options}
+    with pytest.raises(InvalidArgumentError, match=f"^{name}: "):
+        query_costs(**given)
+
+
+def test_nobody_is_asked_whose_answers_cannot_be_kept(manuals, tmp_path):
+    for file in (tmp_path, tmp_path / "no folder" / "f"):
+        with pytest.raises(InvalidArgumentError, match=r"^file: expected one to write to"):
+            ask_for_queries(manuals, chat([]), file)
+    with pytest.raises(InvalidArgumentError, match=r"^model: "):
+        ask_for_queries(manuals, "gpt", tmp_path / "f")
+
+
+def test_a_file_of_something_else_does_no_harm(manuals, tmp_path):
+    (tmp_path / "f").write_bytes(b'\xff\xfe\x00\n[1]\n{"key": 1}\n"torn')
+    assert query_costs(manuals, tmp_path / "f").calls == 4
+    assert len(ask_for_queries(manuals, chat(list("abcd")), tmp_path / "f")) == 4
+    assert query_costs(manuals, tmp_path / "f").calls == 0

@@ -82,6 +82,33 @@ def test_another_configuration_needs_another_folder(tmp_path):
         Experiment(tmp_path, {"epochs": 1}).compare("a", None, None, tmp_path / "lost")
 
 
+@pytest.mark.parametrize("bad", [None, [1], {"epochs": object()}, {"rate": float("nan")}])
+def test_what_json_cannot_hold_is_no_configuration(tmp_path, bad):
+    with pytest.raises(InvalidArgumentError, match=r"^configuration: .* that JSON can hold"):
+        Experiment(tmp_path / "new", bad)
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(InvalidArgumentError, match=r"^run: "):
+        Experiment(tmp_path, {"epochs": 1}).note("first", bad)
+    assert Experiment.load(tmp_path).runs() == []
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]"])
+def test_another_file_is_no_configuration(tmp_path, text):
+    (tmp_path / "configuration.json").write_text(text)
+    for open_ in (Experiment.load, lambda folder: Experiment(folder, {"epochs": 1})):
+        with pytest.raises(InvalidArgumentError, match=r"^folder: .* one of an Experiment"):
+            open_(tmp_path)
+
+
+def test_a_note_that_a_kill_has_torn_hides_no_other(tmp_path):
+    experiment = Experiment(tmp_path, {"epochs": 1})
+    experiment.note("first", {"loss": "cosine"})
+    with (tmp_path / "runs.jsonl").open("a") as file:
+        file.write('{"kind": "te')
+    experiment.note("second", {"loss": "triplet"})
+    assert [run["name"] for run in Experiment.load(tmp_path).runs()] == ["first", "second"]
+
+
 def compared(name, vector, hybrid=(0.0,), *, general=False, queries=40):
     """A collection whose queries gained so much, each a little otherwise."""
     def values(gains):
@@ -130,6 +157,20 @@ def test_a_better_model_goes_into_the_live_collection(stores, tmp_path):
     assert done.tuned.measure == "nDCG@10"
     assert store.similarity_search("device7", k=1, mode="vector")[0].id == "d7"
     rollback(store, model("bad", Blurred()))
+    assert store.embeddings.fingerprint == "bad"
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({"verdict": "better"}, "verdict"), ({"dev": [1]}, "dev"), ({"alpha": 2}, "alpha"),
+     ({"embeddings": None}, "embeddings"), ({"store": "docs"}, "store"),
+     ({"dev": Dataset({}, {})}, "queries")],
+)  # fmt: skip
+def test_what_cannot_be_promoted(stores, options, name):
+    store, _ = stores
+    given = {"store": store, "embeddings": model("good", WordEmbeddings(512)), "force": True}
+    with pytest.raises(InvalidArgumentError, match=f"{name}: expected"):
+        promote(**{**given, **options})
     assert store.embeddings.fingerprint == "bad"
 
 

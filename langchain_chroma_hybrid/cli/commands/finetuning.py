@@ -16,14 +16,14 @@ commands = typer.Typer()
 @commands.command()
 @command
 def finetune(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="What to learn from; if left out, the collection's own titles."),
-    ],
     place: Place,
     model: Model,
     output: Output,
     *,
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="What to learn from; if left out, the collection's own titles."),
+    ] = None,
     to: Annotated[Path, typer.Option(help="Folder of the new model.")],
     base: Annotated[
         str | None, typer.Option(help="Model to train; that of --embeddings if left out.")

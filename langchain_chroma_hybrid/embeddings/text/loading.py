@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -87,7 +87,8 @@ def load(source: Source) -> SentenceTransformer:
     """
     library = require("sentence_transformers", "local")
     try:
-        with _without_bar(source):
+        # A folder is read in a moment; downloads keep their bars.
+        with without_bars() if Path(source.name).is_absolute() else nullcontext():
             model: SentenceTransformer = _build(library, source)
     except ChromaHybridError:
         raise
@@ -155,10 +156,10 @@ def _build(library: Any, source: Source) -> Any:
 
 
 @contextmanager
-def _without_bar(source: Source) -> Iterator[None]:
-    """A folder is read in a moment, for which transformers shows a bar; downloads keep theirs."""
+def without_bars() -> Iterator[None]:
+    """Transformers shows no bars here, which it does for reading and writing each file."""
     bars = require("transformers.utils.logging", "local")
-    shown = Path(source.name).is_absolute() and bars.is_progress_bar_enabled()
+    shown = bars.is_progress_bar_enabled()
     if shown:
         bars.disable_progress_bar()
     try:
