@@ -23,6 +23,7 @@ from langchain_chroma_hybrid.engine.chroma.calls import pages
 from tests.durability.load import Staleness, Told, opened, work
 from tests.durability.processes import started, wait_until
 from tests.integration.conftest import answers, free_port
+from tests.postgres import own_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,11 +113,22 @@ def chroma(tmp_path: Path) -> Iterator[ChromaServer]:
     server.kill()
 
 
-@pytest.fixture(params=["tantivy"])
+@pytest.fixture(params=["tantivy", "PostgreSQL"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Server:
     """The address of an index that all processes reach, and what kills its server, if any."""
-    assert request.param == "tantivy"
-    return f"tantivy:{tmp_path / 'shared'}", None
+    if request.param == "tantivy":
+        return f"tantivy:{tmp_path / 'shared'}", None
+    try:
+        server = own_server()
+    except LookupError as error:
+        pytest.skip(str(error))
+
+    def crash() -> None:
+        server.kill()
+        time.sleep(1)
+        server.start()
+
+    return f"{server.dsn}?schema=load&allow_unsafe=true", crash
 
 
 @pytest.mark.long
