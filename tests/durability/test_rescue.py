@@ -164,6 +164,24 @@ def test_every_file_torn_in_every_way(tmp_path, new, file, how):
     assert everything(new if report.torn else old) == expected()
 
 
+def test_lengths_that_are_lost_are_told_from_vectors_of_zeros(tmp_path, new):
+    """Chroma reads both without a word."""
+    old, hnsw = tmp_path / "old", {"space": "cosine", "sync_threshold": 20, "batch_size": 20}
+    client = torn.client_at(old)
+    for name in ("documents", "zeros"):
+        made = client.create_collection(name, embedding_function=None, configuration={"hnsw": hnsw})
+        texts = [torn.text(n) for n in range(30)]
+        scale = float(name == "documents")
+        vectors = scale * np.array(EMBEDDINGS.embed_documents(texts), np.float32)
+        made.add([f"id{n}" for n in range(30)], vectors, documents=texts)
+    client.close()
+    torn.tear(old, file="length.bin", how="zeros")
+    report = rescue(old, new, embeddings=EMBEDDINGS)
+    assert ([each.name for each in report.torn], report.whole) == (["documents"], ("zeros",))
+    for text, _, _, vector in everything(new).values():
+        assert np.allclose(vector, EMBEDDINGS.embed_query(text), atol=1e-4)
+
+
 @pytest.mark.long
 def test_files_of_which_chroma_says_little_or_dies(tmp_path, new):
     old = tmp_path / "old"

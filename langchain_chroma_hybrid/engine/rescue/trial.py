@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,10 @@ _RAISED = 1  # the code of a Python process that ends by an exception
 # So many records are looked for by their own vectors, among so many neighbours. Of a graph that is
 # whole some are not found; of one whose links are torn hardly any.
 _SOUGHT, _NEIGHBOURS, _FOUND_LEAST = 50, 100, 0.1
+
+
+# Nothing that a model makes is shorter; how exactly Chroma tells that a vector is zero.
+_TINY, _FROM_ZERO = 1e-12, 1e-4
 
 
 class _NotWholeError(Exception):
@@ -96,6 +100,7 @@ def _try_all(store: ChromaStore) -> None:
         block = np.asarray(page["embeddings"], dtype=np.float32)
         if len(page["ids"]) != len(ids) or not np.isfinite(block).all():
             raise _NotWholeError("vectors are missing, or not numbers")
+        _refuse_lost_lengths(store, page["ids"], block)
         for at in range(-passed % step, len(ids), step):
             sought += 1
             one = Vectors.of([page["ids"][at]], block[at : at + 1].copy())
@@ -103,6 +108,25 @@ def _try_all(store: ChromaStore) -> None:
         passed += len(ids)
     if found < sought * _FOUND_LEAST:
         raise _NotWholeError(f"only {found} of {sought} records are found by their own vectors")
+
+
+def _refuse_lost_lengths(store: ChromaStore, ids: Sequence[str], block: Any) -> None:
+    """Raise where vectors that are read as zero still point somewhere.
+
+    For cosine Chroma keeps directions and lengths apart, and reads any length without a word.
+    To vectors that are zero, as some models embed nothing, everything is as far.
+
+    Raises:
+        _NotWholeError: they do.
+    """
+    lengths = np.linalg.norm(block.astype(np.float64), axis=1)
+    odd = [id_ for id_, length in zip(ids, lengths, strict=True) if not _TINY < length < 1 / _TINY]
+    if some := odd[:_SOUGHT]:
+        ray = np.random.default_rng(0).normal(size=block.shape[1]).astype(np.float32)
+        ray /= np.linalg.norm(ray)
+        hits = store.query_among(ray, len(some), some) or ()
+        if any(abs(hit.score - 1.0) > _FROM_ZERO for hit in hits):
+            raise _NotWholeError(f"the lengths of {len(odd)} vectors are lost")
 
 
 def _is_found(store: ChromaStore, one: Vectors, count: int) -> bool:
