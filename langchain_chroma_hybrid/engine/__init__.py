@@ -12,23 +12,27 @@ Who holds one of these locks takes only locks that come after it:
 8. `engine/sync/writer._flushing`
 9. `_files._threads`
 10. `lexical/tantivy/index._writing`
-11. `lexical/tantivy/index._refreshing`
-12. `lexical/tantivy/view._lock`
-13. `lexical/rank_bm25._lock`
-14. `engine/chroma/vector_reader.opening`
-15. `engine/chroma/vector_reader.lock`
-16. `engine/chroma/second_client._lock`
-17. `engine/chroma/second_client._mutex`
-18. `engine/sync/announcements._lock`
-19. `engine/sync/write_ahead_log._mutex`
-20. `engine/sync/writer._mutex`
-21. `engine/sync/own_changes._lock`
-22. `engine/sync/checkpoint._mutex`
-23. `engine/sync/watch._lock`
-24. `engine/chroma/read_ahead._lock`
-25. `engine/chroma/token_cache._lock`
-26. `engine/chroma/vectors._lock`
-27. `engine/query/query_vectors._lock`
+11. `lexical/postgres/index._holding`
+12. `lexical/tantivy/index._refreshing`
+13. `lexical/tantivy/view._lock`
+14. `lexical/rank_bm25._lock`
+15. `engine/chroma/vector_reader.opening`
+16. `engine/chroma/vector_reader.lock`
+17. `engine/chroma/second_client._lock`
+18. `engine/chroma/second_client._mutex`
+19. `engine/sync/announcements._lock`
+20. `engine/sync/write_ahead_log._mutex`
+21. `lexical/postgres/journal._mutex`
+22. `lexical/postgres/seen._lock`
+23. `lexical/postgres/server._mutex`
+24. `engine/sync/writer._mutex`
+25. `engine/sync/own_changes._lock`
+26. `engine/sync/checkpoint._mutex`
+27. `engine/sync/watch._lock`
+28. `engine/chroma/read_ahead._lock`
+29. `engine/chroma/token_cache._lock`
+30. `engine/chroma/vectors._lock`
+31. `engine/query/query_vectors._lock`
 
 An index that is built beside another one has locks of its own, of which `_files._threads` comes
 before that of the other. The locks of files in a log's folder are never waited for.

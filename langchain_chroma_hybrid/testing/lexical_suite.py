@@ -7,8 +7,8 @@ class TestMyIndex(LexicalIndexSuite):
         return lambda **options: MyIndex(tmp_path / uuid4().hex, **options)
 ```
 
-`make` gives an empty index at each call; `options` may hold an `analyzer`. An index that other
-processes reach has a fixture `again`, too. Needs pytest; import it from
+`make` gives an empty index at each call; `options` may hold an `analyzer`. For an index that other
+processes reach subclass `SharedIndexSuite`. Needs pytest; import it from
 `langchain_chroma_hybrid.testing.lexical_suite`. What an engine cannot do, its `Capabilities` say,
 and nothing of it is asked here.
 """
@@ -34,16 +34,11 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
-__all__ = ["RECORDS", "LexicalIndexSuite"]
+__all__ = ["RECORDS", "LexicalIndexSuite", "SharedIndexSuite"]
 
 
 class LexicalIndexSuite(Reads):
-    """Override the fixture `make`, and `again` where the index does not end with its object."""
-
-    @pytest.fixture
-    def again(self) -> Callable[[LexicalIndex], LexicalIndex]:
-        """Gives another object over the same index, as another process would have it."""
-        pytest.skip("nobody else reaches the index")
+    """Override the fixture `make`."""
 
     def test_holds_what_was_applied(self, index: LexicalIndex) -> None:
         assert index.count() == len(RECORDS)
@@ -155,45 +150,6 @@ class LexicalIndexSuite(Reads):
         make().bind("first", "folder")
         assert found(index, "cat") == ["a"]
 
-    def test_two_objects_are_one_index(
-        self, index: LexicalIndex, again: Callable[[LexicalIndex], LexicalIndex]
-    ) -> None:
-        other = again(index)
-        assert other.signature == index.signature
-        before = index.version(), index.foreign_commits()
-        other.apply([Record("new", "zebra")], ["cat"])
-        assert found(index, "zebra cats") == ["new", "dog"]
-        assert index.version() != before[0]
-        assert index.foreign_commits() > before[1]
-        other.set_state("state", {"ready": True})
-        other.bind("first", "folder")
-        assert index.state("state") == {"ready": True}
-        with pytest.raises(IndexBoundError, match="first at folder"):
-            index.bind("second", "folder")
-
-    def test_who_has_lost_the_index_writes_there_no_more(
-        self, make: Make, again: Callable[[LexicalIndex], LexicalIndex]
-    ) -> None:
-        index = make()
-        index.bind("first", "folder")
-        index.apply([Record("a", "cat")])
-        other = again(index)
-        other.bind("second", "server", instead_of="first")
-        writes: list[Callable[[], object]] = [
-            lambda: index.apply([Record("b", "dog")]),
-            lambda: index.set_state("state", {"ready": True}),
-            index.clear,
-        ]
-        for write in writes:
-            with pytest.raises(LexicalIndexError, match=r"second at server.*first"):
-                write()
-        assert (list(other.ids()), other.state("state")) == (["a"], {})
-        other.apply([Record("c", "zebra")])
-        with pytest.raises(LexicalIndexError, match="second at server"):
-            index.search("zebra", 1)
-        other.bind("first", "folder", instead_of="second")
-        assert found(index, "zebra") == ["c"]
-
     def test_reading_after_close_is_an_error(self, index: LexicalIndex) -> None:
         index.close()
         index.close()
@@ -242,3 +198,49 @@ class LexicalIndexSuite(Reads):
             change()
             assert index.version() not in seen
             seen.append(index.version())
+
+
+class SharedIndexSuite(LexicalIndexSuite):
+    """The same for an index that others reach: override `again`, too.
+
+    It gives another object over the same index, as another process would have it.
+    """
+
+    def test_two_objects_are_one_index(
+        self, index: LexicalIndex, again: Callable[[LexicalIndex], LexicalIndex]
+    ) -> None:
+        other = again(index)
+        assert other.signature == index.signature
+        before = index.version(), index.foreign_commits()
+        other.apply([Record("new", "zebra")], ["cat"])
+        assert found(index, "zebra cats") == ["new", "dog"]
+        assert index.version() != before[0]
+        assert index.foreign_commits() > before[1]
+        other.set_state("state", {"ready": True})
+        other.bind("first", "folder")
+        assert index.state("state") == {"ready": True}
+        with pytest.raises(IndexBoundError, match="first at folder"):
+            index.bind("second", "folder")
+
+    def test_who_has_lost_the_index_writes_there_no_more(
+        self, make: Make, again: Callable[[LexicalIndex], LexicalIndex]
+    ) -> None:
+        index = make()
+        index.bind("first", "folder")
+        index.apply([Record("a", "cat")])
+        other = again(index)
+        other.bind("second", "server", instead_of="first")
+        writes: list[Callable[[], object]] = [
+            lambda: index.apply([Record("b", "dog")]),
+            lambda: index.set_state("state", {"ready": True}),
+            index.clear,
+        ]
+        for write in writes:
+            with pytest.raises(LexicalIndexError, match=r"second at server.*first"):
+                write()
+        assert (list(other.ids()), other.state("state")) == (["a"], {})
+        other.apply([Record("c", "zebra")])
+        with pytest.raises(LexicalIndexError, match="second at server"):
+            index.search("zebra", 1)
+        other.bind("first", "folder", instead_of="second")
+        assert found(index, "zebra") == ["c"]

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from langchain_chroma_hybrid import RankBM25Index, TantivyIndex
-from langchain_chroma_hybrid.testing.lexical_suite import RECORDS, LexicalIndexSuite
+from langchain_chroma_hybrid.testing.lexical_suite import (
+    RECORDS,
+    LexicalIndexSuite,
+    SharedIndexSuite,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 
-class TestTantivyOnDisk(LexicalIndexSuite):
+class TestTantivyOnDisk(SharedIndexSuite):
     @pytest.fixture
     def make(self, tmp_path: Path) -> Iterator[Callable[..., LexicalIndex]]:
         made: list[LexicalIndex] = []

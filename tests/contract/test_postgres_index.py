@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from langchain_chroma_hybrid.testing.lexical_suite import LexicalIndexSuite
+from langchain_chroma_hybrid.testing.lexical_suite import SharedIndexSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid import PostgresIndex
 
 
-class TestPostgres(LexicalIndexSuite):
+class TestPostgres(SharedIndexSuite):
     @pytest.fixture
     def make(self, make_postgres: Callable[..., PostgresIndex]) -> Callable[..., PostgresIndex]:
         return make_postgres

@@ -163,7 +163,8 @@ class PostgresJournal:
         """After a fork the parent's entries are the parent's to finish."""
         if self._owner != os.getpid():
             self._writer, self._owner = uuid.uuid4(), os.getpid()
-            self._mutex, self._stopped = threading.Lock(), threading.Event()
+            self._mutex = threading.Lock()
+            self._stopped = threading.Event()
             self._pending, self._renewer = {}, None
 
 

@@ -76,7 +76,8 @@ class Server:
         self._check: Check = lambda _: None
         self._mend: Check = lambda _: None
         self._pool: ConnectionPool[Any] | None = None
-        self._owner, self._mutex, self._closed = 0, threading.Lock(), False
+        self._owner, self._closed = 0, False
+        self._mutex = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Server({self.place!r})"
