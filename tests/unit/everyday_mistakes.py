@@ -509,7 +509,8 @@ MISTAKES: dict[str, tuple[Callable[[HybridChroma], Any], list[str]]] = {
     **{
         f"folder {folder!r}": (
             partial(lambda s, folder: made(persist_directory=folder), folder=folder),
-            ["persist_directory:", "a folder that Chroma can open or make", repr(folder)],
+            # Of a long one the beginning.
+            ["persist_directory:", "a folder that Chroma can open or make", repr(folder)[:60]],
         )
         for folder in (f"{__file__}/db", "/dev/null/db", "a\0b")
     },
