@@ -236,4 +236,3 @@ def asked_text(request: SearchRequest) -> str:
     """What a query asks for in plain words, without operators and what it excludes."""
     text = (request.text or "")[:MAX_QUERY_CHARS]
     return wanted(text) if request.query_syntax == "simple" else text
-
