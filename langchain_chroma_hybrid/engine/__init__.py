@@ -22,8 +22,8 @@ Who holds one of these locks takes only locks that come after it:
 18. `engine/chroma/second_client._mutex`
 19. `engine/sync/announcements._lock`
 20. `engine/sync/write_ahead_log._mutex`
-21. `lexical/postgres/journal._mutex`
-22. `lexical/postgres/seen._lock`
+21. `lexical/journal._mutex`
+22. `lexical/seen._lock`
 23. `lexical/postgres/server._mutex`
 24. `engine/sync/writer._mutex`
 25. `engine/sync/own_changes._lock`

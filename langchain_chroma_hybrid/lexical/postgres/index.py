@@ -18,7 +18,7 @@ from langchain_chroma_hybrid.lexical.filter_terms import supports
 from langchain_chroma_hybrid.lexical.postgres import crash, writing
 from langchain_chroma_hybrid.lexical.postgres.journal import PostgresJournal
 from langchain_chroma_hybrid.lexical.postgres.reading import Reader
-from langchain_chroma_hybrid.lexical.postgres.rows import Tokens, key_of, row
+from langchain_chroma_hybrid.lexical.postgres.rows import key_of, row
 from langchain_chroma_hybrid.lexical.postgres.schema import (
     INFO,
     Names,
@@ -27,19 +27,20 @@ from langchain_chroma_hybrid.lexical.postgres.schema import (
     drop,
     prepare,
 )
-from langchain_chroma_hybrid.lexical.postgres.seen import Seen
 from langchain_chroma_hybrid.lexical.postgres.server import (
     ConnectionLostError,
     DamagedError,
     Server,
 )
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
+from langchain_chroma_hybrid.lexical.seen import Seen
 from langchain_chroma_hybrid.lexical.texts import (
     PAGE_CONTENT,
     checked,
     checked_fields,
     matched_terms,
 )
+from langchain_chroma_hybrid.lexical.tokens import Tokens
 from langchain_chroma_hybrid.lexical.words import Words
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
     from langchain_chroma_hybrid.core.values import Record
-    from langchain_chroma_hybrid.lexical.postgres.query import Corrections
+    from langchain_chroma_hybrid.lexical.asked import Corrections
     from langchain_chroma_hybrid.lexical.postgres.schema import Info
     from langchain_chroma_hybrid.lexical.protocol import Hits, Passing, QuerySyntax
 

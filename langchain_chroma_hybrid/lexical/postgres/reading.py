@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.filters import AllOf, Ids
 from langchain_chroma_hybrid.core.values import Scored
+from langchain_chroma_hybrid.lexical.asked import QueryCompiler
+from langchain_chroma_hybrid.lexical.bounds import bound_of, weights_of
 from langchain_chroma_hybrid.lexical.postgres.filters import Values
-from langchain_chroma_hybrid.lexical.postgres.query import Asked, QueryCompiler
-from langchain_chroma_hybrid.lexical.postgres.rows import Tokens
 from langchain_chroma_hybrid.lexical.postgres.schema import COLUMNS, INFO
 from langchain_chroma_hybrid.lexical.postgres.statement import Statements
 from langchain_chroma_hybrid.lexical.postgres.writing import info_of
 from langchain_chroma_hybrid.lexical.protocol import Hits, Passing
 from langchain_chroma_hybrid.lexical.requirement import edits
-from langchain_chroma_hybrid.lexical.scoring import MAX_TERMS, ceiling
+from langchain_chroma_hybrid.lexical.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter
-    from langchain_chroma_hybrid.lexical.postgres.query import Corrections
-    from langchain_chroma_hybrid.lexical.postgres.schema import Names
-    from langchain_chroma_hybrid.lexical.postgres.seen import Seen
+    from langchain_chroma_hybrid.lexical.asked import Corrections
+    from langchain_chroma_hybrid.lexical.postgres.schema import Info, Names
     from langchain_chroma_hybrid.lexical.postgres.server import Server
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
+    from langchain_chroma_hybrid.lexical.seen import Seen
 
 FEW = 1_000
 """Records that may all be candidates of one search: each costs some 40 microseconds."""
@@ -48,7 +47,7 @@ class Reader:
         names: Names,
         analyzer: Analyzer,
         lexical_fields: Mapping[str, float],
-        seen: Seen,
+        seen: Seen[Info],
     ) -> None:
         self._server, self._names, self._seen = server, names, seen
         self._analyzer, self._tokens = analyzer, Tokens(lexical_fields)
@@ -80,11 +79,11 @@ class Reader:
         found = {int(group) for group in (row[8] or "").split(",") if group}
         runs = [run for run in zip(row[4] or (), row[5] or (), strict=True) if run[0] in found]
         total = self._seen.info.total
-        weights = _weights(asked, terms, runs, total, self._tokens)
+        weights = weights_of(asked, terms, runs, total, self._tokens)
         self._weights = (self._seen.version, query, syntax, *corrections.items()), weights
         ids, scores = (column or [] for column in row[6:8])
         hits = (Scored(_id(each), score) for each, score in zip(ids, scores, strict=True))
-        return Hits(hits, _bound(asked, terms, runs, weights, total))
+        return Hits(hits, bound_of(asked, terms, runs, weights, total))
 
     def weights(
         self, query: str, syntax: QuerySyntax, corrections: Corrections
@@ -260,62 +259,3 @@ def _id(encoded: bytes) -> str:
 
 def _ids(found: Iterable[bytes] | None) -> tuple[str, ...]:
     return tuple(map(_id, found or ()))
-
-
-def _weights(
-    asked: Asked,
-    terms: Sequence[tuple[int, str, float, int]],
-    runs: Sequence[tuple[int, float]],
-    total: int,
-    tokens: Tokens,
-) -> dict[str, float]:
-    """What each term of the plain words can add, unknown ones as if they were the rarest."""
-    most = _by_group(terms, runs, total)
-    weights: dict[str, float] = {}
-    for typed, groups in asked.spelt.items():
-        if found := sum(most.get(group, 0.0) for group in groups):
-            weights[typed] = found
-    own: dict[str, float] = defaultdict(float)
-    for group, token, *_ in terms:
-        if group in asked.plain:
-            own[Tokens.term(token)] += most.get(group, 0.0)
-    unknown = 0
-    for text, boost in asked.words.items():
-        if own[text]:
-            weights[text] = max(own[text], weights.get(text, 0.0))
-        elif text not in weights and unknown < MAX_TERMS:
-            weights[text] = boost * max(tokens.boosts) * ceiling(0, total)
-            unknown += 1
-    return weights
-
-
-def _bound(
-    asked: Asked,
-    terms: Sequence[tuple[int, str, float, int]],
-    runs: Sequence[tuple[int, float]],
-    weights: Mapping[str, float],
-    total: int,
-) -> float:
-    """A score that no record exceeds; 0 where nothing can match."""
-    most = _by_group(terms, runs, total)
-    if not most:
-        return 0.0
-    said = asked.plain.union(*asked.spelt.values())
-    bound = sum(weights.values())
-    for group, found in most.items():
-        own = sum(weights.get(term, 0.0) for term in asked.instead.get(group, ()))
-        bound += 0.0 if group in said else max(0.0, found - own)
-    return bound * (1.0 + 1e-6)
-
-
-def _by_group(
-    terms: Sequence[tuple[int, str, float, int]], runs: Sequence[tuple[int, float]], total: int
-) -> dict[int, float]:
-    """What each group that occurs can add at most."""
-    most: dict[int, float] = defaultdict(float)
-    for group, _, weight, n in terms:
-        if n > 0:
-            most[group] = max(most[group], weight * ceiling(n, total))
-    for group, bound in runs:
-        most[group] = max(most[group], bound)
-    return dict(most)

@@ -15,19 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_chroma_hybrid.lexical.filter_terms import filter_terms, numbers
 from langchain_chroma_hybrid.lexical.texts import field_texts
+from langchain_chroma_hybrid.lexical.tokens import SURFACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from langchain_chroma_hybrid.core.values import Record
+    from langchain_chroma_hybrid.lexical.tokens import Tokens
     from langchain_chroma_hybrid.lexical.words import Words
 
-SURFACE = 36**2 - 1
-"""The number of the field of unstemmed words."""
-
-MAX_FIELDS = 100
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_REMEMBERED = 1 << 16
 _MAX_KEY = 1_000  # bytes of an id, of which a B-tree holds 2,704
 _MOST_BYTES = 900_000  # of one text in pg_textsearch, whose parser ends at 1,048,575
 
@@ -58,59 +54,6 @@ class Row(NamedTuple):
     lengths: str
     facts: str
     numbers: str
-
-
-class Tokens:
-    """Terms as tokens, of one field or of all. Immutable."""
-
-    def __init__(self, lexical_fields: Mapping[str, float]) -> None:
-        self.names = sorted(lexical_fields)
-        self.boosts = [lexical_fields[name] for name in self.names]
-        self.fields = range(len(self.names))
-        self._known: dict[tuple[int, str], str] = {}
-
-    def token(self, field: int, term: str) -> str:
-        """One term of one field."""
-        known = self._known.get((field, term))
-        if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            known = self._known[field, term] = self._made(field, term)
-        return known
-
-    @staticmethod
-    def _made(field: int, term: str) -> str:
-        where = _DIGITS[field // 36] + _DIGITS[field % 36]
-        # All three together: of ASCII, letters or digits, none of them upper case.
-        plain = term.isascii() and term.isalnum() and term == term.lower()
-        return f"x{where}{term}" if plain else f"y{where}{_spelled(term)}"
-
-    def everywhere(self, term: str) -> list[str]:
-        """One term in each field that is searched."""
-        return [self.token(field, term) for field in self.fields]
-
-    def beginning(self, field: int, prefix: str) -> list[tuple[str, str]]:
-        """From where, and up to where, the tokens of a field are that begin so."""
-        where = _DIGITS[field // 36] + _DIGITS[field % 36]
-        found = [f"y{where}{_spelled(prefix)}"]
-        if (own := self.token(field, prefix)) not in found:
-            found.append(own)
-        return [(each, f"{each}~") for each in found]
-
-    @staticmethod
-    def field(token: str) -> int:
-        """The number of the field that a token stands in."""
-        return 36 * _DIGITS.index(token[1]) + _DIGITS.index(token[2])
-
-    def boost(self, token: str) -> float:
-        """That of its field."""
-        field = self.field(token)
-        return 1.0 if field == SURFACE else self.boosts[field]
-
-    @staticmethod
-    def term(token: str) -> str:
-        """The term of a token."""
-        return token[3:] if token[0] == "x" else bytes.fromhex(token[3:]).decode()
 
 
 def in_order(tokens: Sequence[str]) -> str:
@@ -165,10 +108,6 @@ def _bounded(counts: Mapping[str, int], tokens: list[str]) -> Iterable[str]:
             break
         kept[token] = 0
     return (token for token in tokens if token in kept)
-
-
-def _spelled(term: str) -> str:
-    return term.encode("utf-8", "surrogatepass").hex()
 
 
 def lock_number(*names: str) -> int:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from langchain_chroma_hybrid.lexical.asked import Asked, Match, Run, Spread
 from langchain_chroma_hybrid.lexical.postgres.filters import FilterCompiler, Values, joined
-from langchain_chroma_hybrid.lexical.postgres.query import Asked, Match, Run, Spread
-from langchain_chroma_hybrid.lexical.postgres.rows import Tokens, in_order
+from langchain_chroma_hybrid.lexical.postgres.rows import in_order
 from langchain_chroma_hybrid.lexical.postgres.schema import INFO
 from langchain_chroma_hybrid.lexical.scoring import K1, MAX_EXPANSIONS, B
+from langchain_chroma_hybrid.lexical.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

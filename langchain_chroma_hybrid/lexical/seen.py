@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 from langchain_chroma_hybrid.lexical.binding import Owner
 
-if TYPE_CHECKING:
-    from langchain_chroma_hybrid.lexical.postgres.schema import Info
+
+class Commit(Protocol):
+    """What is known of one: `instance` is another for an index made anew, `version` grows."""
+
+    @property
+    def instance(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> int: ...  # noqa: D102
+    @property
+    def owned_by(self) -> Owner: ...  # noqa: D102
 
 
-class Seen:
+_Info = TypeVar("_Info", bound=Commit)
+
+
+class Seen(Generic[_Info]):
     """The latest commit that an answer has told of, and how many were not ours. Thread-safe.
 
     Attributes:
         owner: the collection that the index was bound to here.
     """
 
-    def __init__(self, info: Info) -> None:
+    def __init__(self, info: _Info) -> None:
         self.owner = Owner()
         self._info = info
         self._own: set[int] = set()
@@ -26,7 +37,7 @@ class Seen:
         self._lock = threading.Lock()
 
     @property
-    def info(self) -> Info:
+    def info(self) -> _Info:
         """Of the latest commit."""
         return self._info
 
@@ -40,7 +51,7 @@ class Seen:
         """How many commits of others were noticed."""
         return self._foreign
 
-    def begin(self, info: Info) -> None:
+    def begin(self, info: _Info) -> None:
         """A commit of ours will be like this, if it comes to that.
 
         Raises:
@@ -50,7 +61,7 @@ class Seen:
         with self._lock:
             self._own.add(info.version)
 
-    def note(self, info: Info) -> None:
+    def note(self, info: _Info) -> None:
         """What an answer has told; one that an older commit has answered tells nothing new.
 
         Raises:

@@ -14,7 +14,6 @@ from langchain_chroma_hybrid.core.analysis.query_syntax import (
     parse_query,
 )
 from langchain_chroma_hybrid.core.analysis.subwords import PARTS, says_little
-from langchain_chroma_hybrid.lexical.postgres.rows import SURFACE
 from langchain_chroma_hybrid.lexical.requirement import required_clauses, whole_forms
 from langchain_chroma_hybrid.lexical.scoring import (
     MAX_PHRASE_TERMS,
@@ -22,11 +21,12 @@ from langchain_chroma_hybrid.lexical.scoring import (
     MAX_TERMS,
     TYPO,
 )
+from langchain_chroma_hybrid.lexical.tokens import SURFACE
 
 if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, QueryTerm
-    from langchain_chroma_hybrid.lexical.postgres.rows import Tokens
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
+    from langchain_chroma_hybrid.lexical.tokens import Tokens
 
 Corrections = Mapping[str, tuple[str, ...]]
 Frequencies = Callable[[Iterable[str]], Mapping[str, int]]
@@ -55,6 +55,16 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """All tokens that are at most `distance` edits away from one, each as a `Term` would be."""
+
+    token: str
+    distance: int
+    weight: float
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Tokens of one field that follow each other.
 
@@ -77,6 +87,7 @@ class Match:
     terms: Sequence[Term] = ()
     spreads: Sequence[Spread] = ()
     runs: Sequence[Run] = ()
+    alike: Sequence[Alike] = ()
 
 
 @dataclass(slots=True)
@@ -93,6 +104,7 @@ class Asked:
     terms: list[Term] = field(default_factory=list)
     spreads: list[Spread] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    alike: list[Alike] = field(default_factory=list)
     must: list[Match] = field(default_factory=list)
     never: list[Match] = field(default_factory=list)
     words: dict[str, float] = field(default_factory=dict)
@@ -104,7 +116,7 @@ class Asked:
     @property
     def empty(self) -> bool:
         """Whether nothing can match."""
-        return not (self.terms or self.spreads or self.runs)
+        return not (self.terms or self.spreads or self.runs or self.alike)
 
     def group(self) -> int:
         """The number of a new group."""
@@ -116,6 +128,7 @@ class Asked:
         self.terms += match.terms
         self.spreads += match.spreads
         self.runs += match.runs
+        self.alike += match.alike
 
 
 class QueryCompiler:
@@ -127,8 +140,9 @@ class QueryCompiler:
     """
 
     def __init__(
-        self, analyzer: Analyzer, tokens: Tokens, frequencies: Frequencies, near: Near
+        self, analyzer: Analyzer, tokens: Tokens, frequencies: Frequencies, near: Near | None = None
     ) -> None:
+        """Without `near` it is left to the server what is alike."""
         self._analyzer, self._tokens = analyzer, tokens
         self._frequencies, self._near = frequencies, near
 
@@ -184,6 +198,8 @@ class QueryCompiler:
             return Match(runs=self._runs(terms, group=asked.group())) if terms else None
         group = asked.group()
         if isinstance(node, Fuzzy):
+            if self._near is None:
+                return Match(alike=[a for form in forms for a in self._alike(form, node, group)])
             near = self._near(forms, node.distance)
             return Match([Term(token, self._tokens.boost(token), group) for token in near])
         return Match(spreads=[spread for form in forms for spread in self._spread(form, group)])
@@ -192,6 +208,11 @@ class QueryCompiler:
         for number in (*self._tokens.fields, SURFACE):
             for low, high in self._tokens.beginning(number, prefix):
                 yield Spread(low, high, self._tokens.boost(low), group)
+
+    def _alike(self, form: str, node: Fuzzy, group: int) -> Iterable[Alike]:
+        for number in (*self._tokens.fields, SURFACE):
+            token = self._tokens.token(number, form)
+            yield Alike(token, node.distance, self._tokens.boost(token), group)
 
     def _words(self, asked: Asked, text: str) -> None:
         """Plain words: their terms in every field, of very many the rarest, and other spellings."""

@@ -1,0 +1,1 @@
+"""The index in OpenSearch or Elasticsearch: documents, filters, queries, journals, one alias."""
