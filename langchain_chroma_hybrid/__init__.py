@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.engine.config import LexicalConfig
     from langchain_chroma_hybrid.engine.rescue import RescueReport, rescue
     from langchain_chroma_hybrid.errors import ChromaHybridError, ChromaHybridWarning
+    from langchain_chroma_hybrid.lexical.opensearch.index import (
+        ElasticsearchIndex,
+        OpenSearchIndex,
+    )
     from langchain_chroma_hybrid.lexical.postgres.index import PostgresIndex
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
     from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
@@ -46,6 +50,7 @@ _HOME = {
     "ChromaHybridError": "errors",
     "ChromaHybridRetriever": "retrievers",
     "ChromaHybridWarning": "errors",
+    "ElasticsearchIndex": "lexical.opensearch.index",
     "FunctionEmbeddings": "embeddings",
     "Hit": "core.search",
     "HybridChroma": "vectorstores",
@@ -56,6 +61,7 @@ _HOME = {
     "MediaRetriever": "multimodal",
     "MultimodalEmbeddings": "embeddings",
     "MultimodalRetriever": "multimodal",
+    "OpenSearchIndex": "lexical.opensearch.index",
     "PostgresIndex": "lexical.postgres.index",
     "RankBM25Index": "lexical.rank_bm25",
     "RescueReport": "engine.rescue",
@@ -75,6 +81,7 @@ __all__ = [
     "ChromaHybridError",
     "ChromaHybridRetriever",
     "ChromaHybridWarning",
+    "ElasticsearchIndex",
     "FunctionEmbeddings",
     "Hit",
     "HybridChroma",
@@ -85,6 +92,7 @@ __all__ = [
     "MediaRetriever",
     "MultimodalEmbeddings",
     "MultimodalRetriever",
+    "OpenSearchIndex",
     "PostgresIndex",
     "RankBM25Index",
     "RescueReport",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chromadb.api.shared_system_client import SharedSystemClient
 
-from langchain_chroma_hybrid import PostgresIndex
+from langchain_chroma_hybrid import OpenSearchIndex, PostgresIndex
 from tests import helpers
+from tests.opensearch import fresh
 from tests.postgres import any_dsn, own_server
 
 if TYPE_CHECKING:
@@ -119,6 +120,20 @@ def make_postgres(dsn: str) -> Iterator[Callable[..., PostgresIndex]]:
     def build(name: str | None = None, **options: Any) -> PostgresIndex:
         name = name or f"t{uuid.uuid4().hex}"
         made.append(PostgresIndex(dsn, name=name, allow_unsafe=True, **options))
+        return made[-1]
+
+    yield build
+    for index in made:
+        index.close()
+
+
+@pytest.fixture
+def make_opensearch() -> Iterator[Callable[..., OpenSearchIndex]]:
+    """Makes an index of a product with a name of its own, or with one that is given."""
+    made: list[OpenSearchIndex] = []
+
+    def build(product: str, name: str | None = None, **options: Any) -> OpenSearchIndex:
+        made.append(fresh(product, name, **options))
         return made[-1]
 
     yield build

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid import Analyzer
 from langchain_chroma_hybrid.lexical.factory import open_index
+from tests.opensearch import any_url
 from tests.postgres import any_dsn
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ ENGINES = {
     "tantivy in RAM": "tantivy:",
     "rank_bm25": "rank_bm25:okapi",
     "PostgreSQL": "postgresql://",
+    "OpenSearch": "opensearch+http://",
 }
 
 
@@ -34,12 +36,23 @@ def in_postgres() -> LexicalIndex:
     return open_index(None, address, analyzer=Analyzer())
 
 
+@cache
+def in_opensearch() -> LexicalIndex:
+    """The same there."""
+    return open_index(
+        None, f"opensearch+{any_url('OpenSearch')}/lch-engines?replicas=0", analyzer=Analyzer()
+    )
+
+
+SHARED = {"postgresql://": in_postgres, "opensearch+http://": in_opensearch}
+
+
 @contextmanager
 def empty_index(engine: str) -> Iterator[LexicalIndex]:
     """An empty index of an engine, as the factory opens it."""
     address = ENGINES[engine]
-    if address == "postgresql://":
-        index = in_postgres()
+    if address in SHARED:
+        index = SHARED[address]()
         index.clear()
         yield index
         return

@@ -82,7 +82,8 @@ class Place(Server):
     lexical: Annotated[
         str | None,
         typer.Option(
-            help="Where the lexical index is: tantivy:FOLDER, postgresql://…; else by the data.",
+            help="Where the lexical index is: tantivy:FOLDER, postgresql://…, "
+            "opensearch+https://…, elasticsearch+https://…; else by the data.",
             envvar=_from("LEXICAL"),
         ),
     ] = None

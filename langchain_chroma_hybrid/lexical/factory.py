@@ -2,7 +2,9 @@
 
 A user says it by an object, or by an address `ENGINE:WHERE`: `tantivy:FOLDER`, `tantivy:` for RAM,
 `rank_bm25:` with `okapi`, `l` or `plus` behind it, `postgresql://USER@HOST/DATABASE`, where
-`?schema=NAME` and `?allow_unsafe=true` are ours. Without a word it is tantivy in a folder.
+`?schema=NAME` and `?allow_unsafe=true` are ours, `opensearch+https://USER@HOST:9200/PREFIX` or
+`elasticsearch+https://…` (or `+http`), with `?shards=`, `?replicas=`, `?ca_certs=FILE` and
+`?verify_certs=false`. Without a word it is tantivy in a folder.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical.opensearch.clients import Address
+from langchain_chroma_hybrid.lexical.opensearch.index import ElasticsearchIndex, OpenSearchIndex
 from langchain_chroma_hybrid.lexical.postgres.index import PostgresIndex
 from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
@@ -22,12 +26,24 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
-FOLDERS, WORDS_ALONE, SERVERS = "tantivy", "rank_bm25", ("postgresql", "postgres")
+FOLDERS, WORDS_ALONE = "tantivy", "rank_bm25"
+SERVERS: Mapping[str, type[PostgresIndex | OpenSearchIndex]] = {
+    "postgresql": PostgresIndex,
+    "postgres": PostgresIndex,
+    "opensearch+https": OpenSearchIndex,
+    "opensearch+http": OpenSearchIndex,
+    "elasticsearch+https": ElasticsearchIndex,
+    "elasticsearch+http": ElasticsearchIndex,
+}
 EXPECTED = (
-    "an address such as 'tantivy:FOLDER', 'postgresql://USER@HOST/DATABASE' or 'rank_bm25:okapi', "
+    "an address such as 'tantivy:FOLDER', 'postgresql://USER@HOST/DATABASE', "
+    "'opensearch+https://USER@HOST:9200' or 'rank_bm25:okapi', "
     "an index such as TantivyIndex() or RankBM25Index(), or None"
 )
 _VARIANTS = ("", "okapi", "l", "plus")
+_OURS = ("schema", "allow_unsafe")
+_OF_CLUSTERS = ("shards", "replicas", "ca_certs", "verify_certs")
+_OF_NEW_ONES = {"allow_unsafe", "shards", "replicas"}
 
 
 def folder_of(address: str) -> Path | None:
@@ -73,7 +89,7 @@ def open_index(
     """
     engine, _, where = (address or "").partition(":")
     if address is not None and engine in SERVERS:
-        return PostgresIndex(
+        return SERVERS[engine](
             name=_name(collection),
             analyzer=analyzer,
             lexical_fields=lexical_fields,
@@ -107,8 +123,9 @@ def remove_from(address: str, collection: str, *, lock_timeout: float) -> None:
         IndexLockedError: another process is writing.
         LexicalIndexError: the server cannot be reached, or refuses.
     """
-    if address.partition(":")[0] in SERVERS:
-        PostgresIndex.destroy(**_place(address, collection), lock_timeout=lock_timeout)
+    engine = SERVERS.get(address.partition(":")[0])
+    if engine is not None:
+        engine.destroy(**_place(address, collection), lock_timeout=lock_timeout)
 
 
 def is_there(address: str, collection: str) -> bool:
@@ -117,8 +134,8 @@ def is_there(address: str, collection: str) -> bool:
     Raises:
         LexicalIndexError: the server cannot be reached, or refuses.
     """
-    on_server = address.partition(":")[0] in SERVERS
-    return on_server and PostgresIndex.exists(**_place(address, collection))
+    engine = SERVERS.get(address.partition(":")[0])
+    return engine is not None and engine.exists(**_place(address, collection))
 
 
 def shown(address: str) -> str:
@@ -137,12 +154,12 @@ def _name(collection: str) -> str:
 
 def _place(address: str, collection: str) -> dict[str, Any]:
     """Where the index of a collection is at an address, whatever way it is used."""
-    said = {key: value for key, value in _server(address).items() if key != "allow_unsafe"}
+    said = {key: value for key, value in _server(address).items() if key not in _OF_NEW_ONES}
     return {**said, "name": _name(collection)}
 
 
 def _server(address: str) -> dict[str, Any]:
-    """The arguments of a PostgresIndex that an address says.
+    """The arguments of an index on a server that an address says.
 
     Raises:
         InvalidArgumentError: it cannot be read, or has another value for one of ours.
@@ -151,12 +168,21 @@ def _server(address: str) -> dict[str, Any]:
         parts = urlsplit(address)
     except ValueError:
         raise InvalidArgumentError(f"lexical: expected {EXPECTED}, got another text") from None
+    _, _, scheme = parts.scheme.partition("+")
     given = parse_qsl(parts.query, keep_blank_values=True)
-    own = {key: value for key, value in given if key in ("schema", "allow_unsafe")}
+    ours = _OF_CLUSTERS if scheme else _OURS
+    own: dict[str, Any] = {key: value for key, value in given if key in ours}
     rest = urlencode([(key, value) for key, value in given if key not in own])
-    found: dict[str, Any] = {"dsn": urlunsplit(parts._replace(query=rest))}
-    if "allow_unsafe" in own:
-        if own["allow_unsafe"] not in ("true", "false"):
-            raise InvalidArgumentError.of("allow_unsafe", own["allow_unsafe"], "true or false")
-        found["allow_unsafe"] = own["allow_unsafe"] == "true"
-    return found | {key: value for key, value in own.items() if key == "schema"}
+    for name in {"allow_unsafe", "verify_certs"} & own.keys():
+        if own[name] not in ("true", "false"):
+            raise InvalidArgumentError.of(name, own[name], "true or false")
+        own[name] = own[name] == "true"
+    for name in {"shards", "replicas"} & own.keys():
+        if not own[name].isdecimal():
+            raise InvalidArgumentError.of(name, own[name], "a whole number")
+        own[name] = int(own[name])
+    if not scheme:
+        return {"dsn": urlunsplit(parts._replace(query=rest)), **own}
+    server = urlunsplit(parts._replace(scheme=scheme, query=rest))
+    Address.of(server)
+    return {"server": server, **own}

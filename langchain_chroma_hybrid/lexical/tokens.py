@@ -29,11 +29,12 @@ class Tokens:
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            known = self._known[field, term] = self._made(field, term)
+            known = self._known[field, term] = self.made(field, term)
         return known
 
     @staticmethod
-    def _made(field: int, term: str) -> str:
+    def made(field: int, term: str) -> str:
+        """The token of a term, which an engine may have its own way to spell."""
         where = _DIGITS[field // 36] + _DIGITS[field % 36]
         # All three together: of ASCII, letters or digits, none of them upper case.
         plain = term.isascii() and term.isalnum() and term == term.lower()

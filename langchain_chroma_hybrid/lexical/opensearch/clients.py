@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+Body: TypeAlias = Mapping[str, Any] | str | None
 
 JSON, LINES = "application/json", "application/x-ndjson"
 _TOLD = (400, 404, 409)  # answers that are looked at here: the clients would log a warning
@@ -38,7 +38,7 @@ class Client(Protocol):
     """What is needed of a client."""
 
     def send(
-        self, method: str, path: str, params: Mapping[str, str], body: Mapping[str, Any] | str | None
+        self, method: str, path: str, params: Mapping[str, str], body: Body
     ) -> tuple[int, Any]:
         """The status of an answer and what it holds; a text as `body` is lines of JSON.
 
@@ -128,7 +128,7 @@ class OpenSearchClient:
         return cls(client, own=True)
 
     def send(
-        self, method: str, path: str, params: Mapping[str, str], body: Mapping[str, Any] | str | None
+        self, method: str, path: str, params: Mapping[str, str], body: Body
     ) -> tuple[int, Any]:
         """See `Client`."""
         errors = self._errors
@@ -181,7 +181,7 @@ class ElasticsearchClient:
         return cls(client, own=True)
 
     def send(
-        self, method: str, path: str, params: Mapping[str, str], body: Mapping[str, Any] | str | None
+        self, method: str, path: str, params: Mapping[str, str], body: Body
     ) -> tuple[int, Any]:
         """See `Client`."""
         module = self._module
@@ -219,9 +219,9 @@ def _tls(address: Address, ca_certs: str | None, *, verify: bool) -> dict[str, A
     return given if ca_certs is None else {**given, "ca_certs": ca_certs}
 
 
-def _spelled(body: Mapping[str, Any] | str | None) -> str | None:
+def _spelled(body: Body) -> str | None:
     """As it is sent: the clients would leave parts of characters as they are."""
-    return json.dumps(body, separators=(",", ":")) if isinstance(body, dict) else body  # type: ignore[return-value]  # no other mapping
+    return json.dumps(body, separators=(",", ":")) if isinstance(body, Mapping) else body
 
 
 def _status(found: Any) -> int:

@@ -1,0 +1,210 @@
+"""The index beside those of records: what is known of each index, its lock, its notes.
+
+Documents there are changed by compare and set: nothing is overwritten that was not read.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from langchain_chroma_hybrid.errors import IndexFormatError, IndexLockedError
+from langchain_chroma_hybrid.lexical.binding import Owner
+from langchain_chroma_hybrid.lexical.opensearch.cluster import as_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from langchain_chroma_hybrid.lexical.opensearch.cluster import Cluster
+    from langchain_chroma_hybrid.lexical.opensearch.names import Names
+
+_CONFLICT, _MISSING = 409, 404
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What is known of an index.
+
+    Attributes:
+        instance: another one for an index that was made anew.
+        version: grows with each write; begun ones count. Documents have it as external version.
+        total: records.
+        textless: those without any term.
+        unused: numbers of fields in which there is none.
+        owner: the collection that it belongs to, as JSON.
+        writer: who has the lock, until `until`, in seconds of the clocks of hosts.
+        stamp: of the latest change, by which a request knows its own.
+    """
+
+    instance: str
+    version: int
+    total: int = 0
+    textless: int = 0
+    unused: tuple[int, ...] = ()
+    owner: str = "{}"
+    writer: str = ""
+    until: float = 0.0
+    stamp: str = ""
+
+    @property
+    def owned_by(self) -> Owner:
+        """The collection that it belongs to."""
+        return Owner.of(json.loads(self.owner))
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any]) -> Info:
+        """As it was noted."""
+        known = {name: source[name] for name in cls.__slots__ if name in source}
+        return cls(**{**known, "unused": tuple(source.get("unused", ()))})
+
+
+def first_info(fields: int) -> Info:
+    """Of an empty index. Its version is above all that one of the same name may have had."""
+    return Info(uuid.uuid4().hex, int(time.time() * 1_000), unused=tuple(range(fields)))
+
+
+class SideIndex:
+    """The documents of one index there. Thread-safe."""
+
+    def __init__(self, cluster: Cluster, names: Names) -> None:
+        self._cluster, self._names = cluster, names
+        self._known: tuple[Info, int, int] | None = None
+        self._mutex = threading.Lock()
+
+    def info(self) -> Info:
+        """As it is now.
+
+        Raises:
+            IndexFormatError: there is none.
+        """
+        return self._get()[0]
+
+    def exists(self) -> bool:
+        """Whether there is one."""
+        status, _ = self._cluster.request("GET", self._path(), expect=(_MISSING,))
+        return status != _MISSING
+
+    def create(self, info: Info) -> None:
+        """Begin with `info`, where nobody else has."""
+        self._cluster.request(
+            "PUT", self._path(), self._document(info), expect=(_CONFLICT,),
+            params={"op_type": "create", "refresh": "true"},
+        )  # fmt: skip
+
+    def update(self, change: Callable[[Info], Info]) -> Info:
+        """Put what `change` makes of the state in its place; what it raises changes nothing.
+
+        `change` may be asked more than once.
+        """
+        with self._mutex:
+            info, seq_no, term = self._known or self._get()
+            while True:
+                new = replace(change(info), stamp=uuid.uuid4().hex)
+                status, answer = self._cluster.request(
+                    "PUT", self._path(), self._document(new), expect=(_CONFLICT,),
+                    params={"if_seq_no": str(seq_no), "if_primary_term": str(term),
+                            "refresh": "true"},
+                )  # fmt: skip
+                if status != _CONFLICT:
+                    self._known = new, answer["_seq_no"], answer["_primary_term"]
+                    return new
+                self._known = info, seq_no, term = self._get()
+                if info.stamp == new.stamp:  # it was sent twice
+                    return info
+
+    def forget(self) -> None:
+        """Read anew what is there."""
+        with self._mutex:
+            self._known = None
+
+    def note(self, key: str) -> Any:
+        """What lies under a key; None for nothing."""
+        path = self._path(f".note.{key}")
+        status, answer = self._cluster.request("GET", path, expect=(_MISSING,))
+        return None if status == _MISSING else json.loads(answer["_source"]["content"])
+
+    def set_note(self, key: str, content: object) -> None:
+        """Keep JSON under a key."""
+        body = {"kind": "note", "name": self._names.name, "content": json.dumps(content)}
+        path = self._path(f".note.{key}")
+        self._cluster.request("PUT", path, body, params={"refresh": "true"})
+
+    def remove_all(self, kinds: Iterable[str]) -> None:
+        """Remove documents of some kinds, whoever wrote them."""
+        self._cluster.request("POST", f"/{self._names.side}/_refresh")
+        found = [hit["_id"] for hit in self.documents(list(kinds))]
+        self.remove(found)
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Remove documents by `_id`; those that are not there are no error."""
+        lines = as_lines({"delete": {"_id": each}} for each in ids)
+        if lines:
+            path = f"/{self._names.side}/_bulk"
+            self._cluster.request("POST", path, lines, params={"refresh": "true"})
+
+    def documents(self, kinds: list[str]) -> list[Mapping[str, Any]]:
+        """All documents of some kinds of this index, each with what a change of it has to say."""
+        name = {"term": {"name": self._names.name}}
+        body: dict[str, Any] = {
+            "size": _PAGE,
+            "query": {"bool": {"filter": [name, {"terms": {"kind": kinds}}]}},
+            "seq_no_primary_term": True,
+        }
+        found: list[Mapping[str, Any]] = []
+        while True:
+            search = body | {"from": len(found)}
+            (answer,) = self._cluster.searches([({"index": self._names.side}, search)])
+            hits = answer["hits"]["hits"]
+            found += hits
+            if len(hits) < _PAGE:
+                return found
+
+    def _get(self) -> tuple[Info, int, int]:
+        status, answer = self._cluster.request("GET", self._path(), expect=(_MISSING,))
+        if status == _MISSING:
+            raise IndexFormatError(
+                f"the lexical index {self._names.alias!r} was removed: open the collection anew"
+            )
+        return Info.of(answer["_source"]), answer["_seq_no"], answer["_primary_term"]
+
+    def _document(self, info: Info) -> dict[str, Any]:
+        return {"kind": "info", "name": self._names.name, **asdict(info)}
+
+    def _path(self, rest: str = "") -> str:
+        return f"/{self._names.side}/_doc/{quote(self._names.name + rest, safe='')}"
+
+
+def taken(info: Info, writer: str, lease: float, *, begin: bool) -> Info:
+    """With the lock in the hands of `writer`, for `lease` seconds; `begin` a write, too.
+
+    Raises:
+        HeldError: another one has it.
+    """
+    now = time.time()
+    if info.writer not in ("", writer) and info.until > now:
+        raise HeldError("another writer has the lock")
+    return replace(info, writer=writer, until=now + lease, version=info.version + begin)
+
+
+def kept(info: Info, writer: str, lease: float, *, begin: bool) -> Info:
+    """The same for who has the lock.
+
+    Raises:
+        IndexLockedError: another one has taken it, after the lease had ended.
+    """
+    if info.writer != writer:
+        raise IndexLockedError(
+            "another writer took the lock of the lexical index, whose lease had ended: the clocks "
+            "of hosts differ, or this one stood still"
+        )
+    return taken(info, writer, lease, begin=begin)
+
+
+class HeldError(Exception):
+    """Another writer has the lock."""
