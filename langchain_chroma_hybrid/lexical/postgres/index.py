@@ -212,6 +212,16 @@ class PostgresIndex:
         """What each term of the words of `query` can add to a score, unknown ones included."""
         return self._reader.weights(query, syntax, corrections or {})
 
+    def corrections(
+        self, query: str, where: Filter | None = None, *, sounds: bool = False
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Words of `query` that occur in no record which passes `where`, and a few like each.
+
+        As `TantivyIndex.corrections` has them. One round trip tells which words occur, none where
+        that is known; those of a mistyped word are up to four.
+        """
+        return self._reader.corrections(query, where, sounds=sounds)
+
     def unmatched(
         self, words: Sequence[QueryWord], where: Filter | None = None
     ) -> tuple[str, ...]:

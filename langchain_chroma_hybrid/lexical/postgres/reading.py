@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.core.analysis.query_words import query_words
 from langchain_chroma_hybrid.core.filters import AllOf, Ids
 from langchain_chroma_hybrid.core.values import Scored
 from langchain_chroma_hybrid.lexical.postgres.filters import Values
@@ -12,10 +13,11 @@ from langchain_chroma_hybrid.lexical.postgres.query import Asked, QueryCompiler
 from langchain_chroma_hybrid.lexical.postgres.rows import Tokens
 from langchain_chroma_hybrid.lexical.postgres.schema import COLUMNS, INFO
 from langchain_chroma_hybrid.lexical.postgres.statement import Statements
+from langchain_chroma_hybrid.lexical.postgres.typos import Typos
 from langchain_chroma_hybrid.lexical.postgres.writing import info_of
 from langchain_chroma_hybrid.lexical.protocol import Hits, Passing
 from langchain_chroma_hybrid.lexical.requirement import edits
-from langchain_chroma_hybrid.lexical.scoring import MAX_TERMS, ceiling
+from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS, ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -35,7 +37,7 @@ FEW = 1_000
 """Records that may all be candidates of one search: each costs some 40 microseconds."""
 
 _PART = 20_000
-_REMEMBERED = 256
+_REMEMBERED, _MOST_WORDS = 256, 4_096
 _ID = "coalesce(long_id, key)"
 
 
@@ -51,11 +53,14 @@ class Reader:
         seen: Seen,
     ) -> None:
         self._server, self._names, self._seen = server, names, seen
-        self._analyzer, self._tokens = analyzer, Tokens(lexical_fields)
+        self.analyzer, self._tokens = analyzer, Tokens(lexical_fields)
+        self._typos = Typos(self, self._tokens)
         self._compiler = QueryCompiler(analyzer, self._tokens, self._frequencies, self._near)
         self._statements = Statements(names, self._compiler.required)
-        # By filter, of the latest commit; and what the words of the last query weigh.
+        # By filter, of the latest commit; which words passing records have, of the latest, too;
+        # and what the words of the last query weigh.
         self._counts: dict[tuple[object, Filter], int] = {}
+        self._occurring: dict[tuple[object, Filter | None, QueryWord], bool] = {}
         self._weights: tuple[object, Mapping[str, float]] = None, {}
 
     def search(
@@ -95,13 +100,60 @@ class Reader:
             self.search(query, 0, None, syntax, corrections)
         return self._weights[1] if self._weights[0] == key else {}
 
+    def corrections(
+        self, query: str, where: Filter | None, *, sounds: bool
+    ) -> dict[str, tuple[str, ...]]:
+        """Words that occur in no record which passes, and a few like each that do."""
+        words = query_words(self.analyzer, query[:MAX_QUERY_CHARS])[:MAX_TERMS]
+        nowhere = {*self.unmatched(words, where)} if words else ()
+        missing = [word for word in words if word.text in nowhere]
+        return self._typos.instead_of(missing, where, sounds=sounds) if missing else {}
+
     def unmatched(self, words: Sequence[QueryWord], where: Filter | None) -> tuple[str, ...]:
-        """Those of the words that occur in no record that passes `where`, as they were typed."""
+        """Those of the words that occur in no record that passes `where`, as they were typed.
+
+        What the latest commit has been asked for before is known.
+        """
+        self._server.open()
+        known, version = self._occurring, self._seen.version
+        there = {w: known[version, where, w] for w in words if (version, where, w) in known}
+        if asked := [word for word in words if word not in there]:
+            values = Values()
+            passing = self._statements.passing(where, values)
+            occurs = [self._occurs(word, where is None, passing, values) for word in asked]
+            found = self._read(f"array[{', '.join(occurs)}]::bool[]", values)[0]
+            there |= dict(zip(asked, found, strict=True))
+            if len(known) >= _MOST_WORDS:
+                self._occurring = {}
+            version = self._seen.version
+            self._occurring |= {(version, where, word): there[word] for word in asked}
+        return tuple(word.text for word in words if not there[word])
+
+    def stand(
+        self, phrases: Iterable[Sequence[str]], where: Filter | None, values: Values
+    ) -> list[str]:
+        """The condition, for each phrase, that a record which passes has it."""
+        passing = self._statements.passing(where, values)
+        matches = (self._compiler.standing((), [phrase]) for phrase in phrases)
+        return [
+            f"exists(select from {self._records} where {self._statements.has(match, values)}"
+            f" and {passing})"
+            for match in matches
+        ]
+
+    def counts(self, words: Mapping[str, Sequence[str]], where: Filter) -> dict[str, int]:
+        """In how many records that pass `where` each word is, by its tokens."""
+        if not words:
+            return {}
         values = Values()
         passing = self._statements.passing(where, values)
-        occurs = [self._occurs(word, where is None, passing, values) for word in words]
-        found = self._read(f"array[{', '.join(occurs)}]::bool[]", values)[0]
-        return tuple(word.text for word, there in zip(words, found, strict=True) if not there)
+        columns = [
+            f"(select count(*) from {self._records}"
+            f" where words && {values.put([*tokens], 'text[]')} and {passing})"
+            for tokens in words.values()
+        ]
+        found = self._read(f"array[{', '.join(columns)}]::bigint[]", values)[0]
+        return dict(zip(words, found, strict=True))
 
     def plan(self, where: Filter | None, limit: int) -> Passing:
         """How many records pass `where` and, if at most `limit` do, which."""
@@ -135,7 +187,7 @@ class Reader:
             values = Values()
             behind = "true" if last is None else f"key > {values.put(last, 'bytea')}"
             part = f"from {self._records} where {behind} order by key limit {_PART}"
-            found, last = self._read_row(
+            found, last = self.ask(
                 "select array_agg(id order by key), (array_agg(key order by key desc))[1]"
                 f" from (select key, {_ID} id {part}) x",
                 values,
@@ -155,7 +207,7 @@ class Reader:
         where = self._statements.passing(None if ids is None else Ids(frozenset(ids)), values)
         some = f"select {_ID} id, digest from {self._records} where {where}"
         columns = f"select array_agg(id), array_agg(digest) from ({some}) x"
-        found, digests = self._read_row(columns, values)
+        found, digests = self.ask(columns, values)
         stamps = (value.to_bytes(8, signed=True).hex() for value in digests or ())
         return dict(zip(_ids(found), stamps, strict=True))
 
@@ -172,13 +224,30 @@ class Reader:
         """Look at the latest commit."""
         self._read("1", Values())
 
+    def ask(self, statement: str, values: Values) -> Sequence[Any]:
+        """The one row of a statement, beside what is known of the index."""
+        table = self._names.fill("from {schema}.indexes where name = '{name}'")
+        info = f"select {INFO} {table}"
+        return self._execute(f"select i.*, x.* from ({info}) i, ({statement}) x", values)
+
+    @property
+    def total(self) -> int:
+        """How many records there were at the latest commit."""
+        return self._seen.info.total
+
+    @property
+    def version(self) -> object:
+        """Another one after each commit."""
+        return self._seen.version
+
+    @property
+    def table(self) -> str:
+        """The name of that of words."""
+        return self._names.fill("{schema}.{name}_words")
+
     @property
     def _records(self) -> str:
         return self._names.fill("{schema}.{name}_records")
-
-    @property
-    def _table(self) -> str:
-        return self._names.fill("{schema}.{name}_words")
 
     def _execute(self, statement: str, values: Values) -> Sequence[Any]:
         """The one row of a statement, behind what is known of the index."""
@@ -195,12 +264,6 @@ class Reader:
         """Columns that may hold sub-selects, beside what is known of the index."""
         table = "from {schema}.indexes where name = '{name}'"
         return self._execute(f"select {INFO}, {columns} {self._names.fill(table)}", values)
-
-    def _read_row(self, statement: str, values: Values) -> Sequence[Any]:
-        """The one row of a statement, beside what is known of the index."""
-        table = self._names.fill("from {schema}.indexes where name = '{name}'")
-        info = f"select {INFO} {table}"
-        return self._execute(f"select i.*, x.* from ({info}) i, ({statement}) x", values)
 
     def _at_most(self, where: Filter | None) -> int:
         """How many records pass a filter, or more; asks where nobody has asked before."""
@@ -224,7 +287,7 @@ class Reader:
         """The condition that a word is in a record that passes."""
         terms = [token for term in word.terms for token in self._tokens.everywhere(term)]
         some = values.put(terms, "text[]")
-        known = f"select from {self._table} where n > 0 and token = any({some})"
+        known = f"select from {self.table} where n > 0 and token = any({some})"
         match = self._compiler.standing(() if anywhere else word.terms, word.phrases)
         has = self._statements.has(match, values)
         rows = f"exists(select from {self._records} where {has} and {passing})"
@@ -233,8 +296,8 @@ class Reader:
     def _frequencies(self, tokens: Iterable[str]) -> dict[str, int]:
         """In how many records each of the tokens is."""
         values = Values()
-        some = f"{self._table} where n > 0 and token = any({values.put([*tokens], 'text[]')})"
-        found, counts = self._read_row(f"select array_agg(token), array_agg(n) from {some}", values)
+        some = f"{self.table} where n > 0 and token = any({values.put([*tokens], 'text[]')})"
+        found, counts = self.ask(f"select array_agg(token), array_agg(n) from {some}", values)
         return dict(zip(found or (), counts or (), strict=True))
 
     def _near(self, words: Sequence[str], distance: int) -> list[str]:
@@ -242,7 +305,7 @@ class Reader:
         sizes = [len(word) for word in words]
         low, high = min(sizes) - distance + 3, max(sizes) + distance + 3
         likely = f"n > 0 and (token >= 'y' or length(token) between {low} and {high})"
-        found = self._read(f"array(select token from {self._table} where {likely})", Values())[0]
+        found = self._read(f"array(select token from {self.table} where {likely})", Values())[0]
         return [
             token
             for token in found
