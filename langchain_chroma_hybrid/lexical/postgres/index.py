@@ -33,6 +33,7 @@ from langchain_chroma_hybrid.lexical.postgres.server import (
     DamagedError,
     Server,
 )
+from langchain_chroma_hybrid.lexical.postgres.typos import Typos
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from langchain_chroma_hybrid.lexical.texts import (
     PAGE_CONTENT,
@@ -136,6 +137,7 @@ class PostgresIndex:
         self._reader = Reader(
             self._server, self._names, self.analyzer, self.lexical_fields, self._seen
         )
+        self._typos = Typos(self._reader)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._place!r})"
@@ -220,7 +222,7 @@ class PostgresIndex:
         As `TantivyIndex.corrections` has them. One round trip tells which words occur, none where
         that is known; those of a mistyped word are up to four.
         """
-        return self._reader.corrections(query, where, sounds=sounds)
+        return self._typos.corrections(query, where, sounds=sounds)
 
     def unmatched(
         self, words: Sequence[QueryWord], where: Filter | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.core.analysis.query_words import query_words
 from langchain_chroma_hybrid.core.filters import AllOf, Ids
 from langchain_chroma_hybrid.core.values import Scored
 from langchain_chroma_hybrid.lexical.postgres.filters import Values
@@ -13,11 +12,10 @@ from langchain_chroma_hybrid.lexical.postgres.query import Asked, QueryCompiler
 from langchain_chroma_hybrid.lexical.postgres.rows import Tokens
 from langchain_chroma_hybrid.lexical.postgres.schema import COLUMNS, INFO
 from langchain_chroma_hybrid.lexical.postgres.statement import Statements
-from langchain_chroma_hybrid.lexical.postgres.typos import Typos
 from langchain_chroma_hybrid.lexical.postgres.writing import info_of
 from langchain_chroma_hybrid.lexical.protocol import Hits, Passing
 from langchain_chroma_hybrid.lexical.requirement import edits
-from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS, ceiling
+from langchain_chroma_hybrid.lexical.scoring import MAX_TERMS, ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -53,9 +51,8 @@ class Reader:
         seen: Seen,
     ) -> None:
         self._server, self._names, self._seen = server, names, seen
-        self.analyzer, self._tokens = analyzer, Tokens(lexical_fields)
-        self._typos = Typos(self, self._tokens)
-        self._compiler = QueryCompiler(analyzer, self._tokens, self._frequencies, self._near)
+        self.analyzer, self.tokens = analyzer, Tokens(lexical_fields)
+        self._compiler = QueryCompiler(analyzer, self.tokens, self._frequencies, self._near)
         self._statements = Statements(names, self._compiler.required)
         # By filter, of the latest commit; which words passing records have, of the latest, too;
         # and what the words of the last query weigh.
@@ -85,7 +82,7 @@ class Reader:
         found = {int(group) for group in (row[8] or "").split(",") if group}
         runs = [run for run in zip(row[4] or (), row[5] or (), strict=True) if run[0] in found]
         total = self._seen.info.total
-        weights = _weights(asked, terms, runs, total, self._tokens)
+        weights = _weights(asked, terms, runs, total, self.tokens)
         self._weights = (self._seen.version, query, syntax, *corrections.items()), weights
         ids, scores = (column or [] for column in row[6:8])
         hits = (Scored(_id(each), score) for each, score in zip(ids, scores, strict=True))
@@ -99,15 +96,6 @@ class Reader:
         if self._weights[0] != key:
             self.search(query, 0, None, syntax, corrections)
         return self._weights[1] if self._weights[0] == key else {}
-
-    def corrections(
-        self, query: str, where: Filter | None, *, sounds: bool
-    ) -> dict[str, tuple[str, ...]]:
-        """Words that occur in no record which passes, and a few like each that do."""
-        words = query_words(self.analyzer, query[:MAX_QUERY_CHARS])[:MAX_TERMS]
-        nowhere = {*self.unmatched(words, where)} if words else ()
-        missing = [word for word in words if word.text in nowhere]
-        return self._typos.instead_of(missing, where, sounds=sounds) if missing else {}
 
     def unmatched(self, words: Sequence[QueryWord], where: Filter | None) -> tuple[str, ...]:
         """Those of the words that occur in no record that passes `where`, as they were typed.
@@ -285,7 +273,7 @@ class Reader:
 
     def _occurs(self, word: QueryWord, anywhere: bool, passing: str, values: Values) -> str:
         """The condition that a word is in a record that passes."""
-        terms = [token for term in word.terms for token in self._tokens.everywhere(term)]
+        terms = [token for term in word.terms for token in self.tokens.everywhere(term)]
         some = values.put(terms, "text[]")
         known = f"select from {self.table} where n > 0 and token = any({some})"
         match = self._compiler.standing(() if anywhere else word.terms, word.phrases)

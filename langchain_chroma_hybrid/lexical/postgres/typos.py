@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.core.analysis.query_words import query_words
 from langchain_chroma_hybrid.lexical.postgres.filters import Values
 from langchain_chroma_hybrid.lexical.postgres.rows import SURFACE, Tokens
+from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS
 from langchain_chroma_hybrid.lexical.typos import (
     LEAST_RECORDS,
     MOST_KNOWN,
@@ -58,12 +60,21 @@ class Typos:
     them; what sounds alike takes another one, since all words are read, once for each commit.
     """
 
-    def __init__(self, reader: Reader, tokens: Tokens) -> None:
-        self._reader, self._analyzer, self._tokens = reader, reader.analyzer, tokens
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._analyzer, self._tokens = reader, reader.analyzer, reader.tokens
         self._sounds: tuple[object, KnownSounds] | None = None
 
-    def instead_of(
-        self, words: Sequence[QueryWord], where: Filter | None, *, sounds: bool
+    def corrections(
+        self, query: str, where: Filter | None, *, sounds: bool
+    ) -> dict[str, tuple[str, ...]]:
+        """Words that occur in no record which passes, and a few like each that do."""
+        words = query_words(self._analyzer, query[:MAX_QUERY_CHARS])[:MAX_TERMS]
+        nowhere = {*self._reader.unmatched(words, where)} if words else ()
+        missing = [word for word in words if word.text in nowhere]
+        return self._instead_of(missing, where, sounds) if missing else {}
+
+    def _instead_of(
+        self, words: Sequence[QueryWord], where: Filter | None, sounds: bool
     ) -> dict[str, tuple[str, ...]]:
         """By each of the words, which occur in no record that passes, a few like it that do."""
         forms = {word.text: form_of(word, self._analyzer) for word in words}
@@ -113,6 +124,7 @@ class Typos:
                     yield low, high, max(0, size - 8 * most) + 3, size + 8 * most + 3, digits, most
 
     def _near(self, columns: Sequence[Sequence[Any]], values: Values) -> str:
+        """The statement of words that may be near."""
         low, high, shortest, longest, letters, most = map(list, columns)
         return _NEAR.format(
             table=self._reader.table,
