@@ -62,8 +62,8 @@ MAY_IMPORT = {
         {"core", "lexical", "engine.chroma", "engine.config", "engine.model_notes", "engine.places"}
     ),
     "engine.copy_index": frozenset(
-        {"engine.chroma", "engine.config", "engine.half", "engine.migrate", "engine.places"}
-        | {"engine.registry", "engine.sync"}
+        {"lexical", "engine.chroma", "engine.config", "engine.half", "engine.migrate"}
+        | {"engine.places", "engine.registry", "engine.sync"}
     ),
     "engine.index": frozenset(
         {"core", "lexical", "engine.config", "engine.guard", "engine.half", "engine.registry"}
