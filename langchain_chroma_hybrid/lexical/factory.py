@@ -121,6 +121,19 @@ def is_there(address: str, collection: str) -> bool:
     return on_server and PostgresIndex.exists(**_place(address, collection))
 
 
+def unused_at(address: str, place: str, seconds: float) -> list[str]:
+    """Ids of collections at `place` whose indexes at a server nobody has used for so long.
+
+    Raises:
+        LexicalIndexError: the server cannot be reached, or refuses.
+    """
+    if address.partition(":")[0] not in SERVERS:
+        return []
+    said = {key: value for key, value in _server(address).items() if key != "allow_unsafe"}
+    found = PostgresIndex.unused(seconds=seconds, **said)
+    return [id_ for name, (id_, at) in found.items() if at == place and name == _name(id_)]
+
+
 def shown(address: str) -> str:
     """An address without what may be a secret."""
     if address.partition(":")[0] not in SERVERS:

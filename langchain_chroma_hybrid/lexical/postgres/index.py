@@ -26,6 +26,8 @@ from langchain_chroma_hybrid.lexical.postgres.schema import (
     check_extension,
     drop,
     prepare,
+    touch,
+    unused,
 )
 from langchain_chroma_hybrid.lexical.postgres.seen import Seen
 from langchain_chroma_hybrid.lexical.postgres.server import (
@@ -380,6 +382,22 @@ class PostgresIndex:
                 lambda c: c.execute("select to_regclass(%s)", [table]).fetchone() != (None,)
             )
 
+    @staticmethod
+    def unused(
+        dsn: str, seconds: float, *, schema: str = "chroma_hybrid", connect_timeout: float = 10.0
+    ) -> Mapping[str, tuple[str, str]]:
+        """Names of indexes that nobody has opened or written for so long.
+
+        By each the collection that it is bound to, by id, and the place of that.
+
+        Raises:
+            LexicalIndexError: the server cannot be reached, or refuses.
+        """
+        names = Names(schema, "lexical")
+        with _reached(dsn, schema, connect_timeout) as server:
+            found = server.first(lambda c: unused(c, names, seconds))
+        return {name: (owner.collection, owner.place) for name, owner in found.items()}
+
     def close(self) -> None:
         """Close the connections; reading afterwards raises LexicalIndexError."""
         self._server.close()
@@ -388,6 +406,7 @@ class PostgresIndex:
         """See that everything is there and of use."""
         check_extension(connection, allow_unsafe=allow_unsafe)
         prepare(connection, self._names, self.analyzer.fingerprint, self._tokens.names)
+        touch(connection, self._names)
         crash.check(connection, self._names)
         query = self._names.fill(f"select {INFO} from {{schema}}.indexes where name = '{{name}}'")
         return writing.info_of(connection.execute(query).fetchone())

@@ -47,6 +47,7 @@ MIGRATIONS = (
         lease_until timestamptz not null, primary key (name, writer, number)
     );
     """,
+    "alter table {schema}.indexes add used timestamptz not null default now()",
 )
 """What makes the schema of each version out of that of the one before."""
 
@@ -85,6 +86,14 @@ _DROP = """
     delete from {schema}.indexes where name = '{name}';
     delete from {schema}.notes where name = '{name}';
     delete from {schema}.journal where name = '{name}';
+"""
+_USED = """
+    update {schema}.indexes set used = now() where name = (
+        select name from {schema}.indexes where name = '{name}' and used < now() - interval '1 day'
+        for update skip locked)
+"""
+_UNUSED = """
+    select name, owner from {schema}.indexes where used < now() - make_interval(secs => %s)
 """
 _INSTEAD = "or another index: lexical='tantivy:FOLDER', or a TantivyIndex()"
 
@@ -246,6 +255,22 @@ def bind(connection: Connection[Any], names: Names, owner: Owner, *, forget: boo
             connection.execute(names.fill("delete from {schema}.notes where name = '{name}'"))
         query = names.fill("update {schema}.indexes set owner = %s where name = '{name}'")
         connection.execute(query, [json.dumps(owner.state)])
+
+
+def touch(connection: Connection[Any], names: Names) -> None:
+    """Note that somebody uses the index, where that was noted long ago and may be."""
+    may = "select has_table_privilege('{schema}.indexes', 'update') and not pg_is_in_recovery()"
+    if connection.execute(names.fill(may)).fetchone() == (True,):
+        connection.execute(names.fill(_USED))
+
+
+def unused(connection: Connection[Any], names: Names, seconds: float) -> dict[str, Owner]:
+    """Names of indexes that nobody has opened or written for so long, and whose each is."""
+    known = connection.execute("select to_regclass(%s)", [f"{names.schema}.indexes"]).fetchone()
+    if known == (None,):
+        return {}
+    found = connection.execute(names.fill(_UNUSED), [seconds]).fetchall()
+    return {name: Owner.of(json.loads(owner)) for name, owner in found}
 
 
 def drop(connection: Connection[Any], names: Names) -> None:
