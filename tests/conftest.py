@@ -14,6 +14,12 @@ from chromadb.api.shared_system_client import SharedSystemClient
 from langchain_chroma_hybrid import PostgresIndex
 from tests import helpers
 from tests.postgres import any_dsn, own_server
+from tests.skips import (  # noqa: F401  # the hooks
+    pytest_collectreport,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
