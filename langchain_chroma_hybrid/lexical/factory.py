@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.lexical.postgres.index import PostgresIndex
+from langchain_chroma_hybrid.lexical.postgres.server import SPELLED, is_clear
 from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
@@ -138,10 +139,10 @@ def shown(address: str) -> str:
     """An address without what may be a secret."""
     if address.partition(":")[0] not in SERVERS:
         return address
-    parts = urlsplit(address)
-    user, at, host = parts.netloc.rpartition("@")
-    place = f"{user.partition(':')[0]}{at}{host}"
-    return f"{parts.scheme}://{place}{parts.path} {_server(address).get('schema', '')}".rstrip()
+    scheme, _, rest = _server(address)["dsn"].partition("?")[0].partition("://")
+    user, at, host = rest.rpartition("@")
+    place = f"{scheme}://{user.partition(':')[0]}{at}{host}"
+    return f"{place} {_server(address).get('schema', '')}".rstrip()
 
 
 def _name(collection: str) -> str:
@@ -160,14 +161,14 @@ def _server(address: str) -> dict[str, Any]:
     Raises:
         InvalidArgumentError: it cannot be read, or has another value for one of ours.
     """
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        raise InvalidArgumentError(f"lexical: expected {EXPECTED}, got another text") from None
-    given = parse_qsl(parts.query, keep_blank_values=True)
-    own = {key: value for key, value in given if key in ("schema", "allow_unsafe")}
-    rest = urlencode([(key, value) for key, value in given if key not in own])
-    found: dict[str, Any] = {"dsn": urlunsplit(parts._replace(query=rest))}
+    if not is_clear(address):
+        raise InvalidArgumentError(f"lexical: expected {EXPECTED}, {SPELLED}; got another text")
+    base, _, query = address.partition("?")
+    given = [pair for pair in query.split("&") if pair]
+    ours = [pair for pair in given if pair.partition("=")[0] in ("schema", "allow_unsafe")]
+    own = dict(parse_qsl("&".join(ours), keep_blank_values=True))
+    rest = "&".join(pair for pair in given if pair not in ours)
+    found: dict[str, Any] = {"dsn": f"{base}?{rest}" if rest else base}
     if "allow_unsafe" in own:
         if own["allow_unsafe"] not in ("true", "false"):
             raise InvalidArgumentError.of("allow_unsafe", own["allow_unsafe"], "true or false")

@@ -140,7 +140,7 @@ class Statements:
             match = Match(asked.terms, asked.spreads, asked.runs)
             conditions.append(self.has(match, values))
         return _SEARCH.format(
-            schema=self._names.schema,
+            schema=self._names.quoted,
             name=self._names.name,
             known=self._known(asked, values),
             runs=self._runs(asked.runs, values),
@@ -183,7 +183,7 @@ class Statements:
         if not runs:
             return _NO_RUNS
         return _RUNS.format(
-            schema=self._names.schema,
+            schema=self._names.quoted,
             name=self._names.name,
             grps=values.put([run.group for run in runs], "int[]"),
             alts=values.put([run.way for run in runs], "int[]"),
