@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from langchain_chroma_hybrid import PostgresIndex
+from langchain_chroma_hybrid import HybridChroma, PostgresIndex
 from langchain_chroma_hybrid.core.filters import matches, parse
 from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.engine.config import lexical_config
-from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
-from tests.helpers import ids_of, make_store
+from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError, WriteError
+from tests.helpers import WordEmbeddings, ids_of, make_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.postgres import LocalServer
 
@@ -41,7 +42,7 @@ def test_a_password_that_is_not_spelled_out_is_taken_for_no_host(password: str):
         lambda: lexical_config(lexical=address),
         lambda: lexical_config(lexical=f"{address}?schema=s"),
     ):
-        with pytest.raises(InvalidArgumentError, match=r"(dsn|lexical): expected.*%40 for @") as told:
+        with pytest.raises(InvalidArgumentError, match=r"^(dsn|lexical):.*%40 for @") as told:
             call()
         assert "hun" not in str(told.value)
         assert "ter2" not in str(told.value)
@@ -123,6 +124,33 @@ def test_a_role_that_only_reads(
     finally:
         admin.execute(f"drop owned by {role}; drop role {role}")
     assert found(index) == ["a"]
+
+
+def test_a_store_of_a_role_that_only_reads(
+    postgres: LocalServer, admin: psycopg.Connection[Any], tmp_path: Path
+):
+    role, folder, address = f"r{uuid.uuid4().hex}", tmp_path / "db", "?allow_unsafe=true"
+    with make_store(folder, lexical=postgres.dsn + address) as store:
+        store.add_texts(["a pump"], ids=["a"])
+        assert ids_of(store.similarity_search("pump", mode="lexical")) == ["a"]
+    admin.execute(f"create role {role} login")
+    admin.execute(f"grant usage on schema chroma_hybrid to {role}")
+    admin.execute(f"grant select on all tables in schema chroma_hybrid to {role}")
+    lexical = postgres.dsn.replace("postgres@", f"{role}@") + address
+    try:
+        with HybridChroma(
+            store._collection.name,
+            WordEmbeddings(),
+            str(folder),
+            lexical=lexical,
+            sync="manual",
+        ) as other:
+            assert ids_of(other.similarity_search("pump", mode="lexical")) == ["a"]
+            with pytest.raises(WriteError, match=r"0 of 1 records.*permission denied"):
+                other.add_texts(["a valve"], ids=["b"])
+            assert other._collection.count() == 1
+    finally:
+        admin.execute(f"drop owned by {role}; drop role {role}")
 
 
 def test_a_role_whose_transactions_only_read(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.lexical.postgres.schema import Names
 
-_PART = 8_000_000  # characters that are sent at once
+_PART = 2_000_000  # characters that are sent at once: some seconds of a statement
 _CHANGE = """
     insert into {schema}.{name}_words as w (token, n)
     select token, %(by)s * count(*) from changed, unnest(words) token group by token
