@@ -257,6 +257,7 @@ class Server:
         return found
 
     def _options(self) -> dict[str, Any]:
+        """What a connection is made with, beside what the connection string says."""
         wait = max(2, math.ceil(self._connect_timeout))
         # Prepared statements would end as plans that do not know how many rows are wanted.
         return {
