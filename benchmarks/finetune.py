@@ -76,7 +76,7 @@ def _plan() -> Iterator[tuple[str, str, int]]:
     yield from ((collection, "adapter", first) for collection in everywhere)
     yield from (("banking77", source, first) for source in SOURCES)
     yield from (("banking77", source, seed) for seed in further for source in ("both", "none"))
-    yield from (("medquad", source, first) for source in ("none", "both"))
+    yield from (("medquad", source, first) for source in ("none", "both", "vector", "lexical"))
     yield from ((collection, "lora", first) for collection in MATRIX)
     yield from ((collection, source, first) for collection in MATRIX for source in SOURCES)
     yield from ((collection, source, seed)
