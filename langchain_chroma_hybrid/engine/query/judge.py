@@ -160,7 +160,7 @@ class Judge:
         if lexical is None or not self._identifiers.shares:
             return False
         text = " ".join(word.text for word in self._identifiers.shares)
-        holders = lexical.search(text, _HOLDERS, where=self._plan.filter.known)
+        holders = lexical.search(text, min(_HOLDERS, lexical.capabilities.most), where=self._plan.filter.known)
         seen = {hit.id for hit in self._ranking.fused}
         return any(hit.id not in seen for hit in holders)
 
