@@ -2,9 +2,9 @@
 
 It evaluates what clients send, as Chroma's pages on its Search API and the operators of its
 distributed server have it: `Knn` over vectors and sparse vectors, ranks from 0, the intersection
-without `default`, all in 32 bits; the inverse document frequency by shard; what is not compacted yet
-is ranked whether it has a term or not; groups; quotas. Records and `where` are the real server's.
-It is no proof of what Chroma Cloud does.
+without `default`, all in 32 bits; the inverse document frequency by shard; what is not compacted
+yet is ranked whether it has a term or not; groups; quotas. Records and `where` are the real
+server's. It is no proof of what Chroma Cloud does.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class Cloud:
         if verb in ("add", "upsert", "update"):
             self._take(uuid, given)
         sparse = self._take_schema(given) if verb == "collections" and method == "POST" else {}
-        status, text = self.forward(method, path, json.dumps(given).encode() if body else b"", headers)
+        sent = json.dumps(given).encode() if body else b""
+        status, text = self.forward(method, path, sent, headers)
         if status < 300 and text and "/collections" in path:
             text = json.dumps(self._given_back(uuid, verb, json.loads(text), sparse)).encode()
         return status, text, {}
@@ -108,8 +109,7 @@ class Cloud:
 
     def _take_schema(self, given: dict[str, Any]) -> dict[str, Any]:
         keys = (given.get("schema") or {}).get("keys", {})
-        sparse = {key: keys.pop(key) for key, kinds in list(keys.items()) if _SPARSE in kinds}
-        return sparse
+        return {key: keys.pop(key) for key, kinds in list(keys.items()) if _SPARSE in kinds}
 
     def _given_back(self, uuid: str, verb: str, answer: Any, sparse: dict[str, Any]) -> Any:
         for each in answer if isinstance(answer, list) else [answer]:
@@ -120,8 +120,9 @@ class Cloud:
                     each["schema"]["keys"].update(self._schemas[each["id"]])
         if verb == "get" and answer.get("metadatas"):
             kept = self._vectors.get(uuid, {})
-            rows = zip(answer["metadatas"], answer["ids"], strict=True)
-            answer["metadatas"] = [{**(row or {}), **kept.get(id_, {})} or None for row, id_ in rows]
+            own = [kept.get(id_, {}) for id_ in answer["ids"]]
+            rows = zip(answer["metadatas"], own, strict=True)
+            answer["metadatas"] = [{**(row or {}), **more} or None for row, more in rows]
         return answer
 
     # Searching
@@ -210,7 +211,8 @@ class _Evaluation:
         self._index = cloud._schemas.get(uuid, {})
         self._all: list[str] = ask()["ids"]
         where = search["filter"]
-        self._passing = self._all if where is None else [i for i in self._all if i in self._pass(where)]
+        passing = set(self._all) if where is None else self._pass(where)
+        self._passing = [id_ for id_ in self._all if id_ in passing]
 
     def rows(self) -> list[dict[str, Any]]:
         limit = self._search["limit"]["limit"]

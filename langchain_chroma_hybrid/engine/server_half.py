@@ -1,4 +1,4 @@
-"""What stands in for the lexical half where Chroma's server has the words: nothing to keep in step."""
+"""The lexical half where Chroma's own server has the words: there is nothing to keep in step."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, settings_of
 from langchain_chroma_hybrid.engine.chroma.change_token import TokenReading
 from langchain_chroma_hybrid.engine.half import LexicalHalf
 from langchain_chroma_hybrid.engine.query.background import CollectionBackground
@@ -16,7 +17,11 @@ from langchain_chroma_hybrid.engine.sync.freshness import Freshness
 from langchain_chroma_hybrid.engine.sync.reconcile import SyncReport, VerifyReport
 from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
 from langchain_chroma_hybrid.engine.sync.writer import Writer
-from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
+from langchain_chroma_hybrid.errors import (
+    AnalyzerMismatchError,
+    InvalidArgumentError,
+    LexicalIndexError,
+)
 from langchain_chroma_hybrid.lexical.factory import OWN_SEARCH
 
 if TYPE_CHECKING:
@@ -50,6 +55,7 @@ def server_has_words(store: ChromaStore, config: LexicalConfig) -> bool:
     if wanted and other_fields:
         expected = f"page_content alone with lexical={OWN_SEARCH!r}"
         raise InvalidArgumentError.of("lexical_fields", config.lexical_fields, expected)
+    _refuse_another_analyzer(store, config)
     there = store.sparse is not None and not other_fields and store.searches
     if wanted and not there:
         lacks = "its server has no `search`" if store.sparse else "it has no sparse index of ours"
@@ -59,6 +65,20 @@ def server_has_words(store: ChromaStore, config: LexicalConfig) -> bool:
             "distributed Chroma, and without `lexical=` an index of this library serves"
         )
     return there
+
+
+def _refuse_another_analyzer(store: ChromaStore, config: LexicalConfig) -> None:
+    """One that somebody has chosen; nobody has chosen the usual one."""
+    given = config.analyzer.fingerprint
+    if store.sparse is None or given == Analyzer().fingerprint:
+        return
+    own = store.sparse.function.analyzer.fingerprint
+    if given != own:
+        raise AnalyzerMismatchError(
+            f"collection {store.name!r} was made with {settings_of(own)}, now asked for with "
+            f"{settings_of(given)}: leave `analyzer` out, or give `lexical_directory` for an index "
+            "of your own"
+        )
 
 
 class ServerHalf(LexicalHalf):
@@ -130,7 +150,7 @@ class _AlwaysFresh(Freshness):
         """It is the server's."""
         return SyncReport()
 
-    def close(self, store: ChromaStore) -> None:
+    def close(self, store: ChromaStore) -> None:  # noqa: ARG002
         """Nothing is noted."""
         self.stop()
 

@@ -47,7 +47,12 @@ from langchain_chroma_hybrid.engine.chroma.change_token import (
 )
 from langchain_chroma_hybrid.engine.chroma.clients import unobserved
 from langchain_chroma_hybrid.engine.chroma.distances import Space, distances
-from langchain_chroma_hybrid.engine.chroma.hybrid_schema import space_in_schema, sparse_index_of
+from langchain_chroma_hybrid.engine.chroma.hybrid_schema import (
+    space_in,
+    sparse_index_of,
+    stored_schema,
+    stored_sparse,
+)
 from langchain_chroma_hybrid.engine.chroma.patience import patiently
 from langchain_chroma_hybrid.engine.chroma.read_ahead import ReadAhead
 from langchain_chroma_hybrid.engine.chroma.rows import is_id
@@ -77,8 +82,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     import chromadb
-    from chromadb.api import ClientAPI
     from chromadb import Search
+    from chromadb.api import ClientAPI
     from chromadb.config import Settings
 
     from langchain_chroma_hybrid.engine.chroma.hybrid_schema import SparseIndex
@@ -146,7 +151,7 @@ class ChromaStore:
         self._client = client
         # What the database says of embeddings; who reads it decides what of that may be loaded.
         self.configuration: Mapping[str, Any] = collection.configuration_json
-        self._given = collection
+        self._schema = stored_schema(collection)
         # Writes of the engine are not to be observed as somebody else's, and rebuild nothing.
         self._collection = unread(unobserved(collection))
         self.answered = -math.inf
@@ -209,7 +214,7 @@ class ChromaStore:
     def space(self) -> Space:
         """Distance function of the collection."""
         index = self.configuration.get("hnsw") or self.configuration.get("spann") or {}
-        space: Space = index.get("space") or space_in_schema(self._given) or "l2"
+        space: Space = index.get("space") or space_in(self._schema) or "l2"
         return space
 
     @cached_property
@@ -219,7 +224,7 @@ class ChromaStore:
         Raises:
             LexicalIndexError: it cannot be used as it is stored.
         """
-        return sparse_index_of(self._given)
+        return sparse_index_of(self._schema)
 
     @property
     def searches(self) -> bool:
@@ -268,7 +273,11 @@ class ChromaStore:
     @cached_property
     def batch_size(self) -> int:
         """Most records that one write may hold."""
-        return self._client.get_max_batch_size()
+        return self._at_once(self._client.get_max_batch_size())
+
+    def _at_once(self, most: int) -> int:
+        """Records in one request: `most`, but for Chroma Cloud, where only such indexes are."""
+        return min(most, MOST_HITS) if stored_sparse(self._schema) else most
 
     # Reading
 
@@ -351,6 +360,8 @@ class ChromaStore:
     def _passing(self, where: Filter) -> frozenset[str]:
         if not writable(where):
             return frozenset(record.id for record in self.select(where, given_ids(where)))
+        if stored_sparse(self._schema):
+            return frozenset(record.id for record in self.select(where))
         conditions, document = to_chroma(where)
         found = self.get(where=conditions, where_document=document, include=[])
         return frozenset(found["ids"])
@@ -367,19 +378,19 @@ class ChromaStore:
             return
         asked, rest = (None, None) if where is None else halves(where)
         conditions, document = to_chroma(asked)
-        offset = 0
+        offset, size = 0, self._at_once(_RECORD_PAGE)
         while True:
             page = self.get(
                 where=conditions,
                 where_document=document,
-                limit=_RECORD_PAGE,
+                limit=size,
                 offset=offset,
                 include=["documents", "metadatas", "uris"],
             )
             yield from (record for record in records_of(page) if matches(rest, record))
-            if len(page["ids"]) < _RECORD_PAGE:
+            if len(page["ids"]) < size:
                 return
-            offset += _RECORD_PAGE
+            offset += size
 
     def get(self, **options: Any) -> dict[str, Any]:
         """Chroma's own `get`.
@@ -396,7 +407,7 @@ class ChromaStore:
         Raises:
             LexicalIndexError: a quota is exceeded, or the server stays busy.
         """
-        key = self.sparse.key if self.sparse else ""
+        key, _ = stored_sparse(self._schema) or ("", None)
         try:
             with self._asking():
                 found = self._patiently(lambda: self._collection.search(list(searches)))
@@ -416,7 +427,7 @@ class ChromaStore:
         found = self.get(
             where=conditions,
             where_document=document,
-            limit=min(n, MOST_HITS if self.sparse else MOST_IDS),
+            limit=min(n, self._at_once(MOST_IDS)),
             include=["documents", "metadatas", "uris"],
         )
         return {record.id: record for record in records_of(found)}
@@ -438,7 +449,7 @@ class ChromaStore:
         records: dict[str, Record] = {}
         conditions, document = to_chroma(where)
         # One id that no record can have must not keep the others from being found.
-        for page in pages(dict.fromkeys(filter(is_id, ids)), MOST_HITS if self.sparse else PAGE):
+        for page in pages(dict.fromkeys(filter(is_id, ids)), self._at_once(PAGE)):
             options = {"ids": page, "where": conditions, "where_document": document}
             found = self._read(**options, include=["documents", "metadatas", "uris"])
             records.update((record.id, record) for record in records_of(found))
@@ -501,12 +512,11 @@ class ChromaStore:
     def ids(self) -> set[str]:
         """All ids. Records that others add or delete meanwhile may be missed."""
         found: set[str] = set()
-        offset = 0
+        offset, size = 0, self._at_once(_SCAN_PAGE)
         while True:
-            with self._asking():
-                page = self._collection.get(limit=_SCAN_PAGE, offset=offset, include=[])["ids"]
+            page = self._read(limit=size, offset=offset, include=[])["ids"]
             found.update(page)
-            if len(page) < _SCAN_PAGE:
+            if len(page) < size:
                 return found
             offset += len(page)
 

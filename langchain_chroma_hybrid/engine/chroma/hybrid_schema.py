@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from chromadb import K, Schema, SparseVectorIndexConfig, VectorIndexConfig
+from chromadb import Schema, SparseVectorIndexConfig, VectorIndexConfig
 from chromadb.errors import ChromaError
-from langchain_core.embeddings import Embeddings
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import one_of
-from langchain_chroma_hybrid.embeddings.chroma.bridge import to_chroma
+from langchain_chroma_hybrid.embeddings.chroma.bridge import chromas_function
 from langchain_chroma_hybrid.embeddings.chroma.sparse import (
     AVERAGE_LENGTH,
     NAME,
     AnalyzedBm25,
 )
-from langchain_chroma_hybrid.embeddings.function import is_embedding_function
 from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
 
 if TYPE_CHECKING:
@@ -27,12 +25,15 @@ if TYPE_CHECKING:
 
     import chromadb
     from chromadb.api import ClientAPI
-    from chromadb.api.types import EmbeddingFunction
+
+    from langchain_chroma_hybrid.embeddings.chroma.bridge import AnyModel
+    from langchain_chroma_hybrid.engine.chroma.distances import Space
 
 KEY = "lexical_bm25"
 """Metadata key of the sparse vectors."""
 
-_DOCUMENT, _SPACES = "#document", ("cosine", "l2", "ip")
+_DOCUMENT = "#document"
+_SPACES: tuple[Space, ...] = ("cosine", "l2", "ip")
 # What a Chroma on one machine says to a sparse index.
 _LOCAL = "not enabled in local"
 _log = logging.getLogger(__name__)
@@ -55,10 +56,10 @@ class SparseIndex:
 def create_hybrid_collection(
     client: ClientAPI,
     name: str,
-    embedding_function: Embeddings | EmbeddingFunction[Any] | None = None,
+    embedding_function: AnyModel | None = None,
     *,
     analyzer: Analyzer | str | None = "english",
-    space: Literal["cosine", "l2", "ip"] = "cosine",
+    space: Space = "cosine",
     metadata: Mapping[str, Any] | None = None,
     average_length: float = AVERAGE_LENGTH,
     get_or_create: bool = False,
@@ -72,9 +73,9 @@ def create_hybrid_collection(
     Args:
         client: of the server.
         name: of the collection.
-        embedding_function: what the collection remembers as its model, LangChain's `Embeddings` (see
-            `to_chroma`) or Chroma's; None for vectors that are always given.
-        analyzer: or its language; stays with the collection, and decides for everybody who opens it.
+        embedding_function: what the collection remembers as its model, LangChain's `Embeddings`
+            (see `to_chroma`) or Chroma's; None for vectors that are always given.
+        analyzer: or its language; stays with the collection, for everybody who opens it.
         space: distance of the vectors.
         metadata: of the collection.
         average_length: terms of a record on average, for BM25.
@@ -87,61 +88,81 @@ def create_hybrid_collection(
     if not isinstance(analyzer, Analyzer):
         analyzer = Analyzer(analyzer)
     one_of("space", space, _SPACES)
-    function = _chromas(embedding_function)
+    function = chromas_function(embedding_function)
     words = AnalyzedBm25(analyzer, average_length=average_length)
-    schema = Schema()
-    schema.create_index(VectorIndexConfig(space=space, embedding_function=function))
-    schema.create_index(
-        SparseVectorIndexConfig(source_key=K.DOCUMENT, embedding_function=words, bm25=True), key=KEY
-    )
-    options: dict[str, Any] = {
-        "metadata": dict(metadata) if metadata else None,
-        "embedding_function": function,
-        "get_or_create": get_or_create,
-    }
+    options: Any = {"metadata": dict(metadata) if metadata else None}
+    options["get_or_create"] = get_or_create
     try:
-        # The model is in the schema: given twice, a server refuses.
-        return client.create_collection(name, schema=schema, **options | {"embedding_function": None})
+        return _with_words(client, name, words, function, space, **options)
     except ChromaError as error:
         if _LOCAL not in str(error):
             raise
     _log.info("%s: this Chroma has no sparse index, the lexical index serves", name)
     configuration: Any = {"hnsw": {"space": space}}
-    return client.create_collection(name, configuration=configuration, **options)
+    return client.create_collection(
+        name, configuration=configuration, embedding_function=function, **options
+    )
 
 
-def sparse_index_of(collection: chromadb.Collection) -> SparseIndex | None:
-    """The sparse index that a collection has of ours; None for none, or somebody else's.
+def create_like(
+    client: ClientAPI, name: str, source: chromadb.Collection, function: Any, metadata: Any
+) -> chromadb.Collection | None:
+    """A collection with the sparse index that `source` has; None where it has none of ours."""
+    schema = stored_schema(source)
+    sparse = sparse_index_of(schema)
+    if sparse is None:
+        return None
+    space = space_in(schema) or "l2"
+    return _with_words(client, name, sparse.function, function, space, metadata=metadata)
 
-    Read from the schema as it is stored: Chroma would build whatever functions that names.
 
-    Raises:
-        LexicalIndexError: it has one of ours that cannot be used as it is stored.
-    """
-    keys = _schema(collection).get("keys")
-    for key, kinds in keys.items() if isinstance(keys, dict) else ():
+def _with_words(
+    client: ClientAPI, name: str, words: AnalyzedBm25, function: Any, space: Space, **options: Any
+) -> chromadb.Collection:
+    schema = Schema()
+    schema.create_index(VectorIndexConfig(space=space, embedding_function=function))
+    index = SparseVectorIndexConfig(source_key=_DOCUMENT, embedding_function=words, bm25=True)
+    schema.create_index(index, key=KEY)
+    # The model is in the schema: given twice, a server refuses.
+    return client.create_collection(name, schema=schema, embedding_function=None, **options)
+
+
+def stored_schema(collection: chromadb.Collection) -> Mapping[str, Any]:
+    """The schema as it is stored: Chroma would build whatever functions that names."""
+    return _within(getattr(vars(collection)["_model"], "serialized_schema", None))
+
+
+def stored_sparse(schema: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Key and configuration of the sparse index of ours, if there is one; builds nothing."""
+    for key, kinds in _within(schema, "keys").items():
         index = _within(kinds, "sparse_vector", "sparse_vector_index")
         config = _within(index, "config")
         function = _within(config, "embedding_function")
         wanted = config.get("source_key") == _DOCUMENT and config.get("bm25") is True
-        if not (index.get("enabled") and wanted and function.get("name") == NAME):
-            continue
-        try:
-            return SparseIndex(key, AnalyzedBm25.build_from_config(function.get("config", {})))
-        except InvalidArgumentError as error:
-            raise LexicalIndexError(f"sparse index {key!r} of {collection.name!r}: {error}") from error
+        if index.get("enabled") and wanted and function.get("name") == NAME:
+            return key, function.get("config")
     return None
 
 
-def space_in_schema(collection: chromadb.Collection) -> str | None:
+def sparse_index_of(schema: Mapping[str, Any]) -> SparseIndex | None:
+    """The sparse index of ours; None for none, or somebody else's.
+
+    Raises:
+        LexicalIndexError: it cannot be used as it is stored.
+    """
+    found = stored_sparse(schema)
+    if found is None:
+        return None
+    try:
+        return SparseIndex(found[0], AnalyzedBm25.build_from_config(found[1]))
+    except InvalidArgumentError as error:
+        raise LexicalIndexError(f"the sparse index {found[0]!r}: {error}") from error
+
+
+def space_in(schema: Mapping[str, Any]) -> Space | None:
     """The distance function that the schema names."""
-    keys = _within(_schema(collection), "keys", "#embedding", "float_list", "vector_index", "config")
-    space = keys.get("space")
-    return space if space in _SPACES else None
-
-
-def _schema(collection: chromadb.Collection) -> dict[str, Any]:
-    return _within(getattr(vars(collection)["_model"], "serialized_schema", None))
+    config = _within(schema, "keys", "#embedding", "float_list", "vector_index", "config")
+    return next((space for space in _SPACES if space == config.get("space")), None)
 
 
 def _within(found: Any, *path: str) -> dict[str, Any]:
@@ -149,12 +170,3 @@ def _within(found: Any, *path: str) -> dict[str, Any]:
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
     return found if isinstance(found, dict) else {}
-
-
-def _chromas(given: object) -> EmbeddingFunction[Any] | None:
-    if isinstance(given, Embeddings):
-        return to_chroma(given)
-    if given is not None and not is_embedding_function(given):
-        expected = "LangChain Embeddings, a chromadb EmbeddingFunction, or None"
-        raise InvalidArgumentError.of("embedding_function", given, expected)
-    return given  # type: ignore[return-value]  # just checked

@@ -1,4 +1,4 @@
-"""A server that is busy for a moment is asked again; one that goes on refusing is one clear error."""
+"""A server that is busy for a moment is asked again; one that stays so is one clear error."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ T = TypeVar("T")
 TRIES = 4
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
 _BUSY = {429, 502, 503, 504}
+_REFUSED = {400, 403, 413, 422}
 _MOST_CHARACTERS = 300
 
 
@@ -55,7 +56,7 @@ def patiently(call: Callable[[], T], settings: Settings) -> T:
 def _reason(error: Exception, *, last: bool) -> str | None:
     """Why to give up; empty for another try, None for an error that is none of these."""
     status = status_of(error)
-    limits = status is not None and 400 <= status < 500 and "quota" in str(error).lower()
+    limits = status in _REFUSED and "quota" in str(error).lower()
     if isinstance(error, QuotaError) or limits:
         return "a quota is exceeded (ask for less: k, fetch_k, a shorter filter; or have it raised)"
     if status not in _BUSY:

@@ -67,6 +67,7 @@ def can_search(collection: chromadb.Collection) -> bool:
 
 
 def _tried(collection: chromadb.Collection) -> bool:
+    """Whether a search is answered: not, where the refusal says that there is none."""
     try:
         collection.search(Search().limit(1))
     except NotImplementedError:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Results beyond `k`: what was deleted meanwhile, and ties that are put in order here.
 _SPARE = 8
+# The score of what has neither leg's words nor vectors.
+_NOTHING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,9 @@ class FusedLeg:
         embedding = query_vector(self.vector)
         found = self._groups(plan, embedding)
         if found is None:
-            few = plan.request.dedupe_key is None and plan.request.group_by is None
-            most = 2 * plan.depth
-            [found] = self.store.search([self._search(plan, embedding, _few(plan) if few else most)])
+            apart = plan.request.dedupe_key is not None or plan.request.group_by is not None
+            most = 2 * plan.depth if apart else _few(plan)
+            [found] = self.store.search([self._search(plan, embedding, most)])
         best = -sum(plan.pushed.values()) / (plan.request.c + 1.0)
         scores = [(id_, score / best) for id_, score in zip(found.ids, found.scores, strict=True)]
         # What no leg has found came along as a record without a word of the query.
@@ -73,17 +75,15 @@ class FusedLeg:
         request, index = plan.request, self.index
         assert isinstance(index, ServerIndex)  # noqa: S101  # `make_plan` asks for one that fuses
         terms = index.terms(request.text or "", request.query_syntax)
-        legs = {VECTOR: embedding, LEXICAL: index.sparse.function.of_terms(terms)}
-        vector, words = (
-            Leg(query, plan.pushed[name], min(plan.depth, plan.most.get(name, plan.depth)))
-            for name, query in legs.items()
-        )
-        return fused(
-            vector, words, index.sparse.key, c=request.c, k=k, where=plan.filter.asked
-        )
+        vector = Leg(embedding, plan.pushed[VECTOR], _depth(plan, VECTOR))
+        words = index.sparse.function.of_terms(terms)
+        lexical = Leg(words, plan.pushed[LEXICAL], _depth(plan, LEXICAL))
+        key, where = index.sparse.key, plan.filter.asked
+        return fused(vector, lexical, key, c=request.c, k=k, where=where)
 
 
-_NOTHING = 1e-6
+def _depth(plan: Plan, name: str) -> int:
+    return min(plan.depth, plan.most.get(name, plan.depth))
 
 
 def _few(plan: Plan) -> int:

@@ -66,6 +66,8 @@ class ServerIndex:
     ) -> Hits:
         """The best `k` that have a term of the query, by BM25; phrases and prefixes as words.
 
+        Those of one score are in the server's order, as where it fuses them.
+
         Raises:
             LexicalIndexError: a quota is exceeded, or the server stays busy.
         """
@@ -80,7 +82,7 @@ class ServerIndex:
         scores = [(id_, 1.0 - far) for id_, far in zip(found.ids, found.scores, strict=True)]
         # What has no term of the query comes along while it is not in the server's index yet.
         hits = [Scored(id_, score) for id_, score in scores if score > 0.0]
-        return Hits(sorted(hits, key=lambda hit: (-hit.score, hit.id)), best)
+        return Hits(hits, best)
 
     def terms(self, query: str, syntax: QuerySyntax = "plain") -> dict[str, float]:
         """The distinct terms of a query with their boosts, a bounded number."""
