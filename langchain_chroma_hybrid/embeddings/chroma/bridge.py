@@ -203,7 +203,7 @@ def chromas_function(given: AnyModel | None) -> EmbeddingFunction[Any] | None:
     if given is not None and not is_embedding_function(given):
         expected = "LangChain Embeddings, a chromadb EmbeddingFunction, or None"
         raise InvalidArgumentError.of("embedding_function", given, expected)
-    return given  # type: ignore[return-value]  # just checked
+    return given
 
 
 def register() -> None:
