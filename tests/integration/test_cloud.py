@@ -20,6 +20,7 @@ from langchain_chroma_hybrid.errors import (
     LexicalIndexError,
     SearchError,
 )
+from langchain_chroma_hybrid.migration import migrate
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from langchain_chroma_hybrid.tools import create_search_tool
 from tests.cloud import Cloud, cloud_before
@@ -153,8 +154,7 @@ def test_nothing_is_built_and_nothing_is_kept_in_step(store, cloud, cache, given
 # What comes back
 
 
-@pytest.mark.parametrize("compacted", [True, False], ids=["compacted", "in the log"])
-@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize(("shards", "compacted"), [(1, True), (3, False)])
 @pytest.mark.parametrize("options", [{}, {"weights": [0.3, 0.7], "c": 5}, {"c": 0.5}], ids=str)
 def test_the_order_is_that_of_our_own_fusion(store, cloud, compacted, shards, options):
     cloud.compacted, cloud.shards = compacted, shards
@@ -476,6 +476,17 @@ def test_writes_wait_for_a_busy_server_too(store, cloud):
     cloud.refuses = lambda path: left.pop() if path.endswith("/upsert") and left else None
     store.add_texts(["an albatross"], ids=["new"])
     assert ids_of(store.similarity_search("albatross", mode="lexical")) == ["new"]
+
+
+def test_a_migration_keeps_the_index(store, cloud, cache):
+    other = WordEmbeddings(32)
+    migrate(store, other)
+    cloud.forget()
+    assert ids_of(store.similarity_search("blocked pump", k=1)) == ["pump"]
+    [sent] = cloud.searches
+    assert sent["rank"]["$mul"]
+    assert len(store._chroma_collection.get(limit=1, include=["embeddings"])["embeddings"][0]) == 32
+    assert not list(cache.rglob("meta.json"))
 
 
 # What a database says

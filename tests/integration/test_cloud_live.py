@@ -1,4 +1,4 @@
-"""The real Chroma Cloud: with `CHROMA_API_KEY`, `CHROMA_TENANT` and `CHROMA_DATABASE`, `-m cloud`."""
+"""The real Chroma Cloud: `-m cloud`, with `CHROMA_API_KEY`, `CHROMA_TENANT`, `CHROMA_DATABASE`."""
 
 from __future__ import annotations
 

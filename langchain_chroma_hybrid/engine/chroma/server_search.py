@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -46,7 +45,6 @@ _BELOW_1 = 1.0 - 2.0**-23
 _AWAY = 1e17
 _RECORD = (K.DOCUMENT, K.METADATA, K.SCORE)
 
-_lock = threading.Lock()
 _answers: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
@@ -57,12 +55,9 @@ def can_search(collection: chromadb.Collection) -> bool:
         Exception: it cannot be told now, such as without a network; the next call tries again.
     """
     server = vars(collection)["_client"]
-    with _lock:
-        known = _answers.get(server)
-    if known is None:
-        known = _tried(collection)
-        with _lock:
-            _answers[server] = known
+    known = _answers.get(server)
+    if known is None:  # two threads may try it at once, and learn the same
+        known = _answers[server] = _tried(collection)
     return known
 
 
