@@ -240,6 +240,24 @@ def test_filters_hold_and_base_filters_too(store, cloud):
         retriever.search("pump", filter={"tenant": {"$like": "a"}})
 
 
+def test_conditions_that_chroma_has_no_words_for_are_refused(store):
+    llama = pytest.importorskip("langchain_chroma_hybrid.llama_index")
+    from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters
+
+    vector_store = llama.ChromaHybridVectorStore(chroma_collection=store._chroma_collection)
+    where = MetadataFilters(
+        filters=[MetadataFilter(key="tenant", value="a", operator="text_match_insensitive")]
+    )
+    from llama_index.core.vector_stores.types import VectorStoreQuery
+
+    vector = WordEmbeddings().embed_query("pump")
+    asked = VectorStoreQuery(
+        query_embedding=vector, query_str="pump", filters=where, mode="hybrid", similarity_top_k=2
+    )
+    with pytest.raises(FilterError, match="lexical"):
+        vector_store.query(asked)
+
+
 def test_must_and_not_hold_for_every_result(store):
     for mode in MODES:
         search = retriever_of(store, k=8, query_syntax="simple", mode=mode).search
