@@ -73,7 +73,8 @@ def finetune(
     with progress("training") as show:
         made = fine_tune(origin, train, to, dev=held, restart=restart, progress=show, **training)
     _tell({"folder": made.folder, "fingerprint": made.fingerprint, "loss": made.loss,
-           "negatives": negatives, "dev": dict(made.metrics), "seconds": made.seconds}, kind)  # fmt: skip
+           "negatives": negatives, "dev": dict(made.metrics),
+           "seconds": made.seconds}, kind)  # fmt: skip
     settings = {**training, "base": start, "negatives": negatives, "dev": dev, "data": data.digest}
     return test is None or _better(store, made, settings, test)
 
