@@ -17,6 +17,7 @@ from langchain_chroma_hybrid.engine.half import LexicalHalf
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.places import files_note, index_folder
 from langchain_chroma_hybrid.engine.query.background import CollectionBackground
+from langchain_chroma_hybrid.engine.server_half import ServerHalf, server_has_words
 from langchain_chroma_hybrid.engine.sync.announcements import Announcements
 from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint, read
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
@@ -55,10 +56,16 @@ _UNUSED = 30 * 86_400.0
 def open_half(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
     """The lexical half of a collection; everyone in this process who asks gets the same one.
 
+    But for one whose server has the words: that asks through the caller's own client.
+
     Raises:
         AnalyzerMismatchError: it is open, or lies on disk, with another analyzer or other fields.
         LexicalIndexError: the folder on disk cannot be made or used.
     """
+    if server_has_words(store, config):
+        own = ServerHalf(store, config, Remembered(store.directory))
+        own.join(store)
+        return own
     key = (store.location, store.uuid)
     with _lock:
         half = _halves.get(key)

@@ -2,7 +2,8 @@
 
 A user says it by an object, or by an address `ENGINE:WHERE`: `tantivy:FOLDER`, `tantivy:` for RAM,
 `rank_bm25:` with `okapi`, `l` or `plus` behind it, `postgresql://USER@HOST/DATABASE`, where
-`?schema=NAME` and `?allow_unsafe=true` are ours. Without a word it is tantivy in a folder.
+`?schema=NAME` and `?allow_unsafe=true` are ours. `chroma:` is the search of Chroma's own server.
+Without a word it is that where it is there, else tantivy in a folder.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 FOLDERS, WORDS_ALONE, SERVERS = "tantivy", "rank_bm25", ("postgresql", "postgres")
+OWN_SEARCH = "chroma:"
+"""Address of no engine of ours: the search of Chroma's own server."""
+
 EXPECTED = (
     "an address such as 'tantivy:FOLDER', 'postgresql://USER@HOST/DATABASE' or 'rank_bm25:okapi', "
     "an index such as TantivyIndex() or RankBM25Index(), or None"
@@ -38,6 +42,8 @@ def folder_of(address: str) -> Path | None:
         InvalidArgumentError: no engine has such an address. What is behind the colon may be a
             secret and is not repeated.
     """
+    if address == OWN_SEARCH:
+        return None
     engine, colon, where = address.partition(":")
     known = engine == FOLDERS or (engine == WORDS_ALONE and where in _VARIANTS)
     if engine in SERVERS and where.startswith("//"):
