@@ -47,8 +47,8 @@ class Engine(Protocol):
 class Indexed:
     """One of our engines."""
 
-    def __init__(self, name: str, index: LexicalIndex) -> None:
-        self.name, self.index = name, index
+    def __init__(self, name: str, index: LexicalIndex, dsn: str | None = None) -> None:
+        self.name, self.index, self._dsn = name, index, dsn
 
     def build(self, records: Sequence[Record]) -> None:
         """In pages, as a first build does; over when a search has answered."""
@@ -62,9 +62,11 @@ class Indexed:
         return [hit.id for hit in self.index.search(query, K, where=where)]
 
     def disk(self) -> int:
-        """Of its folder, or as it says itself; 0 in memory."""
+        """Of its folder, or of its tables with their indexes; 0 in memory."""
+        if self._dsn is not None:
+            return _tables(self._dsn)
         if self.index.folder is None:
-            return int(getattr(self.index, "size_bytes", lambda: 0)())
+            return 0
         return sum(f.stat().st_size for f in self.index.folder.rglob("*") if f.is_file())
 
     def close(self) -> None:
@@ -158,6 +160,17 @@ class Exact:
             return 1.0 if not ids else 0.0
         least = best[-1] * (1 - 1e-9)
         return sum(scores[int(id_[2:])] >= least for id_ in ids) / best.size
+
+
+def _tables(dsn: str) -> int:
+    """Bytes of the tables of our schema."""
+    import psycopg  # noqa: PLC0415  # of the extra `postgres`
+
+    asked = """select sum(pg_total_relation_size(oid)) from pg_class
+               where relnamespace = 'chroma_hybrid'::regnamespace and relkind = 'r'"""
+    with psycopg.connect(dsn.partition("?")[0]) as connection:
+        found = connection.execute(asked).fetchone()
+    return int(found[0]) if found else 0
 
 
 @contextmanager

@@ -70,7 +70,8 @@ def made(work: Path, dsn: str | None) -> list[Engine]:
         given: Any = {"collection": "benchmark", "analyzer": Exact.ANALYZER}
         opened["PostgreSQL"] = open_index(None, dsn, **given)
         opened["PostgreSQL"].clear()
-    return [*(Indexed(name, index) for name, index in opened.items()), Peer()]
+    ours = [Indexed(n, index, dsn if n == "PostgreSQL" else None) for n, index in opened.items()]
+    return [*ours, Peer()]
 
 
 def measured(corpus: Corpus, engines: list[Engine]) -> list[list[str]]:

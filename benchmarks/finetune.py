@@ -42,7 +42,7 @@ CONFIGURATION: dict[str, Any] = {
     "pairs": 512,
     "training": {"epochs": 1, "batch_size": 16, "learning_rate": 5e-5, "checks": 1},
     "lora": {"lora": 16, "learning_rate": 1e-3},
-    "adapter": {"kind": "linear", "epochs": 10, "learning_rate": 1e-3},
+    "adapter": {"dev": 0.2, "kind": "linear", "epochs": 30, "learning_rate": 3e-4},
     "negatives": {"range_max": 30, "relative_margin": 0.05, "guard": "other_leg"},
     "seeds": [0, 1, 2],
 }
@@ -76,7 +76,7 @@ def _plan() -> Iterator[tuple[str, str, int]]:
     yield from ((collection, "adapter", first) for collection in everywhere)
     yield from (("banking77", source, first) for source in SOURCES)
     yield from (("banking77", source, seed) for seed in further for source in ("both", "none"))
-    yield from (("medquad", source, first) for source in ("none", "both"))
+    yield from (("medquad", source, first) for source in ("none", "both", "vector", "lexical"))
     yield from ((collection, "lora", first) for collection in MATRIX)
     yield from ((collection, source, first) for collection in MATRIX for source in SOURCES)
     yield from ((collection, source, seed)
@@ -113,8 +113,10 @@ def _trained(
         known = dict(zip(own.texts.values(), own.vectors.tolist(), strict=True))
         # The collection's own vectors: of the whole record where the pair has its text alone.
         rows = [Example(e.query, own.texts[e.id or ""], id=e.id) for e in own.pairs.examples]
-        settings = CONFIGURATION["adapter"]
-        return train_adapter(minilm(), TrainingData(rows), vectors=known, seed=seed, **settings)
+        settings = dict(CONFIGURATION["adapter"])
+        parts = TrainingData(rows).split(settings.pop("dev"), seed=seed)
+        settings |= {"dev": parts.dev, "vectors": known, "seed": seed}
+        return train_adapter(minilm(), parts.train, **settings)
     folder = options.work / f"{collection}-{way}-{seed}"
     training = CONFIGURATION["training"] | (CONFIGURATION["lora"] if way == "lora" else {})
     data = _with_negatives(options.data, collection, "both" if way == "lora" else way)

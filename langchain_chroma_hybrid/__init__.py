@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         to_chroma,
         trust_stored_models,
     )
+    from langchain_chroma_hybrid.engine.chroma.hybrid_schema import create_hybrid_collection
     from langchain_chroma_hybrid.engine.config import LexicalConfig
     from langchain_chroma_hybrid.engine.rescue import RescueReport, rescue
     from langchain_chroma_hybrid.errors import ChromaHybridError, ChromaHybridWarning
@@ -69,6 +70,7 @@ _HOME = {
     "SentenceTransformerEmbeddings": "embeddings",
     "TantivyIndex": "lexical.tantivy.index",
     "TextImageRetriever": "multimodal",
+    "create_hybrid_collection": "engine.chroma.hybrid_schema",
     "from_chroma": "embeddings",
     "minilm": "embeddings",
     "rescue": "engine.rescue",
@@ -100,6 +102,7 @@ __all__ = [
     "SentenceTransformerEmbeddings",
     "TantivyIndex",
     "TextImageRetriever",
+    "create_hybrid_collection",
     "from_chroma",
     "minilm",
     "rescue",

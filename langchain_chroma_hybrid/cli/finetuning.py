@@ -31,6 +31,7 @@ from langchain_chroma_hybrid.finetune import (
 from langchain_chroma_hybrid.finetune import promote as promoted
 from langchain_chroma_hybrid.finetune.data import LEAST_EXAMPLES
 from langchain_chroma_hybrid.finetune.negatives import SOURCES
+from langchain_chroma_hybrid.finetune.queries import MADE_OF_RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ def finetune(
     restart: bool,
 ) -> bool:
     """Train a model and say what became of it; False where the test says that it is no better."""
-    one_of("--negatives", negatives, ("none", *SOURCES))
+    one_of("--negatives", negatives, ("auto", "none", *SOURCES))
     start = base or model.embeddings
     if start is None:
         raise InvalidArgumentError.of("--base", None, "a model to train: minilm, a folder, ...")
@@ -64,6 +65,7 @@ def finetune(
     store = open_store(place, model)
     data = read_data(path, store)
     note(str(data.report))
+    negatives = _that_fit(data) if negatives == "auto" else negatives
     parts = data.split(dev, seed=training["seed"])
     train = _with_negatives(store, parts.train, negatives, training["seed"])
     held = parts.dev if len(parts.dev) >= LEAST_EXAMPLES else None
@@ -71,9 +73,16 @@ def finetune(
     with progress("training") as show:
         made = fine_tune(origin, train, to, dev=held, restart=restart, progress=show, **training)
     _tell({"folder": made.folder, "fingerprint": made.fingerprint, "loss": made.loss,
-           "dev": dict(made.metrics), "seconds": made.seconds}, kind)  # fmt: skip
+           "negatives": negatives, "dev": dict(made.metrics),
+           "seconds": made.seconds}, kind)  # fmt: skip
     settings = {**training, "base": start, "negatives": negatives, "dev": dev, "data": data.digest}
     return test is None or _better(store, made, settings, test)
+
+
+def _that_fit(data: TrainingData) -> str:
+    """Those of both legs, or none for queries made of records: many others answer a title, too."""
+    made = set(data.report.kept) & set(MADE_OF_RECORDS)
+    return "none" if made or data.kind == "scored" else "both"
 
 
 def _with_negatives(

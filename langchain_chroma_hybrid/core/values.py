@@ -22,6 +22,8 @@ LEXICAL = "lexical"
 VECTOR = "vector"
 LISTING = "listing"
 """What answers a blank query: the first records that pass the filter."""
+FUSED = "fused"
+"""Both legs in one, where the server that has them fuses them itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.places import index_folder, last_checkpoint
+from langchain_chroma_hybrid.engine.server_half import server_has_words
 from langchain_chroma_hybrid.errors import LexicalIndexError
 from langchain_chroma_hybrid.lexical.factory import is_there, open_index
 from langchain_chroma_hybrid.lexical.protocol import Replaceable
@@ -71,6 +72,8 @@ def _state(
     store: ChromaStore, config: LexicalConfig, folder: Path | None
 ) -> tuple[int, str | None]:
     """How many records are indexed, and what is the matter."""
+    if server_has_words(store, config):
+        return store.count(), None
     try:
         if not _is_there(store, config):
             return 0, "not built yet: the first search or `sync` builds it"

@@ -11,6 +11,7 @@ from langchain_chroma_hybrid.engine.migrate.carry import copy_files
 from langchain_chroma_hybrid.engine.places import index_folder
 from langchain_chroma_hybrid.engine.registry import leave_half, open_half
 from langchain_chroma_hybrid.errors import InvalidArgumentError, WriteError
+from langchain_chroma_hybrid.lexical.factory import is_there, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,9 @@ def copy_index(
     old, new = index_folder(store, source), index_folder(store, target)
     if old is not None and not old.exists():
         raise InvalidArgumentError.of("FROM", str(old), "an index that was built")
+    address = source.address
+    if address is not None and not is_there(address, store.uuid):  # to open it would make it
+        raise InvalidArgumentError.of("FROM", shown(address), "an index that was built")
     whole = False
     with _opened(store, source) as half:
         lexical, signature = half.lexical, half.lexical.signature

@@ -111,6 +111,9 @@ class CollectionHandle:
     def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
         """Spans `(start, end)` of `text`, in characters, that words of `query` match."""
         own = self._config.index or self._config.analyzer
+        half = self._index and self._index.opened
+        if half and half.lexical.capabilities.fuses:
+            own = half.lexical  # the collection's analyzer decides
         return own.highlight(query, text)
 
     def serves(self, client: ClientAPI, config: LexicalConfig | None) -> bool:

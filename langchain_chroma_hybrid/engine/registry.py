@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid._files import NOTES
@@ -16,6 +17,7 @@ from langchain_chroma_hybrid.engine.half import LexicalHalf
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.places import files_note, index_folder
 from langchain_chroma_hybrid.engine.query.background import CollectionBackground
+from langchain_chroma_hybrid.engine.server_half import ServerHalf, server_has_words
 from langchain_chroma_hybrid.engine.sync.announcements import Announcements
 from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint, read
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
@@ -26,7 +28,12 @@ from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
     LexicalIndexError,
 )
-from langchain_chroma_hybrid.lexical.factory import open_index, remove_from, remove_index
+from langchain_chroma_hybrid.lexical.factory import (
+    open_index,
+    remove_from,
+    remove_index,
+    unused_at,
+)
 from langchain_chroma_hybrid.lexical.protocol import Journaled
 
 if TYPE_CHECKING:
@@ -38,20 +45,27 @@ if TYPE_CHECKING:
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _halves: weakref.WeakValueDictionary[tuple[str, str], LexicalHalf] = weakref.WeakValueDictionary()
-# Parent folders, with tenant and database, that were looked through for dead collections.
-_swept: set[tuple[Path, str]] = set()
+# Parent folders and servers, with tenant and database, that were looked through for dead
+# collections.
+_swept: set[tuple[str, str]] = set()
 _lock = threading.Lock()
-# Seconds for which an index of a server's collection is left alone, whoever asks about it.
+# Seconds for which an index that others may use is left alone, whoever asks about it.
 _UNUSED = 30 * 86_400.0
 
 
 def open_half(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
     """The lexical half of a collection; everyone in this process who asks gets the same one.
 
+    But for one whose server has the words: that asks through the caller's own client.
+
     Raises:
         AnalyzerMismatchError: it is open, or lies on disk, with another analyzer or other fields.
         LexicalIndexError: the folder on disk cannot be made or used.
     """
+    if server_has_words(store, config):
+        own = ServerHalf(store, config, Remembered(store.directory))
+        own.join(store)
+        return own
     key = (store.location, store.uuid)
     with _lock:
         half = _halves.get(key)
@@ -153,15 +167,19 @@ def rebuild_half(
 
 
 def _sweep_once(store: ChromaStore, config: LexicalConfig) -> None:
-    """Look for folders of dead collections, in the background, the first time in this process."""
-    folder = index_folder(store, config)
-    if folder is None or config.directory is not None or (folder.parent, store.place) in _swept:
+    """Look for indexes of dead collections, in the background, the first time in this process."""
+    folder, address = index_folder(store, config), config.address
+    if address is not None and not store.in_memory:
+        look, key = partial(sweep_server, store, address), (address, store.location)
+    elif folder is not None and config.directory is None:
+        look, key = partial(sweep, store, folder.parent), (str(folder.parent), store.place)
+    else:
         return
-    _swept.add((folder.parent, store.place))
+    if key in _swept:
+        return
+    _swept.add(key)
     with suppress(RuntimeError):  # no room for a thread
-        threading.Thread(
-            target=sweep, args=(store, folder.parent), name="chroma-hybrid-sweep", daemon=True
-        ).start()
+        threading.Thread(target=look, name="chroma-hybrid-sweep", daemon=True).start()
 
 
 def sweep(store: ChromaStore, parent: Path) -> None:
@@ -187,6 +205,20 @@ def sweep(store: ChromaStore, parent: Path) -> None:
                     files_note(path).unlink(missing_ok=True)
 
 
+def sweep_server(store: ChromaStore, address: str) -> None:
+    """Remove the indexes of collections that are gone from where several servers may have theirs.
+
+    Only those bound to this very place, which nobody has used for long, since other hosts may mean
+    another server by the same name; and only when Chroma says that there is no such collection.
+    """
+    with suppress(Exception):
+        others = {*unused_at(address, store.location, _UNUSED)} - {store.uuid}
+        for uuid in others - store.siblings() if others else ():
+            with suppress(Exception):
+                if not store.exists(uuid):
+                    remove_from(address, uuid, lock_timeout=0.0)
+
+
 def _used(folder: Path) -> float:
     """When the index was last written, in seconds since 1970."""
     return max(path.stat().st_mtime for path in (folder, *folder.iterdir(), folder / NOTES))
@@ -206,6 +238,8 @@ def _build(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
         )
         if config.index is not None:
             _bind(config.index, store)
+        elif config.address is not None:  # so that others see whose it is
+            lexical.bind(store.uuid, store.location)
     except (LexicalIndexError, RuntimeError) as error:
         raise _explained(error, config) from error
     return LexicalHalf(

@@ -154,6 +154,8 @@ _KINDS = {
     "first_sentence": _first_sentence,
     "keyphrases": _keyphrases,
 }
+MADE_OF_RECORDS = tuple(_KINDS)
+"""Origins of queries that nobody has asked."""
 
 
 def _pair(query: str, text: str) -> _Pair | None:

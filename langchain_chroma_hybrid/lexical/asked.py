@@ -154,9 +154,12 @@ class QueryCompiler:
         for typed, meant in corrections.items():
             group = asked.group()
             asked.instead[group] = [term.text for term in self._analyzer.query(typed)]
-            found = {term for word in meant for term in self._analyzer.phrase(word)[:1]}
-            for term in sorted(found):
-                asked.terms += self._everywhere(term, TYPO, group)
+            for way, word in enumerate(meant):
+                terms = self._analyzer.phrase(word)
+                if " " in word:
+                    asked.runs += self._runs(terms, TYPO, group, way)
+                elif terms:
+                    asked.terms += self._everywhere(terms[0], TYPO, group)
         return asked
 
     def required(self, text: str) -> Asked:

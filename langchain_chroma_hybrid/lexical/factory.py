@@ -4,19 +4,21 @@ A user says it by an object, or by an address `ENGINE:WHERE`: `tantivy:FOLDER`, 
 `rank_bm25:` with `okapi`, `l` or `plus` behind it, `postgresql://USER@HOST/DATABASE`, where
 `?schema=NAME` and `?allow_unsafe=true` are ours, `opensearch+https://USER@HOST:9200/PREFIX` or
 `elasticsearch+https://…` (or `+http`), with `?shards=`, `?replicas=`, `?ca_certs=FILE` and
-`?verify_certs=false`. Without a word it is tantivy in a folder.
+`?verify_certs=false`. `chroma:` is the search of Chroma's own server. Without a word it is that
+where it is there, else tantivy in a folder.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl
 
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.lexical.opensearch.clients import Address
 from langchain_chroma_hybrid.lexical.opensearch.index import ElasticsearchIndex, OpenSearchIndex
 from langchain_chroma_hybrid.lexical.postgres.index import PostgresIndex
+from langchain_chroma_hybrid.lexical.postgres.server import SPELLED, is_clear
 from langchain_chroma_hybrid.lexical.rank_bm25 import RankBM25Index
 from langchain_chroma_hybrid.lexical.tantivy.index import TantivyIndex
 
@@ -35,6 +37,9 @@ SERVERS: Mapping[str, type[PostgresIndex | OpenSearchIndex]] = {
     "elasticsearch+https": ElasticsearchIndex,
     "elasticsearch+http": ElasticsearchIndex,
 }
+OWN_SEARCH = "chroma:"
+"""Address of no engine of ours: the search of Chroma's own server."""
+
 EXPECTED = (
     "an address such as 'tantivy:FOLDER', 'postgresql://USER@HOST/DATABASE', "
     "'opensearch+https://USER@HOST:9200' or 'rank_bm25:okapi', "
@@ -53,6 +58,8 @@ def folder_of(address: str) -> Path | None:
         InvalidArgumentError: no engine has such an address. What is behind the colon may be a
             secret and is not repeated.
     """
+    if address == OWN_SEARCH:
+        return None
     engine, colon, where = address.partition(":")
     known = engine == FOLDERS or (engine == WORDS_ALONE and where in _VARIANTS)
     if engine in SERVERS and where.startswith("//"):
@@ -138,14 +145,28 @@ def is_there(address: str, collection: str) -> bool:
     return engine is not None and engine.exists(**_place(address, collection))
 
 
+def unused_at(address: str, place: str, seconds: float) -> list[str]:
+    """Ids of collections at `place` whose indexes at a server nobody has used for so long.
+
+    Raises:
+        LexicalIndexError: the server cannot be reached, or refuses.
+    """
+    if SERVERS.get(address.partition(":")[0]) is not PostgresIndex:
+        return []
+    said = {key: value for key, value in _server(address).items() if key != "allow_unsafe"}
+    found = PostgresIndex.unused(seconds=seconds, **said)
+    return [id_ for name, (id_, at) in found.items() if at == place and name == _name(id_)]
+
+
 def shown(address: str) -> str:
     """An address without what may be a secret."""
     if address.partition(":")[0] not in SERVERS:
         return address
-    parts = urlsplit(address)
-    user, at, host = parts.netloc.rpartition("@")
-    place = f"{user.partition(':')[0]}{at}{host}"
-    return f"{parts.scheme}://{place}{parts.path} {_server(address).get('schema', '')}".rstrip()
+    said = _server(address)
+    scheme, _, rest = address.partition("?")[0].partition("://")
+    user, at, host = rest.rpartition("@")
+    place = f"{scheme}://{user.partition(':')[0]}{at}{host}"
+    return f"{place} {said.get('schema', '')}".rstrip()
 
 
 def _name(collection: str) -> str:
@@ -164,15 +185,14 @@ def _server(address: str) -> dict[str, Any]:
     Raises:
         InvalidArgumentError: it cannot be read, or has another value for one of ours.
     """
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        raise InvalidArgumentError(f"lexical: expected {EXPECTED}, got another text") from None
-    _, _, scheme = parts.scheme.partition("+")
-    given = parse_qsl(parts.query, keep_blank_values=True)
-    ours = _OF_CLUSTERS if scheme else _OURS
-    own: dict[str, Any] = {key: value for key, value in given if key in ours}
-    rest = urlencode([(key, value) for key, value in given if key not in own])
+    scheme = address.partition(":")[0].partition("+")[2]
+    if not scheme and not is_clear(address):
+        raise InvalidArgumentError(f"lexical: expected {EXPECTED}, {SPELLED}; got another text")
+    base, _, query = address.partition("?")
+    given = [pair for pair in query.split("&") if pair]
+    names = _OF_CLUSTERS if scheme else _OURS
+    ours = [pair for pair in given if pair.partition("=")[0] in names]
+    own: dict[str, Any] = dict(parse_qsl("&".join(ours), keep_blank_values=True))
     for name in {"allow_unsafe", "verify_certs"} & own.keys():
         if own[name] not in ("true", "false"):
             raise InvalidArgumentError.of(name, own[name], "true or false")
@@ -181,8 +201,10 @@ def _server(address: str) -> dict[str, Any]:
         if not own[name].isdecimal():
             raise InvalidArgumentError.of(name, own[name], "a whole number")
         own[name] = int(own[name])
+    rest = "&".join(pair for pair in given if pair not in ours)
+    server = f"{base}?{rest}" if rest else base
     if not scheme:
-        return {"dsn": urlunsplit(parts._replace(query=rest)), **own}
-    server = urlunsplit(parts._replace(scheme=scheme, query=rest))
+        return {"dsn": server, **own}
+    server = server.partition("+")[2]
     Address.of(server)
     return {"server": server, **own}

@@ -29,11 +29,15 @@ class Capabilities:
         durable: what `apply` wrote is there after a crash and in the next process.
         syntax: `query_syntax="simple"` is understood (phrases, prefixes, fuzzy, must, not).
         remote: each question goes to another machine and takes its time, so that few are asked.
+        most: hits of one search.
+        fuses: the server that has the words has the vectors, too, and fuses both.
     """
 
     durable: bool
     syntax: bool
     remote: bool = False
+    most: int = 10_000
+    fuses: bool = False
 
 
 class Hits(list[Scored]):

@@ -12,6 +12,7 @@ from langchain_chroma_hybrid.testing.lexical_suite import (
     LexicalIndexSuite,
     SharedIndexSuite,
 )
+from langchain_chroma_hybrid.testing.lexical_typo_suite import TypoTolerantSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -39,7 +40,7 @@ class TestTantivyOnDisk(SharedIndexSuite):
         return lambda index: TantivyIndex(index.path)
 
 
-class TestTantivyInRAM(LexicalIndexSuite):
+class TestTantivyInRAM(LexicalIndexSuite, TypoTolerantSuite):
     @pytest.fixture
     def make(self) -> Callable[..., LexicalIndex]:
         return TantivyIndex

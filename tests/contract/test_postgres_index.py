@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from langchain_chroma_hybrid.testing.lexical_suite import SharedIndexSuite
+from langchain_chroma_hybrid.testing.lexical_typo_suite import TypoTolerantSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid import PostgresIndex
 
 
-class TestPostgres(SharedIndexSuite):
+class TestPostgres(SharedIndexSuite, TypoTolerantSuite):
     @pytest.fixture
     def make(self, make_postgres: Callable[..., PostgresIndex]) -> Callable[..., PostgresIndex]:
         return make_postgres

@@ -118,7 +118,7 @@ def test_a_killed_copy_goes_on(place: Path, read: str, step: str) -> None:
 def test_what_is_refused_changes_nothing(place: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="FROM: expected an index that was built"):
         copy(place, f"tantivy:{place / 'to'}", f"tantivy:{place / 'nowhere'}")
-    with pytest.raises(InvalidArgumentError, match="FROM: expected one that was built"):
+    with pytest.raises(InvalidArgumentError, match="FROM: expected an index that was built"):
         copy(place, f"tantivy:{place / 'to'}", "rank_bm25:okapi")
     with pytest.raises(InvalidArgumentError, match="TO: expected another one"):
         copy(place, f"tantivy:{place / 'db' / 'lexical'}")

@@ -65,7 +65,7 @@ def test_from_clicks_to_a_promoted_collection(place):
     ("arguments", "message"),
     [
         (["lost.csv"], "DATA: expected a BEIR folder"),
-        (["clicks.csv", "--negatives", "best"], "--negatives: expected one of none, vector"),
+        (["clicks.csv", "--negatives", "best"], "--negatives: expected one of auto, none, vector"),
         (["clicks.csv", "--dev", "1.5"], "dev: expected a finite number between 0 and 1"),
         (["wrong.csv"], "DATA: expected columns query and id, or query and text"),
         (["scored.csv"], "score: expected a number from 0 to 1"),
@@ -97,8 +97,11 @@ def test_a_table_that_excel_has_saved_and_no_table_at_all(place):
     rows = [f"what is {n} device?,device {n} heats" for n in range(8)]
     (place / "pairs.csv").write_text("\n".join([" Query,TEXT", *rows]), encoding="utf-8-sig")
     where = ("--path", place / "db", "-c", "docs", "--embeddings", place / "base", "--json",
-             "--negatives", "none", "--batch-size", 8)  # fmt: skip
-    made = run("finetune", place / "pairs.csv", *where, "--to", place / "new")
+             "--batch-size", 8)  # fmt: skip
+    pairs = ("finetune", place / "pairs.csv", *where, "--to", place / "new")
+    mined = run(*pairs)
+    assert "dropped: no negative was found" in mined.stderr, "looked for, since somebody has asked"
+    made = run(*pairs, "--negatives", "none")
     assert made.exit_code == 0, made.stderr
     assert "8 given, kept 8 labelled" in made.stderr
     refused = run("finetune", *where, "--to", place / "newer")
@@ -111,3 +114,4 @@ def test_a_table_that_excel_has_saved_and_no_table_at_all(place):
     found = run("finetune", *where, "--to", place / "newer")
     assert found.exit_code == 0, found.stderr
     assert "24 given, kept 24 title" in found.stderr
+    assert json.loads(found.stdout)["negatives"] == "none", "other records answer a title, too"

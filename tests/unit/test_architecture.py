@@ -40,11 +40,14 @@ MAY_IMPORT = {
     "lexical": frozenset({"core"}),
     "embeddings": frozenset({"core"}),
     "engine.threads": frozenset(),
-    "engine.chroma": frozenset({"core"}),
+    "engine.chroma": frozenset({"core", "embeddings"}),
     "engine.query": frozenset({"core", "lexical", "engine.chroma", "engine.threads"}),
     "engine.sync": frozenset({"core", "lexical", "engine.chroma", "engine.threads"}),
     "engine.half": frozenset({"lexical", *(f"engine.{wing}" for wing in WINGS)}),
     "engine.config": frozenset({"core", "lexical", "engine.sync"}),
+    "engine.server_half": frozenset(
+        {"core", "lexical", "engine.config", "engine.half", *(f"engine.{wing}" for wing in WINGS)}
+    ),
     "engine.places": frozenset({"engine.chroma", "engine.config", "engine.sync"}),
     "engine.model_notes": frozenset({"core", "engine.chroma", "engine.places"}),
     "engine.guard": frozenset({"core", "engine.chroma", "engine.config", "engine.model_notes"}),
@@ -56,14 +59,16 @@ MAY_IMPORT = {
     ),
     "engine.registry": frozenset(
         {"core", "lexical", "engine.config", "engine.half", "engine.model_notes", "engine.places"}
+        | {"engine.server_half"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
     "engine.about": frozenset(
         {"core", "lexical", "engine.chroma", "engine.config", "engine.model_notes", "engine.places"}
+        | {"engine.server_half"}
     ),
     "engine.copy_index": frozenset(
-        {"engine.chroma", "engine.config", "engine.half", "engine.migrate", "engine.places"}
-        | {"engine.registry", "engine.sync"}
+        {"lexical", "engine.chroma", "engine.config", "engine.half", "engine.migrate"}
+        | {"engine.places", "engine.registry", "engine.sync"}
     ),
     "engine.index": frozenset(
         {"core", "lexical", "engine.config", "engine.guard", "engine.half", "engine.registry"}

@@ -6,6 +6,7 @@ import logging
 import socket
 import traceback
 import uuid
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -107,6 +108,18 @@ def test_a_schema_of_a_newer_version(dsn: str, admin: psycopg.Connection[Any]):
     admin.execute(f"update {schema}.format set version = 99")  # noqa: S608  # of the test's own
     with pytest.raises(IndexFormatError, match=rf"{schema}.*version 99, this package knows"):
         PostgresIndex(dsn, schema=schema, allow_unsafe=True)
+    admin.execute(f"drop schema {schema} cascade")
+
+
+def test_a_schema_of_an_older_version(dsn: str, admin: psycopg.Connection[Any]):
+    schema = f"s{uuid.uuid4().hex}"
+    with closing(PostgresIndex(dsn, schema=schema, allow_unsafe=True)) as index:
+        index.apply([Record("a", "pump")])
+    admin.execute(f"alter table {schema}.indexes drop used")
+    admin.execute(f"update {schema}.format set version = 1")  # noqa: S608  # of the test's own
+    with closing(PostgresIndex(dsn, schema=schema, allow_unsafe=True)) as index:
+        index.apply([Record("b", "pump")])
+        assert [hit.id for hit in index.search("pump", 5)] == ["a", "b"]
     admin.execute(f"drop schema {schema} cascade")
 
 

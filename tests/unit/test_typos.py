@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, TantivyIndex
-from langchain_chroma_hybrid.core.filters import parse
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
 from langchain_chroma_hybrid.core.relevance import THRESHOLD
-from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.lexical.tantivy.typos import LEAST_RECORDS, MOST_NEIGHBOURS
+from langchain_chroma_hybrid.lexical.typos import LEAST_RECORDS
 from tests.helpers import MODES, WordEmbeddings, fresh_name, make_store
 
 TEXTS = {
@@ -138,38 +136,6 @@ def test_hidden_records_change_no_correction(shared, name, mode, case):
         assert {hit.record.text for hit in result.hits} == set(told)
 
 
-def test_a_small_collection_is_taken_at_its_word():
-    index = TantivyIndex()
-    index.apply([Record(id_, text) for id_, text in TEXTS.items()])
-    assert index.corrections("pumsp") == {}
-
-
-@pytest.mark.parametrize(
-    ("typed", "text"),
-    [("ladybird", "a lady bird"), ("Kaffeetasse", "eine Kaffee Tasse"), ("teapot", "the Tea Pot")],
-)
-@pytest.mark.parametrize("sounds", [True, False])
-def test_two_words_that_were_written_as_one(typed, text, sounds):
-    index = TantivyIndex()
-    index.apply([Record("a", text), Record("b", "bird, tall lady, tasse, kaffee, a pot of tea")])
-    found = index.corrections(typed, sounds=sounds)
-    assert [len(meant) for meant in found.values()] == [1]
-    (best,) = index.search(typed, 9, corrections=found)
-    assert best.id == "a"
-    assert 0 < best.score <= index.max_score(typed, corrections=found)
-
-
-def test_two_words_that_no_record_which_passes_has():
-    index = TantivyIndex()
-    index.apply([Record("a", "a lady bird", {"t": 1}), Record("b", "bird lady", {"t": 2})])
-    assert index.corrections("ladybird", parse({"t": 1})) == {"ladybird": ("lady bird",)}
-    assert index.corrections("ladybird", parse({"t": 2})) == {}
-    assert index.corrections("birdlady2") == index.corrections("bird-lady2") == {}
-    assert index.search("ladybird", 9) == []
-    index.apply([Record("c", "the rapist of whom we read")])
-    assert index.corrections("therapist") == {}
-
-
 HEARD = {
     "cellar": "the seller",
     "peach": "on the beach",
@@ -217,19 +183,6 @@ def test_what_sounds_like_nothing(heard, word):
 def test_other_values_are_an_error(heard, typos):
     with pytest.raises(InvalidArgumentError, match=r"typos: expected True, False or 'sound'"):
         heard.search("cellar", typos=typos)
-
-
-def test_few_neighbours_the_most_frequent():
-    index = TantivyIndex()
-    words = ["haste", "paste", "pasta", "pasty", "pastel", "waste"]
-    records = [Record(f"{w}{n}", w) for i, w in enumerate(words) for n in range(i + 1)]
-    index.apply(records + [Record(id_, text) for id_, text in FILLERS.items()])
-    found = index.corrections("pastx")
-    assert found == {"pastx": ("pasty", "pasta", "paste")}
-    assert len(found["pastx"]) <= MOST_NEIGHBOURS
-    best = index.search("pastx", 9, corrections=found)[0]
-    assert best.id.startswith(("paste", "pasta", "pasty"))
-    assert best.score <= index.max_score("pastx", corrections=found)
 
 
 def test_every_face_can_turn_it_off():

@@ -29,8 +29,8 @@ def finetune(
         str | None, typer.Option(help="Model to train; that of --embeddings if left out.")
     ] = None,
     negatives: Annotated[
-        str, typer.Option(help="both, vector, lexical, hybrid, random or none.")
-    ] = "both",
+        str, typer.Option(help="auto, both, vector, lexical, hybrid, random or none.")
+    ] = "auto",
     loss: Annotated[str, typer.Option(help="auto follows the data.")] = "auto",
     epochs: Annotated[float, typer.Option(help="How often all is gone through.")] = 1.0,
     batch_size: Annotated[int, typer.Option(help="Examples of a step.")] = 32,

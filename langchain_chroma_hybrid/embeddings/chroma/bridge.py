@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 from chromadb.api.types import Documents, EmbeddingFunction, Space
@@ -40,6 +40,7 @@ __all__ = [
 NAME = "langchain_chroma_hybrid"
 """What collections call this embedding function."""
 
+AnyModel: TypeAlias = Embeddings | EmbeddingFunction[Any]
 _SPACES: tuple[Space, ...] = ("cosine", "l2", "ip")
 
 
@@ -189,6 +190,20 @@ def from_chroma(function: EmbeddingFunction[Any]) -> Embeddings:
     if not is_embedding_function(function):
         raise InvalidArgumentError.of("function", function, "a chromadb EmbeddingFunction")
     return FunctionEmbeddings(function)
+
+
+def chromas_function(given: AnyModel | None) -> EmbeddingFunction[Any] | None:
+    """LangChain's embeddings by `to_chroma`; Chroma's own function, or None, as it is.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    if isinstance(given, Embeddings):
+        return to_chroma(given)
+    if given is not None and not is_embedding_function(given):
+        expected = "LangChain Embeddings, a chromadb EmbeddingFunction, or None"
+        raise InvalidArgumentError.of("embedding_function", given, expected)
+    return given
 
 
 def register() -> None:

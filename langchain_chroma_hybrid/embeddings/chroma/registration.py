@@ -1,4 +1,4 @@
-"""Tell chromadb about our embedding function without importing chromadb before the user does."""
+"""Tell chromadb about our embedding functions without importing chromadb before the user does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _REGISTRY = "chromadb.utils.embedding_functions"
-_BRIDGE = "langchain_chroma_hybrid.embeddings.chroma.bridge"
+_OURS = ("bridge", "sparse")
 
 
 def register_with_chroma() -> None:
@@ -55,4 +55,5 @@ class _AfterImport(MetaPathFinder):
 
 
 def _register() -> None:
-    import_module(_BRIDGE)  # registers at its end, also when it is what is importing chromadb
+    for name in _OURS:  # registers at its end, also when it is what is importing chromadb
+        import_module(f"{__package__}.{name}")

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from chromadb.base_types import SparseVector
 from chromadb.errors import DuplicateIDError, NotFoundError
 from chromadb.errors import InvalidArgumentError as ChromaRefusesError
 
@@ -30,7 +31,14 @@ def records_of(found: Mapping[str, Any]) -> Iterator[Record]:
     """Rows of a `get` as records; Chroma gives None for what a row does not have."""
     rows = zip(found["ids"], found["documents"], found["metadatas"], found["uris"], strict=True)
     for id_, text, metadata, uri in rows:
-        yield Record(id_, text, metadata or {}, uri)
+        yield Record(id_, text, _said(metadata) if metadata else {}, uri)
+
+
+def _said(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metadata without what an index keeps there."""
+    if not any(isinstance(value, SparseVector) for value in metadata.values()):
+        return metadata
+    return {k: value for k, value in metadata.items() if not isinstance(value, SparseVector)}
 
 
 def columns(rows: Rows) -> dict[str, Any]:

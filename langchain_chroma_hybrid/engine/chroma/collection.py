@@ -6,7 +6,7 @@ import math
 import re
 import time
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -47,8 +47,21 @@ from langchain_chroma_hybrid.engine.chroma.change_token import (
 )
 from langchain_chroma_hybrid.engine.chroma.clients import unobserved
 from langchain_chroma_hybrid.engine.chroma.distances import Space, distances
+from langchain_chroma_hybrid.engine.chroma.hybrid_schema import (
+    space_in,
+    sparse_index_of,
+    stored_schema,
+    stored_sparse,
+)
+from langchain_chroma_hybrid.engine.chroma.patience import patiently
 from langchain_chroma_hybrid.engine.chroma.read_ahead import ReadAhead
 from langchain_chroma_hybrid.engine.chroma.rows import is_id
+from langchain_chroma_hybrid.engine.chroma.server_search import (
+    MOST_HITS,
+    Found,
+    answers,
+    can_search,
+)
 from langchain_chroma_hybrid.engine.chroma.token_cache import TokenCache
 from langchain_chroma_hybrid.engine.chroma.torn import told_if_torn
 from langchain_chroma_hybrid.engine.chroma.unread import unread
@@ -58,15 +71,22 @@ from langchain_chroma_hybrid.engine.chroma.vector_reader import (
     SharedVectors,
     VectorReader,
 )
-from langchain_chroma_hybrid.errors import CollectionError, EmbeddingError
+from langchain_chroma_hybrid.errors import (
+    CollectionError,
+    EmbeddingError,
+    LexicalIndexError,
+    SearchError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     import chromadb
+    from chromadb import Search
     from chromadb.api import ClientAPI
     from chromadb.config import Settings
 
+    from langchain_chroma_hybrid.engine.chroma.hybrid_schema import SparseIndex
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector, Vectors
 
@@ -131,6 +151,7 @@ class ChromaStore:
         self._client = client
         # What the database says of embeddings; who reads it decides what of that may be loaded.
         self.configuration: Mapping[str, Any] = collection.configuration_json
+        self._schema = stored_schema(collection)
         # Writes of the engine are not to be observed as somebody else's, and rebuild nothing.
         self._collection = unread(unobserved(collection))
         self.answered = -math.inf
@@ -193,8 +214,27 @@ class ChromaStore:
     def space(self) -> Space:
         """Distance function of the collection."""
         index = self.configuration.get("hnsw") or self.configuration.get("spann") or {}
-        space: Space = index.get("space") or "l2"
+        space: Space = index.get("space") or space_in(self._schema) or "l2"
         return space
+
+    @cached_property
+    def sparse(self) -> SparseIndex | None:
+        """The server's own index of the words, where the collection was made with one of ours.
+
+        Raises:
+            LexicalIndexError: it cannot be used as it is stored.
+        """
+        return sparse_index_of(self._schema)
+
+    @property
+    def searches(self) -> bool:
+        """Whether the server behind this client has `search`; tried once.
+
+        Raises:
+            Exception: it cannot be told now.
+        """
+        with self._asking():
+            return self._patiently(lambda: can_search(self._collection))
 
     @cached_property
     def search_depth(self) -> int:
@@ -233,7 +273,11 @@ class ChromaStore:
     @cached_property
     def batch_size(self) -> int:
         """Most records that one write may hold."""
-        return self._client.get_max_batch_size()
+        return self._at_once(self._client.get_max_batch_size())
+
+    def _at_once(self, most: int) -> int:
+        """Records in one request: `most`, but for Chroma Cloud, where only such indexes are."""
+        return min(most, MOST_HITS) if stored_sparse(self._schema) else most
 
     # Reading
 
@@ -282,7 +326,9 @@ class ChromaStore:
         }
         looks = 1 if "ids" in restriction else MOST_LOOKS  # ids that are gone lack at every look
         with self._asking():
-            return self.reader.ask(lambda collection: collection.query(**options), looks)
+            return self._patiently(
+                lambda: self.reader.ask(lambda collection: collection.query(**options), looks)
+            )
 
     def finds_all(self, token: Token | None) -> bool:
         """Whether Chroma's index is known to miss no record by itself; a server's is trusted.
@@ -314,6 +360,8 @@ class ChromaStore:
     def _passing(self, where: Filter) -> frozenset[str]:
         if not writable(where):
             return frozenset(record.id for record in self.select(where, given_ids(where)))
+        if stored_sparse(self._schema):
+            return frozenset(record.id for record in self.select(where))
         conditions, document = to_chroma(where)
         found = self.get(where=conditions, where_document=document, include=[])
         return frozenset(found["ids"])
@@ -330,19 +378,19 @@ class ChromaStore:
             return
         asked, rest = (None, None) if where is None else halves(where)
         conditions, document = to_chroma(asked)
-        offset = 0
+        offset, size = 0, self._at_once(_RECORD_PAGE)
         while True:
             page = self.get(
                 where=conditions,
                 where_document=document,
-                limit=_RECORD_PAGE,
+                limit=size,
                 offset=offset,
                 include=["documents", "metadatas", "uris"],
             )
             yield from (record for record in records_of(page) if matches(rest, record))
-            if len(page["ids"]) < _RECORD_PAGE:
+            if len(page["ids"]) < size:
                 return
-            offset += _RECORD_PAGE
+            offset += size
 
     def get(self, **options: Any) -> dict[str, Any]:
         """Chroma's own `get`.
@@ -351,7 +399,25 @@ class ChromaStore:
             InvalidArgumentError: Chroma says what it does not take.
         """
         with self._asking(), reworded("get"):
-            return dict(self._collection.get(**options))
+            return self._patiently(lambda: dict(self._collection.get(**options)))
+
+    def search(self, searches: Sequence[Search]) -> list[Found]:
+        """The answers of the server's own search, all in one request.
+
+        Raises:
+            LexicalIndexError: a quota is exceeded, or the server stays busy.
+        """
+        key, _ = stored_sparse(self._schema) or ("", None)
+        try:
+            with self._asking():
+                found = self._patiently(lambda: self._collection.search(list(searches)))
+        except SearchError as error:
+            raise LexicalIndexError(str(error)) from error.__cause__
+        return answers(found, key)
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """What a call gives that may be repeated; a server that is busy is asked again."""
+        return patiently(call, self._client.get_settings()) if self.on_server else call()
 
     def first(self, n: int, where: Filter | None = None) -> dict[str, Record]:
         """The first `n` records that pass `where`, by id, in the order in which they came."""
@@ -361,7 +427,7 @@ class ChromaStore:
         found = self.get(
             where=conditions,
             where_document=document,
-            limit=min(n, MOST_IDS),
+            limit=min(n, self._at_once(MOST_IDS)),
             include=["documents", "metadatas", "uris"],
         )
         return {record.id: record for record in records_of(found)}
@@ -383,16 +449,16 @@ class ChromaStore:
         records: dict[str, Record] = {}
         conditions, document = to_chroma(where)
         # One id that no record can have must not keep the others from being found.
-        for page in pages(dict.fromkeys(filter(is_id, ids)), PAGE):
-            with self._asking():
-                found = self._collection.get(
-                    ids=page,
-                    where=conditions,
-                    where_document=document,  # type: ignore[arg-type]  # a plain dict by design
-                    include=["documents", "metadatas", "uris"],
-                )
+        for page in pages(dict.fromkeys(filter(is_id, ids)), self._at_once(PAGE)):
+            options = {"ids": page, "where": conditions, "where_document": document}
+            found = self._read(**options, include=["documents", "metadatas", "uris"])
             records.update((record.id, record) for record in records_of(found))
         return records
+
+    def _read(self, **options: Any) -> Any:
+        """Chroma's own `get`, whose arguments are ours."""
+        with self._asking():
+            return self._patiently(lambda: self._collection.get(**options))
 
     def vectors(self, ids: Iterable[str], token: Token | None = None) -> Vectors:
         """Those of the records among the distinct `ids` that exist; remembered under `token`."""
@@ -446,12 +512,11 @@ class ChromaStore:
     def ids(self) -> set[str]:
         """All ids. Records that others add or delete meanwhile may be missed."""
         found: set[str] = set()
-        offset = 0
+        offset, size = 0, self._at_once(_SCAN_PAGE)
         while True:
-            with self._asking():
-                page = self._collection.get(limit=_SCAN_PAGE, offset=offset, include=[])["ids"]
+            page = self._read(limit=size, offset=offset, include=[])["ids"]
             found.update(page)
-            if len(page) < _SCAN_PAGE:
+            if len(page) < size:
                 return found
             offset += len(page)
 
@@ -516,19 +581,38 @@ class ChromaStore:
 
     def upsert(self, rows: Rows) -> None:
         """Add or replace, in one call; at most `batch_size` rows."""
+        given = self._with_words(columns(rows))
         with self._asking():
-            self._collection.upsert(**columns(rows))
+            self._patiently(lambda: self._collection.upsert(**given))
 
     def update(self, rows: Rows) -> None:
         """Change records that exist, in one call; at most `batch_size` rows."""
+        given = self._with_words(columns(rows))
         with self._asking():
-            self._collection.update(**columns(rows))
+            self._patiently(lambda: self._collection.update(**given))
 
     def delete(self, ids: Collection[str]) -> None:
         """Remove records; unknown ids are no error."""
         for page in pages(dict.fromkeys(ids), self.batch_size):
             with self._asking():
-                self._collection.delete(ids=page)
+                self._patiently(partial(self._collection.delete, ids=page))
+
+    def _with_words(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The columns of a write with the sparse vectors of the texts, where these are indexed.
+
+        Chroma makes them by what the schema names, which is not read (`unread`).
+        """
+        texts = given.get("documents")
+        if self.sparse is None or texts is None:
+            return given
+        written = [text for text in texts if isinstance(text, str)]
+        vectors = iter(self.sparse.function(written) if written else ())
+        metadatas = given.get("metadatas") or [None] * len(texts)
+        rows = [
+            row if text is None else {**(row or {}), self.sparse.key: next(vectors)}
+            for text, row in zip(texts, metadatas, strict=True)
+        ]
+        return {**given, "metadatas": rows}
 
 
 def _bytes_of_ids(ids: Collection[str]) -> int:

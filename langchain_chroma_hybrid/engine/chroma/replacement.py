@@ -9,6 +9,7 @@ from chromadb.errors import NotFoundError
 
 from langchain_chroma_hybrid.engine.chroma.calls import translated
 from langchain_chroma_hybrid.engine.chroma.collection import MIGRATED_FROM
+from langchain_chroma_hybrid.engine.chroma.hybrid_schema import create_like
 from langchain_chroma_hybrid.errors import CollectionError
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ def make_replacement(
         try:
             found = client.get_collection(name, embedding_function=None)
         except NotFoundError:
-            return client.create_collection(
+            metadata = {**(source.metadata or {}), MIGRATED_FROM: root}
+            made = create_like(client, name, source, function, metadata)
+            return made or client.create_collection(
                 name,
-                metadata={**(source.metadata or {}), MIGRATED_FROM: root},
+                metadata=metadata,
                 configuration=_index_settings(source.configuration_json),  # type: ignore[arg-type]  # as Chroma gave it
                 embedding_function=function,
             )

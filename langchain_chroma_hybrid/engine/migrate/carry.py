@@ -36,7 +36,7 @@ def carry(index: HybridIndex, target: ChromaStore, config: LexicalConfig) -> Non
         OSError: there is no room, or the folder cannot be written; what was begun is removed.
     """
     source, place = index_folder(index.store, config), index_folder(target, config)
-    if source is None or place is None or source == place:
+    if source is None or place is None or source == place or index.lexical.folder is None:
         return
     index.sync()
     index.flush()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from langchain_chroma_hybrid.core.analysis.query_syntax import in_another_language
 from langchain_chroma_hybrid.core.background import Background
 from langchain_chroma_hybrid.core.search import SearchResult
-from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
+from langchain_chroma_hybrid.core.values import FUSED, LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.expand import expand
 from langchain_chroma_hybrid.engine.query.hydrate import hydrate
 from langchain_chroma_hybrid.engine.query.judge import Judge
@@ -25,6 +25,7 @@ from langchain_chroma_hybrid.engine.query.legs import (
     settle,
 )
 from langchain_chroma_hybrid.engine.query.plan import deeper
+from langchain_chroma_hybrid.engine.query.pushed_down import FusedLeg, said_of
 from langchain_chroma_hybrid.engine.query.rank import rank
 from langchain_chroma_hybrid.engine.query.silence import silence
 from langchain_chroma_hybrid.engine.threads import in_thread, submit
@@ -97,7 +98,7 @@ class Query:
             return LexicalLeg(self.lexical)
         if name == LISTING:
             return ListingLeg(self.store, self.lexical)
-        if name != VECTOR:
+        if name not in (VECTOR, FUSED):
             ask = partial(self.asked.further[name].search, request.text or "", self.plan.fetch)
             return FurtherLeg(name, self.lexical, ask)
         vector: Sequence[float] | Vector | None = request.embedding
@@ -106,6 +107,11 @@ class Query:
                 vector = vectors.embed_query(_without_surrogates(request.text or ""))
         except Exception as error:  # noqa: BLE001  # settled with the failures of the other legs
             return FailedLeg(name, error)
+        return self._by_vector(name, vector)
+
+    def _by_vector(self, name: str, vector: Sequence[float] | Vector) -> Leg:
+        if name == FUSED:
+            return FusedLeg(self.store, self.lexical, vector)
         return VectorLeg(self.store, self.lexical, vector)
 
     async def _aleg(self, name: str, vectors: QueryVectors) -> Leg:
@@ -116,9 +122,9 @@ class Query:
             if name in self.asked.further:
                 ids = await self.asked.further[name].asearch(text, self.plan.fetch)
                 return FurtherLeg(name, self.lexical, lambda: ids)
-            if name == VECTOR and request.embedding is None:
+            if name in (VECTOR, FUSED) and request.embedding is None:
                 vector = await vectors.aembed_query(_without_surrogates(text))
-                return VectorLeg(self.store, self.lexical, vector)
+                return self._by_vector(name, vector)
         except Exception as error:  # noqa: BLE001  # settled with the failures of the other legs
             return FailedLeg(name, error)
         return self._leg(name, vectors)
@@ -146,6 +152,7 @@ class Query:
         if plan is not None:
             return replace(self, plan=plan)
         notes = [*self.notes, *_notes(request, outcomes), *silence(self.plan, hits, *halves)]
+        notes += said_of(self.plan, outcomes, len(hits), self.lexical)
         if request.expand is not None:
             hits, said = expand(hits, self.plan, *halves)
             notes += said

@@ -160,7 +160,8 @@ class Judge:
         if lexical is None or not self._identifiers.shares:
             return False
         text = " ".join(word.text for word in self._identifiers.shares)
-        holders = lexical.search(text, _HOLDERS, where=self._plan.filter.known)
+        most = min(_HOLDERS, lexical.capabilities.most)
+        holders = lexical.search(text, most, where=self._plan.filter.known)
         seen = {hit.id for hit in self._ranking.fused}
         return any(hit.id not in seen for hit in holders)
 
@@ -208,7 +209,7 @@ class Judge:
     def _shares(self, ids: Sequence[str]) -> dict[str, float]:
         """Of the highest possible score, for each record with a word of the query."""
         request, lexical = self._plan.request, self._lexical
-        missing = frozenset(ids) - self._scores.keys()
+        missing = frozenset(id_ for id_ in ids if id_ not in self._scores)
         scores = self._scores
         if missing and not self._all and lexical is not None:
             found = lexical.search(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from langchain_chroma_hybrid.core.filters import QueryMatch, all_of, parse
 from langchain_chroma_hybrid.core.relevance import NEAR
 from langchain_chroma_hybrid.core.validate import check, depths, leg_names, shares
-from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR
+from langchain_chroma_hybrid.core.values import FUSED, LEXICAL, LISTING, VECTOR
 from langchain_chroma_hybrid.engine.query.filter_plan import plan_filter
 from langchain_chroma_hybrid.engine.query.values import Plan
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -32,8 +32,6 @@ Words: TypeAlias = "tuple[Analyzer, Iterable[str]]"
 DEFAULT_DEPTH = 100
 # A leg alone is not fused: nothing below the results changes their order.
 DEPTH_ALONE = 32
-# Where looking for enough different groups ends.
-_DEEPEST = 10_000
 # Share of what a leg was asked for from which on there may be more.
 _NEARLY = 0.9
 # Results beyond `k`, for those that Chroma no longer has or that no longer pass the filter.
@@ -64,6 +62,9 @@ def make_plan(
     k = int(request.k)
     if type(request.k) is not int:
         request = replace(request, k=k)
+    native = lexical is not None and lexical.capabilities.fuses
+    if native and request.fusion == "adaptive":  # by scores, which stay on the server
+        request = replace(request, fusion="rrf")
     weights = _weights(request)
     two_step = request.mode == "two_step"
     whole = request.dedupe_key is None and request.group_by is None
@@ -79,7 +80,8 @@ def make_plan(
     requirement, required = None, None
     if request.query_syntax == "simple" and request.text:
         requirement = Requirement.of(request.text, *words)
-        required = QueryMatch(request.text) if requirement else None
+        # Where no index answers it, the records tell it alone.
+        required = QueryMatch(request.text) if requirement and not native else None
     filters = plan_filter(
         asked, store, lexical, token, fetch=depth, route=route, required=required
     )
@@ -93,7 +95,7 @@ def make_plan(
     unfiltered = filters.strategy == "none" or by_chroma
     simple = lexical is not None and alone and unfiltered and not request.judged
     words_count = not request.blank and (LEXICAL in weights or request.judged)
-    return Plan(
+    plan = Plan(
         request,
         filters,
         weights,
@@ -107,7 +109,22 @@ def make_plan(
         most=most,
         called=called,
         corrections=_corrections(request, filters, lexical) if words_count else {},
+        deepest=10_000 if lexical is None else lexical.capabilities.most,
     )
+    if native and _fits_the_server(plan):
+        return replace(plan, weights={FUSED: 1.0}, steps=(FUSED,), pushed=weights)
+    return plan
+
+
+def _fits_the_server(plan: Plan) -> bool:
+    """Whether one search of the server's is the answer: by ranks, of which nothing is explained.
+
+    It tells the fused order and no leg's own ranks and scores.
+    """
+    request, both = plan.request, {LEXICAL, VECTOR}
+    ranked = request.fusion == "rrf" and plan.weights.keys() == both and request.k <= plan.depth
+    words = plan.filter.strategy in ("none", "chroma")
+    return ranked and words and plan.requirement is None and not request.judged
 
 
 def _weights(request: SearchRequest) -> dict[str, float]:
@@ -159,9 +176,13 @@ def deeper(
         return None
     # Chroma's graph has islands: a leg that lacks a few of what it was asked for may have more.
     full = any(len(outcome.hits) >= _NEARLY * plan.fetch for outcome in outcomes)
-    if not full or plan.fetch >= _DEEPEST:
+    if not full or plan.fetch >= plan.deepest:
         return None
     if threshold is not None and unseen() < threshold:
         return None
     embedding = next((o.embedding for o in outcomes if o.embedding is not None), request.embedding)
-    return replace(plan, request=replace(request, embedding=embedding), fetch=plan.fetch * 4)
+    fetch = min(plan.fetch * 4, max(plan.fetch, plan.deepest))
+    plan = replace(plan, request=replace(request, embedding=embedding), fetch=fetch)
+    if not plan.pushed:
+        return plan
+    return replace(plan, weights=plan.pushed, steps=tuple(plan.pushed), pushed={})

@@ -67,6 +67,8 @@ class Plan:
         token: Chroma's change token when the query began, for what is remembered; None if there is
             none that every later write changes.
         corrections: words that count for one which occurs in no record that passes, by it.
+        pushed: share of each leg where the server fuses them; empty where that is done here.
+        deepest: where asking for more hits ends.
     """
 
     request: SearchRequest
@@ -82,6 +84,8 @@ class Plan:
     most: Mapping[str, int] = field(default_factory=dict)
     called: Filter | None = None
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pushed: Mapping[str, float] = field(default_factory=dict)
+    deepest: int = 10_000
 
 
 @dataclass(slots=True)

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.filters import Leaf
 
 
+_MANY = 200
+"""Terms of one condition, of more than which a table is read instead of its index."""
+
+
 class Values(dict[str, Any]):
     """The values of a statement; what stands in it for each is what `put` gives back."""
 
@@ -87,7 +91,10 @@ class FilterCompiler:
         raise AssertionError(leaf)  # `supports` has let it pass
 
     def _has(self, terms: list[str]) -> str:
-        return f"(facts && {self._values.put(terms, 'text[]')})"
+        wanted = self._values.put(terms, "text[]")
+        if len(terms) > _MANY:  # an index compares each record with each of them
+            return f"exists(select from unnest(facts) f where f = any({wanted}))"
+        return f"(facts && {wanted})"
 
     def _range(self, key: str, operator: str, number: float) -> str:
         """What is not there is in no range."""

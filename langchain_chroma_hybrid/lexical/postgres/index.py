@@ -26,12 +26,15 @@ from langchain_chroma_hybrid.lexical.postgres.schema import (
     check_extension,
     drop,
     prepare,
+    touch,
+    unused,
 )
 from langchain_chroma_hybrid.lexical.postgres.server import (
     ConnectionLostError,
     DamagedError,
     Server,
 )
+from langchain_chroma_hybrid.lexical.postgres.typos import Typos
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from langchain_chroma_hybrid.lexical.seen import Seen
 from langchain_chroma_hybrid.lexical.texts import (
@@ -137,6 +140,7 @@ class PostgresIndex:
         self._reader = Reader(
             self._server, self._names, self.analyzer, self.lexical_fields, self._seen
         )
+        self._typos = Typos(self._reader)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._place!r})"
@@ -212,6 +216,16 @@ class PostgresIndex:
     ) -> Mapping[str, float]:
         """What each term of the words of `query` can add to a score, unknown ones included."""
         return self._reader.weights(query, syntax, corrections or {})
+
+    def corrections(
+        self, query: str, where: Filter | None = None, *, sounds: bool = False
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Words of `query` that occur in no record which passes `where`, and a few like each.
+
+        As `TantivyIndex.corrections` has them. One round trip tells which words occur, none where
+        that is known; those of a mistyped word are up to four.
+        """
+        return self._typos.corrections(query, where, sounds=sounds)
 
     def unmatched(
         self, words: Sequence[QueryWord], where: Filter | None = None
@@ -369,6 +383,22 @@ class PostgresIndex:
                 lambda c: c.execute("select to_regclass(%s)", [table]).fetchone() != (None,)
             )
 
+    @staticmethod
+    def unused(
+        dsn: str, seconds: float, *, schema: str = "chroma_hybrid", connect_timeout: float = 10.0
+    ) -> Mapping[str, tuple[str, str]]:
+        """Names of indexes that nobody has opened or written for so long.
+
+        By each the collection that it is bound to, by id, and the place of that.
+
+        Raises:
+            LexicalIndexError: the server cannot be reached, or refuses.
+        """
+        names = Names(schema, "lexical")
+        with _reached(dsn, schema, connect_timeout) as server:
+            found = server.first(lambda c: unused(c, names, seconds))
+        return {name: (owner.collection, owner.place) for name, owner in found.items()}
+
     def close(self) -> None:
         """Close the connections; reading afterwards raises LexicalIndexError."""
         self._server.close()
@@ -377,6 +407,7 @@ class PostgresIndex:
         """See that everything is there and of use."""
         check_extension(connection, allow_unsafe=allow_unsafe)
         prepare(connection, self._names, self.analyzer.fingerprint, self._tokens.names)
+        touch(connection, self._names)
         crash.check(connection, self._names)
         query = self._names.fill(f"select {INFO} from {{schema}}.indexes where name = '{{name}}'")
         return writing.info_of(connection.execute(query).fetchone())

@@ -65,21 +65,22 @@ class PostgresJournal(LeasedJournal[list[bytes]]):
             LexicalIndexError: the server has gone; then all of it is left as it was.
         """
         self._be_this_process()
-        with self._server.explained(), self._server.connection() as connection:
-            if not self._server.run(self._others):
-                yield Unfinished()
-                return
-            with connection.transaction():
-                rows = self._execute(connection, _DEAD).fetchall()
-                living = self._execute(connection, _LIVING).fetchall()
-                dead = [(writer, number) for writer, number, _ in rows]
-                ids = frozenset(_decoded(row[2] for row in rows))
-                yield Unfinished(ids, bool(living), frozenset(_decoded(row[0] for row in living)))
-                if dead:
-                    writers, numbers = zip(*dead, strict=True)
-                    self._execute(
-                        connection, _FORGET, writers=list(writers), numbers=list(numbers)
-                    )
+        if not self._server.run(self._others):
+            yield Unfinished()
+            return
+        with (
+            self._server.explained(),
+            self._server.connection() as connection,
+            connection.transaction(),
+        ):
+            rows = self._execute(connection, _DEAD).fetchall()
+            living = self._execute(connection, _LIVING).fetchall()
+            dead = [(writer, number) for writer, number, _ in rows]
+            ids = frozenset(_decoded(row[2] for row in rows))
+            yield Unfinished(ids, bool(living), frozenset(_decoded(row[0] for row in living)))
+            if dead:
+                writers, numbers = zip(*dead, strict=True)
+                self._execute(connection, _FORGET, writers=list(writers), numbers=list(numbers))
 
     def _encoded(self, ids: Collection[str]) -> list[bytes]:
         return [id_.encode("utf-8", "surrogatepass") for id_ in ids]

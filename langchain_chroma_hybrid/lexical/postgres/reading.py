@@ -34,7 +34,7 @@ FEW = 1_000
 """Records that may all be candidates of one search: each costs some 40 microseconds."""
 
 _PART = 20_000
-_REMEMBERED = 256
+_REMEMBERED, _MOST_WORDS = 256, 4_096
 _ID = "coalesce(long_id, key)"
 
 
@@ -50,11 +50,13 @@ class Reader:
         seen: Seen[Info],
     ) -> None:
         self._server, self._names, self._seen = server, names, seen
-        self._analyzer, self._tokens = analyzer, Tokens(lexical_fields)
-        self._compiler = QueryCompiler(analyzer, self._tokens, self._frequencies, self._near)
+        self.analyzer, self.tokens = analyzer, Tokens(lexical_fields)
+        self._compiler = QueryCompiler(analyzer, self.tokens, self._frequencies, self._near)
         self._statements = Statements(names, self._compiler.required)
-        # By filter, of the latest commit; and what the words of the last query weigh.
+        # By filter, of the latest commit; which words passing records have, of the latest, too;
+        # and what the words of the last query weigh.
         self._counts: dict[tuple[object, Filter], int] = {}
+        self._occurring: dict[tuple[object, Filter | None, QueryWord], bool] = {}
         self._weights: tuple[object, Mapping[str, float]] = None, {}
 
     def search(
@@ -79,7 +81,7 @@ class Reader:
         found = {int(group) for group in (row[8] or "").split(",") if group}
         runs = [run for run in zip(row[4] or (), row[5] or (), strict=True) if run[0] in found]
         total = self._seen.info.total
-        weights = weights_of(asked, terms, runs, total, self._tokens)
+        weights = weights_of(asked, terms, runs, total, self.tokens)
         self._weights = (self._seen.version, query, syntax, *corrections.items()), weights
         ids, scores = (column or [] for column in row[6:8])
         hits = (Scored(_id(each), score) for each, score in zip(ids, scores, strict=True))
@@ -95,12 +97,50 @@ class Reader:
         return self._weights[1] if self._weights[0] == key else {}
 
     def unmatched(self, words: Sequence[QueryWord], where: Filter | None) -> tuple[str, ...]:
-        """Those of the words that occur in no record that passes `where`, as they were typed."""
+        """Those of the words that occur in no record that passes `where`, as they were typed.
+
+        What the latest commit has been asked for before is known.
+        """
+        self._server.open()
+        known, version = self._occurring, self._seen.version
+        there = {w: known[version, where, w] for w in words if (version, where, w) in known}
+        if asked := [word for word in words if word not in there]:
+            values = Values()
+            passing = self._statements.passing(where, values)
+            occurs = [self._occurs(word, where is None, passing, values) for word in asked]
+            found = self._read(f"array[{', '.join(occurs)}]::bool[]", values)[0]
+            there |= dict(zip(asked, found, strict=True))
+            if len(known) >= _MOST_WORDS:
+                self._occurring = {}
+            version = self._seen.version
+            self._occurring |= {(version, where, word): there[word] for word in asked}
+        return tuple(word.text for word in words if not there[word])
+
+    def stand(
+        self, phrases: Iterable[Sequence[str]], where: Filter | None, values: Values
+    ) -> list[str]:
+        """The condition, for each phrase, that a record which passes has it."""
+        passing = self._statements.passing(where, values)
+        matches = (self._compiler.standing((), [phrase]) for phrase in phrases)
+        return [
+            f"exists(select from {self._records} where {self._statements.has(match, values)}"
+            f" and {passing})"
+            for match in matches
+        ]
+
+    def counts(self, words: Mapping[str, Sequence[str]], where: Filter) -> dict[str, int]:
+        """In how many records that pass `where` each word is, by its tokens."""
+        if not words:
+            return {}
         values = Values()
         passing = self._statements.passing(where, values)
-        occurs = [self._occurs(word, where is None, passing, values) for word in words]
-        found = self._read(f"array[{', '.join(occurs)}]::bool[]", values)[0]
-        return tuple(word.text for word, there in zip(words, found, strict=True) if not there)
+        columns = [
+            f"(select count(*) from {self._records}"
+            f" where words && {values.put([*tokens], 'text[]')} and {passing})"
+            for tokens in words.values()
+        ]
+        found = self._read(f"array[{', '.join(columns)}]::bigint[]", values)[0]
+        return dict(zip(words, found, strict=True))
 
     def plan(self, where: Filter | None, limit: int) -> Passing:
         """How many records pass `where` and, if at most `limit` do, which."""
@@ -134,7 +174,7 @@ class Reader:
             values = Values()
             behind = "true" if last is None else f"key > {values.put(last, 'bytea')}"
             part = f"from {self._records} where {behind} order by key limit {_PART}"
-            found, last = self._read_row(
+            found, last = self.ask(
                 "select array_agg(id order by key), (array_agg(key order by key desc))[1]"
                 f" from (select key, {_ID} id {part}) x",
                 values,
@@ -154,7 +194,7 @@ class Reader:
         where = self._statements.passing(None if ids is None else Ids(frozenset(ids)), values)
         some = f"select {_ID} id, digest from {self._records} where {where}"
         columns = f"select array_agg(id), array_agg(digest) from ({some}) x"
-        found, digests = self._read_row(columns, values)
+        found, digests = self.ask(columns, values)
         stamps = (value.to_bytes(8, signed=True).hex() for value in digests or ())
         return dict(zip(_ids(found), stamps, strict=True))
 
@@ -171,13 +211,30 @@ class Reader:
         """Look at the latest commit."""
         self._read("1", Values())
 
+    def ask(self, statement: str, values: Values) -> Sequence[Any]:
+        """The one row of a statement, beside what is known of the index."""
+        table = self._names.fill("from {schema}.indexes where name = '{name}'")
+        info = f"select {INFO} {table}"
+        return self._execute(f"select i.*, x.* from ({info}) i, ({statement}) x", values)
+
+    @property
+    def total(self) -> int:
+        """How many records there were at the latest commit."""
+        return self._seen.info.total
+
+    @property
+    def version(self) -> object:
+        """Another one after each commit."""
+        return self._seen.version
+
+    @property
+    def table(self) -> str:
+        """The name of that of words."""
+        return self._names.fill("{schema}.{name}_words")
+
     @property
     def _records(self) -> str:
         return self._names.fill("{schema}.{name}_records")
-
-    @property
-    def _table(self) -> str:
-        return self._names.fill("{schema}.{name}_words")
 
     def _execute(self, statement: str, values: Values) -> Sequence[Any]:
         """The one row of a statement, behind what is known of the index."""
@@ -194,12 +251,6 @@ class Reader:
         """Columns that may hold sub-selects, beside what is known of the index."""
         table = "from {schema}.indexes where name = '{name}'"
         return self._execute(f"select {INFO}, {columns} {self._names.fill(table)}", values)
-
-    def _read_row(self, statement: str, values: Values) -> Sequence[Any]:
-        """The one row of a statement, beside what is known of the index."""
-        table = self._names.fill("from {schema}.indexes where name = '{name}'")
-        info = f"select {INFO} {table}"
-        return self._execute(f"select i.*, x.* from ({info}) i, ({statement}) x", values)
 
     def _at_most(self, where: Filter | None) -> int:
         """How many records pass a filter, or more; asks where nobody has asked before."""
@@ -221,9 +272,9 @@ class Reader:
 
     def _occurs(self, word: QueryWord, anywhere: bool, passing: str, values: Values) -> str:
         """The condition that a word is in a record that passes."""
-        terms = [token for term in word.terms for token in self._tokens.everywhere(term)]
+        terms = [token for term in word.terms for token in self.tokens.everywhere(term)]
         some = values.put(terms, "text[]")
-        known = f"select from {self._table} where n > 0 and token = any({some})"
+        known = f"select from {self.table} where n > 0 and token = any({some})"
         match = self._compiler.standing(() if anywhere else word.terms, word.phrases)
         has = self._statements.has(match, values)
         rows = f"exists(select from {self._records} where {has} and {passing})"
@@ -232,8 +283,8 @@ class Reader:
     def _frequencies(self, tokens: Iterable[str]) -> dict[str, int]:
         """In how many records each of the tokens is."""
         values = Values()
-        some = f"{self._table} where n > 0 and token = any({values.put([*tokens], 'text[]')})"
-        found, counts = self._read_row(f"select array_agg(token), array_agg(n) from {some}", values)
+        some = f"{self.table} where n > 0 and token = any({values.put([*tokens], 'text[]')})"
+        found, counts = self.ask(f"select array_agg(token), array_agg(n) from {some}", values)
         return dict(zip(found or (), counts or (), strict=True))
 
     def _near(self, words: Sequence[str], distance: int) -> list[str]:
@@ -241,7 +292,7 @@ class Reader:
         sizes = [len(word) for word in words]
         low, high = min(sizes) - distance + 3, max(sizes) + distance + 3
         likely = f"n > 0 and (token >= 'y' or length(token) between {low} and {high})"
-        found = self._read(f"array(select token from {self._table} where {likely})", Values())[0]
+        found = self._read(f"array(select token from {self.table} where {likely})", Values())[0]
         return [
             token
             for token in found

@@ -47,6 +47,7 @@ MIGRATIONS = (
         lease_until timestamptz not null, primary key (name, writer, number)
     );
     """,
+    "alter table {schema}.indexes add used timestamptz not null default now()",
 )
 """What makes the schema of each version out of that of the one before."""
 
@@ -55,7 +56,7 @@ INFO = "instance::text, version, total, textless, lengths, unused, owner"
 SAFE = (1, 4)
 """The first pg_textsearch of which no crash has lost anything."""
 
-_NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
+_NAME = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,39}")
 _TABLES = """
     create table {schema}.{name}_records (
         key bytea primary key,
@@ -85,6 +86,14 @@ _DROP = """
     delete from {schema}.indexes where name = '{name}';
     delete from {schema}.notes where name = '{name}';
     delete from {schema}.journal where name = '{name}';
+"""
+_USED = """
+    update {schema}.indexes set used = now() where name = (
+        select name from {schema}.indexes where name = '{name}' and used < now() - interval '1 day'
+        for update skip locked)
+"""
+_UNUSED = """
+    select name, owner from {schema}.indexes where used < now() - make_interval(secs => %s)
 """
 _INSTEAD = "or another index: lexical='tantivy:FOLDER', or a TantivyIndex()"
 
@@ -127,12 +136,17 @@ class Names:
     def __post_init__(self) -> None:
         for argument, value in (("schema", self.schema), ("name", self.name)):
             if not isinstance(value, str) or not _NAME.fullmatch(value):
-                expected = "at most 40 of a-z, 0-9 and _, not beginning with a digit"
+                expected = "at most 40 of a-z, 0-9 and _, not beginning with a digit or pg_"
                 raise InvalidArgumentError.of(argument, value, expected)
 
     def fill(self, statement: str) -> str:
         """A statement with `{schema}` and `{name}` in place."""
-        return statement.format(schema=self.schema, name=self.name)
+        return statement.format(schema=self.quoted, name=self.name)
+
+    @property
+    def quoted(self) -> str:
+        """The schema as it stands in a statement, whatever word it is."""
+        return f'"{self.schema}"'
 
     @property
     def lock(self) -> int:
@@ -220,7 +234,7 @@ def migrate(connection: Connection[Any], names: Names) -> None:
     Raises:
         IndexFormatError: it is of a newer one.
     """
-    there = connection.execute("select to_regclass(%s)", [f"{names.schema}.format"]).fetchone()
+    there = connection.execute("select to_regclass(%s)", [f"{names.quoted}.format"]).fetchone()
     if there == (None,):
         connection.execute(names.fill("create schema if not exists {schema}"))
         connection.execute(names.fill("create table {schema}.format (version int not null)"))
@@ -248,9 +262,28 @@ def bind(connection: Connection[Any], names: Names, owner: Owner, *, forget: boo
         connection.execute(query, [json.dumps(owner.state)])
 
 
+def touch(connection: Connection[Any], names: Names) -> None:
+    """Note that somebody uses the index, where that was noted long ago and may be."""
+    may = (
+        "select has_table_privilege('{schema}.indexes', 'update')"
+        " and current_setting('transaction_read_only') = 'off'"
+    )
+    if connection.execute(names.fill(may)).fetchone() == (True,):
+        connection.execute(names.fill(_USED))
+
+
+def unused(connection: Connection[Any], names: Names, seconds: float) -> dict[str, Owner]:
+    """Names of indexes that nobody has opened or written for so long, and whose each is."""
+    known = connection.execute("select to_regclass(%s)", [f"{names.quoted}.indexes"]).fetchone()
+    if known == (None,):
+        return {}
+    found = connection.execute(names.fill(_UNUSED), [seconds]).fetchall()
+    return {name: Owner.of(json.loads(owner)) for name, owner in found}
+
+
 def drop(connection: Connection[Any], names: Names) -> None:
     """Remove the tables of an index and all that is noted of it; the lock is the caller's."""
-    known = connection.execute("select to_regclass(%s)", [f"{names.schema}.indexes"]).fetchone()
+    known = connection.execute("select to_regclass(%s)", [f"{names.quoted}.indexes"]).fetchone()
     if known != (None,):
         with connection.transaction():
             connection.execute(names.fill(_DROP))

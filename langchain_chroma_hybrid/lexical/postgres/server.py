@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import re
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -34,7 +35,32 @@ _SETTINGS = {
     "enable_seqscan": "off",
     "jit": "off",
     "client_min_messages": "warning",
+    # What a role may have set otherwise.
+    "default_transaction_isolation": "'read committed'",
+    "gin_fuzzy_search_limit": "0",
 }
+# Nothing of what others may make is in it: the schema of pg_textsearch is its owner's.
+_SEARCH_PATH = """
+    select set_config('search_path', concat_ws(', ', 'pg_catalog', %s::text, (
+        select extnamespace::regnamespace::text from pg_extension where extname = 'pg_textsearch'
+    )), false)
+"""
+# Within a minute a host that has gone without a word counts as gone.
+_ALIVE = {
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 50_000,
+}
+# Connections, operators, transactions that gave way, and a server that is full: all may be better
+# a moment later.
+_PASSING = ("08", "57", "40", "53300")
+_URL = re.compile(
+    r"postgres(ql)?://([^@/?#]*@)?"
+    r"(\[[^\]]*\]|[^@/?#:,\[]*)(:\d*)?(,(\[[^\]]*\]|[^@/?#:,\[]*)(:\d*)?)*"
+    r"(/[^@/?#]*)?(\?([^@?#=]+=[^@?#]*)?)?"
+)
+SPELLED = "what is no letter or digit in a password spelled out: %40 for @, %2F for /, %23 for #"
 
 
 class Server:
@@ -66,10 +92,10 @@ class Server:
         self._psycopg = require("psycopg", "postgres")
         self._pooling = require("psycopg_pool", "postgres")
         self._dsn, self.schema = _checked(self._psycopg, dsn), schema
-        self.place = _place(self._psycopg.conninfo.conninfo_to_dict(dsn))
+        self._said = self._psycopg.conninfo.conninfo_to_dict(dsn)
+        self.place = _place(self._said)
         self._settings = {
             **_SETTINGS,
-            "search_path": f"pg_catalog, {schema}, public",
             "statement_timeout": _milliseconds(statement_timeout),
         }
         self._connect_timeout, self._name = connect_timeout, name
@@ -158,8 +184,16 @@ class Server:
             try:
                 yield connection
             finally:
+                kept: object = (True,)
                 with suppress(self._psycopg.Error):  # the lock has gone with the connection
-                    connection.execute("select pg_advisory_unlock(%s)", [number])
+                    row = connection.execute("select pg_advisory_unlock(%s)", [number])
+                    kept = row.fetchone()
+            if kept != (True,):
+                raise LexicalIndexError(
+                    f"the lock of the writers at {self.place} was lost on the way: expected a "
+                    "connection pooler that keeps sessions whole (PgBouncer: pool_mode=session), "
+                    "or none"
+                )
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -187,6 +221,10 @@ class Server:
             message = f"PostgreSQL at {self.place} took longer than `statement_timeout`"
             raise LexicalIndexError(message) from error
         except (psycopg.OperationalError, self._pooling.PoolTimeout) as error:
+            state = getattr(error, "sqlstate", None)
+            if state is not None and not state.startswith(_PASSING):
+                message = f"PostgreSQL at {self.place} could not answer: {_said(error)}"
+                raise LexicalIndexError(message) from error
             message = f"`dsn`: PostgreSQL at {self.place} cannot be reached: {_said(error)}"
             raise ConnectionLostError(message) from error
         except psycopg.Error as error:
@@ -219,6 +257,7 @@ class Server:
         return found
 
     def _options(self) -> dict[str, Any]:
+        """What a connection is made with, beside what the connection string says."""
         wait = max(2, math.ceil(self._connect_timeout))
         # Prepared statements would end as plans that do not know how many rows are wanted.
         return {
@@ -226,6 +265,7 @@ class Server:
             "prepare_threshold": None,
             "connect_timeout": wait,
             "application_name": self._name,
+            **{name: value for name, value in _ALIVE.items() if name not in self._said},
         }
 
     def _opened(self) -> ConnectionPool[Any]:
@@ -255,6 +295,7 @@ class Server:
     def _set(self, connection: Connection[Any]) -> None:
         settings = [f"set {name} = {value}" for name, value in self._settings.items()]
         connection.execute("; ".join(settings))
+        connection.execute(_SEARCH_PATH, [f'"{self.schema}"'])
 
 
 class ConnectionLostError(LexicalIndexError):
@@ -267,8 +308,8 @@ class DamagedError(LexicalIndexError):
 
 def _checked(psycopg: Any, dsn: object) -> str:
     """A connection string that can be read; an error tells nothing of what is in it."""
-    expected = "a connection string such as 'postgresql://user@host:5432/database'"
-    if not isinstance(dsn, str) or not dsn.strip():
+    expected = f"a connection string such as 'postgresql://user@host:5432/database', {SPELLED}"
+    if not isinstance(dsn, str) or not dsn.strip() or "\0" in dsn or not is_clear(dsn):
         raise InvalidArgumentError.of_kind("dsn", dsn, expected)
     try:
         psycopg.conninfo.conninfo_to_dict(dsn)
@@ -276,6 +317,11 @@ def _checked(psycopg: Any, dsn: object) -> str:
         # Its message may hold the password.
         raise InvalidArgumentError.of_kind("dsn", dsn, expected) from None
     return dsn
+
+
+def is_clear(dsn: str) -> bool:
+    """Whether no part of the password in a URL can be taken for a host, which is no secret."""
+    return "://" not in dsn or _URL.fullmatch(dsn.strip()) is not None
 
 
 def _place(parts: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ select i.*, t.*, r.*, h.* from info i,
         (array_agg(score::float8 order by score desc, id))[1:{{limit}}],
         string_agg(array_to_string(grps, ','), ',')
     from (select c.id, s.grps, round(s.score::numeric, 9) score from (
-        select distinct on (key) coalesce(long_id, key) id,
+        select {{distinct}} coalesce(long_id, key) id,
             terms, words[:] words, counts, lengths
         from (
             select key, long_id, terms, words, counts, lengths from {{schema}}.{{name}}_records
@@ -141,12 +141,15 @@ class Statements:
             match = Match(asked.terms, asked.spreads, asked.runs)
             conditions.append(self.has(match, values))
         return _SEARCH.format(
-            schema=self._names.schema,
+            schema=self._names.quoted,
             name=self._names.name,
             known=self._known(asked, values),
             runs=self._runs(asked.runs, values),
             condition=joined(" and ", conditions, "true"),
             order="" if every else self._best_first(asked, k, values),
+            # pg_textsearch may bring a row twice. Without it, none comes twice, and `distinct`
+            # would have the whole table read in the order of its keys.
+            distinct="" if every else "distinct on (key)",
             limit=min(k, 2**31 - 1),
         )
 
@@ -184,7 +187,7 @@ class Statements:
         if not runs:
             return _NO_RUNS
         return _RUNS.format(
-            schema=self._names.schema,
+            schema=self._names.quoted,
             name=self._names.name,
             grps=values.put([run.group for run in runs], "int[]"),
             alts=values.put([run.way for run in runs], "int[]"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.lexical.postgres.schema import Names
 
-_PART = 8_000_000  # characters that are sent at once
+_PART = 2_000_000  # characters that are sent at once: some seconds of a statement
 _CHANGE = """
     insert into {schema}.{name}_words as w (token, n)
     select token, %(by)s * count(*) from changed, unnest(words) token group by token
@@ -48,7 +48,8 @@ _INSERT = f"""
     ), counted as ({_CHANGE}) {_SUMS}
 """
 _BEGIN = f"""
-    update {{schema}}.indexes set version = version + 1 where name = '{{name}}' returning {INFO}
+    update {{schema}}.indexes set version = version + 1, used = now()
+    where name = '{{name}}' returning {INFO}
 """
 _ADD = """
     update {schema}.indexes i set total = total + %(by)s * %(total)s,
@@ -61,7 +62,7 @@ _ADD = """
     where name = '{name}'
 """
 _CLEAR = f"""
-    update {{schema}}.indexes set version = version + 1, total = 0, textless = 0,
+    update {{schema}}.indexes set version = version + 1, used = now(), total = 0, textless = 0,
         lengths = array_fill(0::bigint, array[cardinality(lengths)]),
         unused = array(select generate_series(0, cardinality(lengths) - 1))
     where name = '{{name}}' returning {INFO}

@@ -25,19 +25,19 @@ from langchain_chroma_hybrid.lexical.scoring import (
     MAX_PHRASE_TERMS,
     MAX_QUERY_CHARS,
     MAX_TERMS,
+    TYPO,
     ceiling,
     idf,
 )
 from langchain_chroma_hybrid.lexical.tantivy.filters import EVERY, TERMS
 from langchain_chroma_hybrid.lexical.tantivy.hits import count
 from langchain_chroma_hybrid.lexical.tantivy.schema import SURFACE, Layout
-from langchain_chroma_hybrid.lexical.tantivy.typos import (
-    LEAST_PART,
+from langchain_chroma_hybrid.lexical.typos import (
     LEAST_RECORDS,
     MOST_NEIGHBOURS,
     MOST_WORDS,
-    TYPO,
     form_of,
+    parted,
 )
 
 if TYPE_CHECKING:
@@ -251,16 +251,9 @@ class QueryCompiler:
 
     def _parted(self, word: str, where: Query | None) -> tuple[str, ...]:
         """Two words in a row, where a record has them, that were written as one."""
-        cuts = range(LEAST_PART, len(word) - LEAST_PART + 1)
-        pairs = (f"{word[:at]} {word[at:]}" for at in cuts)
-        known = (pair for pair in pairs if self._has_both(pair, where))
+        pairs = parted(word, self._analyzer)
+        known = (p for p in pairs if self.occurs((), [self._analyzer.phrase(p)], where))
         return tuple(islice(known, MOST_NEIGHBOURS))
-
-    def _has_both(self, pair: str, where: Query | None) -> bool:
-        """Whether the words stand in a row; a stop word before or behind another says nothing."""
-        terms = self._analyzer.phrase(pair)
-        searched = {term.text for term in self._analyzer.query(pair)}
-        return searched.issuperset(terms) and self.occurs((), [terms], where)
 
     def _instead(self, words: Iterable[str]) -> Part:
         """The best of the words; it adds less to a score than the one that they stand for."""
