@@ -209,7 +209,7 @@ def nothing(_: HybridChroma) -> None:
         (query, True),
         pytest.param(query, False, marks=pytest.mark.long),
         pytest.param(query_again, True, marks=pytest.mark.long),
-        (query_again, False),
+        pytest.param(query_again, False, marks=pytest.mark.long),
         (sync, True),
         pytest.param(sync, False, marks=pytest.mark.long),
         pytest.param(nothing, True, marks=pytest.mark.long),

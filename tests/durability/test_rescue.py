@@ -164,6 +164,7 @@ def test_every_file_torn_in_every_way(tmp_path, new, file, how):
     assert everything(new if report.torn else old) == expected()
 
 
+@pytest.mark.long
 def test_lengths_that_are_lost_are_told_from_vectors_of_zeros(tmp_path, new):
     """Chroma reads both without a word."""
     old, hnsw = tmp_path / "old", {"space": "cosine", "sync_threshold": 20, "batch_size": 20}

@@ -83,6 +83,7 @@ def expected(words: WordEmbeddings, count: int = N) -> Any:
     return words.embed_documents([text(int(id_[2:])) for id_ in ids])
 
 
+@pytest.mark.long
 def test_the_new_one_is_made_whole_and_keeps_its_place(old: Path, tmp_path: Path) -> None:
     tear(old, TARGET)
     with pytest.raises(EmbeddingError, match=rf"'{TARGET}'.*has filled it, .*\(new\), got"):

@@ -562,7 +562,9 @@ def test_a_server_that_is_not_there():
     assert result.stderr.startswith("error: Could not connect")
 
 
-@pytest.mark.parametrize("how", ["ours", "chroma's"])
+@pytest.mark.parametrize(
+    "how", [pytest.param("ours", marks=pytest.mark.long), "chroma's"]
+)
 def test_a_model_that_only_the_database_names_is_not_loaded(how, tmp_path):
     folder, db = tmp_path / "model", tmp_path / "db"
     save_sentence_transformer(folder)

@@ -160,7 +160,9 @@ TEXT = "a pump that is blocked"
 START = "from langchain_chroma_hybrid.cli import main; main()"
 
 
-@pytest.mark.parametrize("reader", ["closed pipe", "full disk"])
+@pytest.mark.parametrize(
+    "reader", ["closed pipe", pytest.param("full disk", marks=pytest.mark.long)]
+)
 def test_a_reader_that_goes_away_is_no_traceback(reader):
     command = [sys.executable, "-c", START, "export", "-c", "long"]
     options = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.PIPE}

@@ -35,8 +35,8 @@ CI = ["-m", "not long"]
     ("text", "options", "fails"),
     [
         (SKIPPED, [*CI, "-p", "xdist", "-n", "1"], True),
-        (SKIPPED, CI, True),
-        (SKIPPED, [], False),
+        pytest.param(SKIPPED, CI, True, marks=pytest.mark.long),
+        pytest.param(SKIPPED, [], False, marks=pytest.mark.long),
         (SKIPPED.replace('pytest.skip("no server")', "pass"), CI, False),
     ],
 )
