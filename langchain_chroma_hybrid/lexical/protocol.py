@@ -186,6 +186,8 @@ class LexicalIndex(Protocol):
     def plan(self, where: Filter | None, limit: int = 0) -> Passing:
         """How many records pass `where` and, if at most `limit` do, which; in one round trip.
 
+        None is needed where the latest commit that was heard of is known to let more pass.
+
         Raises:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
@@ -276,8 +278,10 @@ class LexicalIndex(Protocol):
 class TypoTolerant(LexicalIndex, Protocol):
     """An index whose `search` and `weights` take `corrections` beside `syntax`.
 
-    The words in it then count for the one that was typed, at a reduced weight. Each query that
-    counts words asks for `corrections` first: one more round trip of an index elsewhere.
+    The words in it then count for the one that was typed, at a reduced weight. A query that counts
+    words asks for `corrections` when it has searched without (None), and searches once more where
+    there are some. The answer of an index elsewhere therefore brings along which of the words
+    occur: where all do, nothing more is asked.
     """
 
     def corrections(

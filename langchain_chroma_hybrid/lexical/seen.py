@@ -3,9 +3,34 @@
 from __future__ import annotations
 
 import threading
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from langchain_chroma_hybrid.lexical.binding import Owner
+
+if TYPE_CHECKING:
+    from langchain_chroma_hybrid.core.filters import Filter
+
+
+_MOST_FILTERS = 256
+
+
+class Counts:
+    """How many records pass filters, each as of one commit; the latest few hundred filters."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, Filter], int] = {}
+
+    def get(self, version: object, where: Filter | None) -> int | None:
+        """How many passed, None if nobody knows."""
+        return None if where is None else self._known.get((version, where))
+
+    def note(self, version: object, where: Filter | None, passing: int) -> None:
+        """What an answer has told."""
+        if where is None:
+            return
+        if len(self._known) >= _MOST_FILTERS:
+            self._known = {}
+        self._known[version, where] = passing
 
 
 class Commit(Protocol):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from langchain_chroma_hybrid import RankBM25Index, TantivyIndex
+from langchain_chroma_hybrid import RankBM25Index
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from tests.helpers import filled, ids_of
 
@@ -42,8 +42,8 @@ class Far(RankBM25Index):
         return super().without_text(ids)
 
 
-def counted(name: str, base: type = RankBM25Index) -> Callable[..., Any]:
-    answer = getattr(base, name)
+def counted(name: str) -> Callable[..., Any]:
+    answer = getattr(RankBM25Index, name)
 
     @wraps(answer)
     def ask(self: Any, *args: Any, **options: Any) -> Any:
@@ -145,25 +145,6 @@ def test_relevance_of_what_the_words_have_not_brought(tmp_path: Any, far: Far):
     far.trips.clear()
     store.similarity_search_with_relevance_scores("pump error means", **asked)
     assert far.trips == ["search", "search"]
-
-
-def test_other_spellings_are_asked_for_once(tmp_path: Any):
-    class FarAndTolerant(TantivyIndex):
-        def __init__(self) -> None:
-            super().__init__()
-            self.capabilities = Capabilities(durable=False, syntax=True, remote=True)
-            self.trips: list[str] = []
-            self._within = False
-
-    for name in (*ASKED, "corrections"):
-        setattr(FarAndTolerant, name, counted(name, TantivyIndex))
-    index = FarAndTolerant()
-    store = filled(tmp_path / "db", lexical=index)
-    store.add_texts([f"number {n}" for n in range(1_000)], ids=[f"n{n}" for n in range(1_000)])
-    store.similarity_search("manual")
-    index.trips.clear()
-    assert ids_of(store.similarity_search("manuel", k=1, mode="lexical")) == ["manual"]
-    assert index.trips == ["corrections", "search"]
 
 
 def test_a_write_is_looked_at_once(store: HybridChroma, far: Far):

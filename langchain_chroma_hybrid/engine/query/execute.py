@@ -24,7 +24,7 @@ from langchain_chroma_hybrid.engine.query.legs import (
     run_leg,
     settle,
 )
-from langchain_chroma_hybrid.engine.query.plan import deeper
+from langchain_chroma_hybrid.engine.query.plan import corrected, deeper
 from langchain_chroma_hybrid.engine.query.pushed_down import FusedLeg, said_of
 from langchain_chroma_hybrid.engine.query.rank import rank
 from langchain_chroma_hybrid.engine.query.silence import silence
@@ -139,6 +139,18 @@ class Query:
         settle(self.plan, outcomes)
         if most := self.plan.most:
             outcomes = [replace(o, hits=o.hits[: most.get(o.name)]) for o in outcomes]
+        return replace(self, plan=self._corrected(outcomes)).answer(outcomes)
+
+    def _corrected(self, outcomes: Sequence[Outcome]) -> Plan:
+        """The plan with what the lexical leg has counted for words that occur nowhere."""
+        known = next((o.corrections for o in outcomes if o.corrections is not None), None)
+        failed = any(o.name == LEXICAL and o.error is not None for o in outcomes)
+        if known is None and not failed:
+            return corrected(self.plan, self.lexical)
+        return replace(self.plan, corrections=known or {})
+
+    def answer(self, outcomes: Sequence[Outcome]) -> SearchResult | Query:
+        """What `finish` returns, of legs that are settled and a plan that nothing is missing of."""
         ranking = rank(self.plan, outcomes, self.store, self.lexical)
         embedding = next((o.embedding for o in outcomes if o.embedding is not None), None)
         known = next((o.records for o in outcomes if o.records is not None), None)
@@ -163,7 +175,7 @@ class Query:
             tuple(notes),
             embedding if request.with_embedding else None,
             judge.unmatched([hit.record for hit in hits]) if judge else (),
-            self.plan.corrections,
+            self.plan.corrections or {},
         )
 
 

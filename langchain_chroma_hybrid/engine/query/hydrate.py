@@ -142,7 +142,7 @@ def _spans(
     """Where words of the query, and what counts for them, are in the record's text."""
     if lexical is None or not plan.request.text or not record.text:
         return ()
-    words = looked_for(asked_text(plan.request), plan.corrections)
+    words = looked_for(asked_text(plan.request), plan.corrections or {})
     return tuple(lexical.highlight(words, record.text))
 
 

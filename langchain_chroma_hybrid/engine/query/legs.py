@@ -12,7 +12,7 @@ from langchain_chroma_hybrid.core.filters import Ids, all_of, askable
 from langchain_chroma_hybrid.core.values import LEXICAL, LISTING, VECTOR, Scored
 from langchain_chroma_hybrid.engine.chroma.rows import query_vector
 from langchain_chroma_hybrid.engine.query.filtered_search import FilteredSearch
-from langchain_chroma_hybrid.engine.query.plan import reading
+from langchain_chroma_hybrid.engine.query.plan import corrected, reading
 from langchain_chroma_hybrid.engine.query.values import Outcome
 from langchain_chroma_hybrid.errors import SearchError
 from langchain_chroma_hybrid.lexical.protocol import Hits
@@ -48,13 +48,22 @@ class LexicalLeg:
 
     def run(self, plan: Plan) -> Outcome:
         """The best records with a word of the query."""
-        request, filters = plan.request, plan.filter
-        hits = Hits()
-        way: Strategy = "none" if filters.asked is None else "lexical"
-        if self.index is not None and request.text and filters.strategy != "lexical":
-            how = reading(plan, self.index)
-            hits = self.index.search(request.text, plan.fetch, where=filters.resolved, **how)
-        return Outcome(LEXICAL, hits, filtered_by=way, ceiling=hits.ceiling)
+        way: Strategy = "none" if plan.filter.asked is None else "lexical"
+        hits = self._search(plan)
+        # Asked for now, since the answer of an index elsewhere tells which words are missing.
+        known = corrected(plan, self.index)
+        if known.corrections and known is not plan:
+            hits = self._search(known)
+        outcome = Outcome(LEXICAL, hits, filtered_by=way, ceiling=hits.ceiling)
+        outcome.corrections = known.corrections
+        return outcome
+
+    def _search(self, plan: Plan) -> Hits:
+        text = plan.request.text
+        if self.index is None or not text or plan.filter.strategy == "lexical":
+            return Hits()
+        how = reading(plan, self.index)
+        return self.index.search(text, plan.fetch, where=plan.filter.resolved, **how)
 
 
 @dataclass(frozen=True, slots=True)

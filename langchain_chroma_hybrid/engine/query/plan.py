@@ -108,7 +108,7 @@ def make_plan(
         requirement=requirement,
         most=most,
         called=called,
-        corrections=_corrections(request, filters, lexical) if words_count else {},
+        corrections=None if words_count and _corrects(request, filters, lexical) else {},
         deepest=10_000 if lexical is None else lexical.capabilities.most,
     )
     if native and _fits_the_server(plan):
@@ -139,21 +139,29 @@ def _weights(request: SearchRequest) -> dict[str, float]:
     return {name: weight for name, weight in given.items() if weight > 0}
 
 
-def _corrections(
+def _corrects(
     request: SearchRequest, filters: FilterPlan, lexical: LexicalIndex | None
-) -> Mapping[str, tuple[str, ...]]:
-    """What counts for words that occur in no record which passes, where that is wanted."""
+) -> bool:
+    """Whether words that occur in no record which passes are to be looked for."""
     wanted = request.typos and request.text and request.query_syntax == "plain"
-    if not (wanted and isinstance(lexical, TypoTolerant)) or filters.strategy == "lexical":
-        return {}
-    sounds = request.typos == "sound"
-    return lexical.corrections(request.text or "", filters.known, sounds=sounds)
+    return bool(wanted and isinstance(lexical, TypoTolerant)) and filters.strategy != "lexical"
+
+
+def corrected(plan: Plan, lexical: LexicalIndex | None) -> Plan:
+    """The plan with what counts for words that occur in no record which passes."""
+    if plan.corrections is not None:
+        return plan
+    corrections: Mapping[str, tuple[str, ...]] = {}
+    if isinstance(lexical, TypoTolerant):
+        text, sounds = plan.request.text or "", plan.request.typos == "sound"
+        corrections = lexical.corrections(text, plan.filter.known, sounds=sounds)
+    return replace(plan, corrections=corrections)
 
 
 def reading(plan: Plan, lexical: LexicalIndex) -> dict[str, Any]:
     """How an index is to read the words of a query."""
-    known = plan.corrections and isinstance(lexical, TypoTolerant)
-    corrections = {"corrections": plan.corrections} if known else {}
+    tolerant = isinstance(lexical, TypoTolerant)
+    corrections = {"corrections": plan.corrections} if tolerant else {}
     return {"syntax": plan.request.query_syntax, **corrections}
 
 

@@ -66,7 +66,8 @@ class Plan:
         called: the filter of the call alone, without base.
         token: Chroma's change token when the query began, for what is remembered; None if there is
             none that every later write changes.
-        corrections: words that count for one which occurs in no record that passes, by it.
+        corrections: words that count for one which occurs in no record that passes, by it; None
+            while nobody has asked for them.
         pushed: share of each leg where the server fuses them; empty where that is done here.
         deepest: where asking for more hits ends.
     """
@@ -83,7 +84,7 @@ class Plan:
     requirement: Requirement | None = None
     most: Mapping[str, int] = field(default_factory=dict)
     called: Filter | None = None
-    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    corrections: Mapping[str, tuple[str, ...]] | None = field(default_factory=dict)
     pushed: Mapping[str, float] = field(default_factory=dict)
     deepest: int = 10_000
 
@@ -95,6 +96,7 @@ class Outcome:
     Attributes:
         records: the hits as Chroma holds them, where they came along; all of them pass the filter.
         ceiling: what no score of the leg exceeds for this query; None where nobody knows.
+        corrections: what was counted for words that occur nowhere; None if nobody has asked.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Outcome:
     error: Exception | None = None
     records: Mapping[str, Record] | None = None
     ceiling: float | None = None
+    corrections: Mapping[str, tuple[str, ...]] | None = None
 
     def report(self, weight: float = 0.0) -> LegReport:
         """The part that users see."""

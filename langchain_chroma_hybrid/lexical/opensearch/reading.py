@@ -23,6 +23,7 @@ from langchain_chroma_hybrid.lexical.opensearch.filters import (
 )
 from langchain_chroma_hybrid.lexical.opensearch.side import Info
 from langchain_chroma_hybrid.lexical.protocol import Hits, Passing
+from langchain_chroma_hybrid.lexical.seen import Counts, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.opensearch.cluster import Cluster
     from langchain_chroma_hybrid.lexical.opensearch.names import Names
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
-    from langchain_chroma_hybrid.lexical.seen import Seen
 
 PAGE = 10_000
 """Hits of one search; a server gives no more."""
@@ -72,6 +72,7 @@ class Reader:
         }
         if shards > 1:  # how frequent a word is has to be the same for all of them
             self._header["search_type"] = "dfs_query_then_fetch"
+        self._counts = Counts()
         self._weights: tuple[object, Mapping[str, float]] = None, {}
 
     def search(self, query: str, k: int, where: Filter | None, syntax: QuerySyntax) -> Hits:
@@ -125,10 +126,14 @@ class Reader:
 
     def plan(self, where: Filter | None, limit: int) -> Passing:
         """How many records pass `where` and, if at most `limit` do, which."""
+        known = self._counts.get(self._seen.version, where)
+        if limit > 0 and known is not None and known > limit:  # steers, and is no answer
+            return Passing(known, self._seen.info.total)
         body = _counted(self._passing(where)) | {"size": min(max(limit, 0), PAGE)}
         body |= {"_source": ["id"], "sort": _BY_ID}
         everything, answer = self._ask([_counted(), body])
         total, passing = (each["hits"]["total"]["value"] for each in (everything, answer))
+        self._counts.note(self._seen.version, where, passing)
         if passing > limit:
             return Passing(passing, total)
         hits = self._all_of(body, answer["hits"]["hits"], passing)

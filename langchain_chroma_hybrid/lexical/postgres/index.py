@@ -201,11 +201,13 @@ class PostgresIndex:
 
         Scores are > 0, higher is better; ties are in the order of ids. In one round trip; a fuzzy
         word, more than 256 words, and a filter that nobody has planned with take another one.
+        Without `corrections` that which of the words occur comes along, so that `corrections` of
+        the same query need not ask, where all do.
 
         Raises:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
-        return self._reader.search(query, k, where, syntax, corrections or {})
+        return self._reader.search(query, k, where, syntax, corrections)
 
     def weights(
         self,
@@ -222,8 +224,8 @@ class PostgresIndex:
     ) -> Mapping[str, tuple[str, ...]]:
         """Words of `query` that occur in no record which passes `where`, and a few like each.
 
-        As `TantivyIndex.corrections` has them. One round trip tells which words occur, none where
-        that is known; those of a mistyped word are up to four.
+        As `TantivyIndex.corrections` has them. None of the round trips is for words of which the
+        latest commit has been asked, as `search` does; those of a mistyped word are up to three.
         """
         return self._typos.corrections(query, where, sounds=sounds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.core.analysis.query_words import query_words
 from langchain_chroma_hybrid.core.filters import AllOf, Ids
 from langchain_chroma_hybrid.core.values import Scored
 from langchain_chroma_hybrid.lexical.asked import QueryCompiler
@@ -14,6 +15,8 @@ from langchain_chroma_hybrid.lexical.postgres.statement import Statements
 from langchain_chroma_hybrid.lexical.postgres.writing import info_of
 from langchain_chroma_hybrid.lexical.protocol import Hits, Passing
 from langchain_chroma_hybrid.lexical.requirement import edits
+from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS
+from langchain_chroma_hybrid.lexical.seen import Counts, Seen
 from langchain_chroma_hybrid.lexical.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -28,13 +31,12 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.postgres.schema import Info, Names
     from langchain_chroma_hybrid.lexical.postgres.server import Server
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
-    from langchain_chroma_hybrid.lexical.seen import Seen
 
 FEW = 1_000
 """Records that may all be candidates of one search: each costs some 40 microseconds."""
 
 _PART = 20_000
-_REMEMBERED, _MOST_WORDS = 256, 4_096
+_MOST_WORDS = 4_096
 _ID = "coalesce(long_id, key)"
 
 
@@ -53,9 +55,8 @@ class Reader:
         self.analyzer, self.tokens = analyzer, Tokens(lexical_fields)
         self._compiler = QueryCompiler(analyzer, self.tokens, self._frequencies, self._near)
         self._statements = Statements(names, self._compiler.required)
-        # By filter, of the latest commit; which words passing records have, of the latest, too;
-        # and what the words of the last query weigh.
-        self._counts: dict[tuple[object, Filter], int] = {}
+        # How many pass, which words these have, and what the words of the last query weigh.
+        self._counts = Counts()
         self._occurring: dict[tuple[object, Filter | None, QueryWord], bool] = {}
         self._weights: tuple[object, Mapping[str, float]] = None, {}
 
@@ -65,18 +66,26 @@ class Reader:
         k: int,
         where: Filter | None,
         syntax: QuerySyntax,
-        corrections: Corrections,
+        corrections: Corrections | None,
     ) -> Hits:
-        """The best `k` records for a query, and a bound of all scores."""
+        """The best `k` records for a query, and a bound of all scores.
+
+        Where nobody knows of `corrections`, which of its words occur comes along.
+        """
         self._statements.passing(where, Values())  # refuses what cannot be answered
+        words = self.words(query) if corrections is None and syntax == "plain" else []
+        corrections = corrections or {}
         asked = self._compiler.compile(query, syntax, corrections)
         if asked.empty:
             return Hits()
         few = min(self._seen.info.total, self._at_most(where)) <= FEW
         every = few or 4 * k >= self._seen.info.total
         values = Values()
-        statement = self._statements.search(asked, max(k, 0), where, values, every=every)
+        new = [word for word in words if word not in self._known(words, where)]
+        occurs = self._occur(new, where, values)
+        statement = self._statements.search(asked, max(k, 0), where, values, occurs, every=every)
         row = self._execute(statement, values)
+        self._learn(new, where, row[9])
         terms = list(zip(*(column or [] for column in row[:4]), strict=True))
         found = {int(group) for group in (row[8] or "").split(",") if group}
         runs = [run for run in zip(row[4] or (), row[5] or (), strict=True) if run[0] in found]
@@ -102,19 +111,16 @@ class Reader:
         What the latest commit has been asked for before is known.
         """
         self._server.open()
-        known, version = self._occurring, self._seen.version
-        there = {w: known[version, where, w] for w in words if (version, where, w) in known}
+        there = self._known(words, where)
         if asked := [word for word in words if word not in there]:
             values = Values()
-            passing = self._statements.passing(where, values)
-            occurs = [self._occurs(word, where is None, passing, values) for word in asked]
-            found = self._read(f"array[{', '.join(occurs)}]::bool[]", values)[0]
-            there |= dict(zip(asked, found, strict=True))
-            if len(known) >= _MOST_WORDS:
-                self._occurring = {}
-            version = self._seen.version
-            self._occurring |= {(version, where, word): there[word] for word in asked}
+            found = self._read(self._occur(asked, where, values), values)[0]
+            there |= self._learn(asked, where, found)
         return tuple(word.text for word in words if not there[word])
+
+    def words(self, query: str) -> list[QueryWord]:
+        """The words of a query that may be missing."""
+        return query_words(self.analyzer, query[:MAX_QUERY_CHARS])[:MAX_TERMS]
 
     def stand(
         self, phrases: Iterable[Sequence[str]], where: Filter | None, values: Values
@@ -144,15 +150,17 @@ class Reader:
 
     def plan(self, where: Filter | None, limit: int) -> Passing:
         """How many records pass `where` and, if at most `limit` do, which."""
+        known = self._counts.get(self._seen.version, where)
+        if limit > 0 and known is not None and known > limit:  # steers, and is no answer
+            return Passing(known, self._seen.info.total)
         values = Values()
         some = f"from {self._records} where {self._statements.passing(where, values)}"
         count = "total" if where is None else f"(select count(*) {some})"
         most = values.put(max(0, limit) + 1, "bigint")
         ids = f"(select array_agg(id) from (select {_ID} id {some} limit {most}) x)"
         passing, found = self._read(f"{count}, {ids if limit > 0 else 'null::bytea[]'}", values)
-        self._remember(where, passing)
-        known = passing <= limit
-        return Passing(passing, self._seen.info.total, _ids(found) if known else None)
+        self._counts.note(self._seen.version, where, passing)
+        return Passing(passing, self._seen.info.total, _ids(found) if passing <= limit else None)
 
     def match(self, where: Filter | None, limit: int | None) -> list[str]:
         """Ids that pass `where`."""
@@ -260,15 +268,29 @@ class Reader:
         given = [len(part.ids) for part in parts if isinstance(part, Ids) and not part.negated]
         if given:
             return min(given)
-        known = self._counts.get((self._seen.version, where))
+        known = self._counts.get(self._seen.version, where)
         return self.match_count(where) if known is None else known
 
-    def _remember(self, where: Filter | None, passing: int) -> None:
-        if where is None:
-            return
-        if len(self._counts) >= _REMEMBERED:
-            self._counts = {}
-        self._counts[self._seen.version, where] = passing
+    def _known(self, words: Iterable[QueryWord], where: Filter | None) -> dict[QueryWord, bool]:
+        """Whether words are in a record that passes, of those that were asked for."""
+        known, version = self._occurring, self._seen.version
+        return {w: known[version, where, w] for w in words if (version, where, w) in known}
+
+    def _occur(self, words: Iterable[QueryWord], where: Filter | None, values: Values) -> str:
+        """The column of whether each word is in a record that passes."""
+        passing = self._statements.passing(where, values)
+        occurs = (self._occurs(word, where is None, passing, values) for word in words)
+        return f"array[{', '.join(occurs)}]::bool[]"
+
+    def _learn(
+        self, words: Sequence[QueryWord], where: Filter | None, found: Iterable[bool]
+    ) -> dict[QueryWord, bool]:
+        there = dict(zip(words, found, strict=True))
+        if len(self._occurring) >= _MOST_WORDS:
+            self._occurring = {}
+        version = self._seen.version
+        self._occurring |= {(version, where, word): known for word, known in there.items()}
+        return there
 
     def _occurs(self, word: QueryWord, anywhere: bool, passing: str, values: Values) -> str:
         """The condition that a word is in a record that passes."""

@@ -45,7 +45,7 @@ with info as materialized (
 ), runs as materialized (
     {{runs}}
 )
-select i.*, t.*, r.*, h.* from info i,
+select i.*, t.*, r.*, h.*, {{further}} from info i,
     (select array_agg(grp), array_agg(token), array_agg(weight), array_agg(n) from asked) t,
     (select array_agg(grp), array_agg(most) from (
         select grp, max(most) most from (
@@ -133,9 +133,19 @@ class Statements:
         return joined(" or ", parts, "false")
 
     def search(
-        self, asked: Asked, k: int, where: Filter | None, values: Values, *, every: bool
+        self,
+        asked: Asked,
+        k: int,
+        where: Filter | None,
+        values: Values,
+        further: str,
+        *,
+        every: bool,
     ) -> str:
-        """The statement of a search; with `every` all that match are candidates."""
+        """The statement of a search, with one column more.
+
+        With `every` all that match are candidates.
+        """
         conditions = [self.passing(where, values), self._demanded(asked, values)]
         if every or not asked.plain:  # what has but one word of a phrase is no hit
             match = Match(asked.terms, asked.spreads, asked.runs)
@@ -145,6 +155,7 @@ class Statements:
             name=self._names.name,
             known=self._known(asked, values),
             runs=self._runs(asked.runs, values),
+            further=further,
             condition=joined(" and ", conditions, "true"),
             order="" if every else self._best_first(asked, k, values),
             # pg_textsearch may bring a row twice. Without it, none comes twice, and `distinct`

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.core.analysis.query_words import query_words
 from langchain_chroma_hybrid.lexical.postgres.filters import Values
-from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS
 from langchain_chroma_hybrid.lexical.tokens import SURFACE, Tokens
 from langchain_chroma_hybrid.lexical.typos import (
     LEAST_RECORDS,
@@ -68,7 +66,7 @@ class Typos:
         self, query: str, where: Filter | None, *, sounds: bool
     ) -> dict[str, tuple[str, ...]]:
         """Words that occur in no record which passes, and a few like each that do."""
-        words = query_words(self._analyzer, query[:MAX_QUERY_CHARS])[:MAX_TERMS]
+        words = self._reader.words(query)
         nowhere = {*self._reader.unmatched(words, where)} if words else ()
         missing = [word for word in words if word.text in nowhere]
         return self._instead_of(missing, where, sounds) if missing else {}
