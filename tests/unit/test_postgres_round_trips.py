@@ -31,7 +31,7 @@ SOME = {"tenant": {"$ne": "c"}}
 def behind() -> Iterator[tuple[Wire, PostgresIndex]]:
     """An index behind a proxy."""
     name, given = f"t{uuid.uuid4().hex}", conninfo_to_dict(any_dsn())
-    with wire(given["host"], int(given["port"])) as between:
+    with wire(given.get("host", "127.0.0.1"), int(given.get("port", 5432))) as between:
         dsn = make_conninfo(**{**given, "host": "127.0.0.1", "port": between.port})
         index = PostgresIndex(dsn, name=name, allow_unsafe=True)
         yield between, index
