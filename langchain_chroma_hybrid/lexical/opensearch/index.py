@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.checks import whole
 from langchain_chroma_hybrid.core.filters import QueryMatch
-from langchain_chroma_hybrid.core.keywords import known_keywords
+from langchain_chroma_hybrid.core.keywords import known_keywords, reject_unknown
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.lexical.binding import Owner
 from langchain_chroma_hybrid.lexical.filter_terms import supports
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.lexical.opensearch.side import Info
     from langchain_chroma_hybrid.lexical.protocol import Hits, Passing, QuerySyntax
+
+_REACH = ("request_timeout", "retry_timeout", "ca_certs", "verify_certs")
 
 
 class OpenSearchIndex:
@@ -122,7 +124,7 @@ class OpenSearchIndex:
         self.lexical_fields = checked_fields(lexical_fields)
         self.capabilities = Capabilities(durable=True, syntax=True, remote=True)
         self._tokens, self._words = DocumentTokens(self.lexical_fields), Words(self.analyzer)
-        self._names = _names(server, prefix, name)
+        self._names = self._named(server, prefix, name)
         self.name, self._lease = name, lease
         self._cluster = self._reached(
             server, request_timeout, retry_timeout, ca_certs, verify_certs=verify_certs
@@ -346,8 +348,9 @@ class OpenSearchIndex:
             IndexLockedError: another process is writing.
             LexicalIndexError: the server cannot be reached, or refuses.
         """
-        names = _names(server, prefix, name)
-        cluster = cls._reached(server, **_reach(options))
+        reject_unknown(f"{cls.__name__}.destroy", options, _REACH)
+        names = cls._named(server, prefix, name)
+        cluster = cls._reached(server, **options)
         try:
             side = SideIndex(cluster, names)
             opening = Opening(
@@ -369,15 +372,21 @@ class OpenSearchIndex:
         Raises:
             LexicalIndexError: the server cannot be reached, or refuses.
         """
-        cluster = cls._reached(server, **_reach(options))
+        reject_unknown(f"{cls.__name__}.exists", options, _REACH)
+        cluster = cls._reached(server, **options)
         try:
-            return SideIndex(cluster, _names(server, prefix, name)).exists()
+            return SideIndex(cluster, cls._named(server, prefix, name)).exists()
         finally:
             cluster.close()
 
     def close(self) -> None:
         """Close the connections; reading afterwards raises LexicalIndexError."""
         self._cluster.close()
+
+    @classmethod
+    def _named(cls, server: Any, prefix: str | None, name: str) -> Names:
+        said = address_of(server, cls._CLIENT).prefix
+        return Names(said or PREFIX if prefix is None else prefix, name)
 
     @classmethod
     def _reached(
@@ -390,7 +399,7 @@ class OpenSearchIndex:
         verify_certs: bool = True,
     ) -> Cluster:
         """The cluster of an address, or behind a client."""
-        address, kind = address_of(server), cls._CLIENT
+        address, kind = address_of(server, cls._CLIENT), cls._CLIENT
 
         def make() -> OpenSearchClient | ElasticsearchClient:
             if not isinstance(server, str):
@@ -451,13 +460,3 @@ class ElasticsearchIndex(OpenSearchIndex):
 
     _PRODUCT = "Elasticsearch"
     _CLIENT = ElasticsearchClient
-
-
-def _names(server: Any, prefix: str | None, name: str) -> Names:
-    return Names(address_of(server).prefix or PREFIX if prefix is None else prefix, name)
-
-
-def _reach(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those options that say how to reach a server."""
-    known = ("request_timeout", "retry_timeout", "ca_certs", "verify_certs")
-    return {key: value for key, value in options.items() if key in known}
