@@ -10,6 +10,7 @@ import pytest
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.lexical.opensearch.documents import side_index, template
+from langchain_chroma_hybrid.lexical.typos import LEAST_RECORDS
 from tests.opensearch import recorded
 
 if TYPE_CHECKING:
@@ -61,6 +62,31 @@ def test_a_search_with_a_filter_is_one_request(index: OpenSearchIndex):
         "_source": ["id"],
         "track_total_hits": False,
     }  # fmt: skip
+
+
+def test_a_mistyped_word_takes_three_requests(index: OpenSearchIndex):
+    index.apply([Record(f"filler{n}", "stone") for n in range(LEAST_RECORDS)])
+    client = recorded(index)
+    found = index.corrections("blue pumsp", parse({"n": 1}))
+    assert found == {"pumsp": ("pump",)}
+    occurring, likely, passing = (lines(body)[-1] for *_, body in client.sent)
+    assert len(occurring["aggs"]["words"]["filters"]["filters"]) == 2
+    assert likely["suggest"] == {
+        str(n): {
+            "text": f"{code}pumsp",
+            "term": {"field": field, "suggest_mode": "always", "max_edits": 1, "prefix_length": 4,
+                     "size": 64, "max_term_freq": 1_000_000_000},
+        }
+        for n, (code, field) in enumerate([("x00", "t0"), ("xzz", "surface")])
+    }  # fmt: skip
+    assert passing["query"] == likely["query"] == occurring["query"]
+    # What is known of a commit is not asked for again.
+    assert index.corrections("blue") == {}
+    assert len(client.sent) == 4
+    assert index.corrections("blue pumsp", parse({"n": 1})) == found
+    assert len(client.sent) == 6
+    assert index.corrections("blue") == {}
+    assert len(client.sent) == 6
 
 
 def test_a_write_is_in_bulk_under_one_version(index: OpenSearchIndex):

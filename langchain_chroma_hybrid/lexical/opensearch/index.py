@@ -15,6 +15,7 @@ from langchain_chroma_hybrid.core.filters import QueryMatch
 from langchain_chroma_hybrid.core.keywords import known_keywords, reject_unknown
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.lexical.binding import Owner
+from langchain_chroma_hybrid.lexical.corrections import Corrector
 from langchain_chroma_hybrid.lexical.filter_terms import supports
 from langchain_chroma_hybrid.lexical.opensearch import writing
 from langchain_chroma_hybrid.lexical.opensearch.clients import (
@@ -34,6 +35,7 @@ from langchain_chroma_hybrid.lexical.opensearch.names import PREFIX, Names
 from langchain_chroma_hybrid.lexical.opensearch.opening import Opening
 from langchain_chroma_hybrid.lexical.opensearch.reading import Reader
 from langchain_chroma_hybrid.lexical.opensearch.side import SideIndex
+from langchain_chroma_hybrid.lexical.opensearch.typos import OpenSearchVocabulary
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from langchain_chroma_hybrid.lexical.seen import Seen
 from langchain_chroma_hybrid.lexical.texts import (
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
     from langchain_chroma_hybrid.core.values import Record
+    from langchain_chroma_hybrid.lexical.asked import Corrections
     from langchain_chroma_hybrid.lexical.opensearch.side import Info
     from langchain_chroma_hybrid.lexical.protocol import Hits, Passing, QuerySyntax
 
@@ -153,6 +156,7 @@ class OpenSearchIndex:
             shards=shards,
             before=self._refresh,
         )
+        self._corrector = Corrector(OpenSearchVocabulary(self._reader))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._place!r})"
@@ -208,7 +212,13 @@ class OpenSearchIndex:
             writing.write(self._cluster, self._names.alias, lines)
 
     def search(
-        self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
+        self,
+        query: str,
+        k: int,
+        *,
+        where: Filter | None = None,
+        syntax: QuerySyntax = "plain",
+        corrections: Corrections | None = None,
     ) -> Hits:
         """The best `k` records that contain a query term and pass `where`; in one round trip.
 
@@ -218,11 +228,28 @@ class OpenSearchIndex:
         Raises:
             InvalidArgumentError: `where` holds a leaf that `supports` denies.
         """
-        return self._reader.search(query, k, where, syntax)
+        return self._reader.search(query, k, where, syntax, corrections or {})
 
-    def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
+    def weights(
+        self,
+        query: str,
+        *,
+        syntax: QuerySyntax = "plain",
+        corrections: Corrections | None = None,
+    ) -> Mapping[str, float]:
         """What each term of the words of `query` can add to a score, unknown ones included."""
-        return self._reader.weights(query, syntax)
+        return self._reader.weights(query, syntax, corrections or {})
+
+    def corrections(
+        self, query: str, where: Filter | None = None, *, sounds: bool = False
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Words of `query` that occur in no record which passes `where`, and a few like each.
+
+        As `TantivyIndex.corrections` has them; what sounds alike where it is at most two edits
+        away. One round trip tells which words occur, none where that is known; those of a mistyped
+        word are two.
+        """
+        return self._corrector.corrections(query, where, sounds=sounds)
 
     def unmatched(
         self, words: Sequence[QueryWord], where: Filter | None = None

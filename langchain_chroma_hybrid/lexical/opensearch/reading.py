@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_chroma_hybrid.core.filters import AllOf, AnyOf, Ids
 from langchain_chroma_hybrid.core.values import Scored
 from langchain_chroma_hybrid.errors import IndexFormatError
-from langchain_chroma_hybrid.lexical.asked import QueryCompiler
+from langchain_chroma_hybrid.lexical.asked import Match, QueryCompiler, Term
 from langchain_chroma_hybrid.lexical.bounds import bound_of, weights_of
 from langchain_chroma_hybrid.lexical.opensearch import queries
 from langchain_chroma_hybrid.lexical.opensearch.documents import DocumentTokens
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter
+    from langchain_chroma_hybrid.lexical.asked import Corrections
     from langchain_chroma_hybrid.lexical.opensearch.cluster import Cluster
     from langchain_chroma_hybrid.lexical.opensearch.names import Names
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 PAGE = 10_000
 """Hits of one search; a server gives no more."""
 
-_MOST_BUCKETS = 1_024
+_MOST_BUCKETS, _MOST_WORDS = 1_024, 4_096
 _BY_ID: list[dict[str, str]] = [{"order": "asc"}]
 _BEST_FIRST = [{"_score": "desc"}, *_BY_ID]
 
@@ -60,8 +61,8 @@ class Reader:
     ) -> None:
         """`scale`: what makes a score ours; `before`: brings own writes to where reads see them."""
         self._cluster, self._names, self._seen = cluster, names, seen
-        self._tokens = DocumentTokens(lexical_fields)
-        self._compiler = QueryCompiler(analyzer, self._tokens, self._frequencies)
+        self.analyzer, self.tokens = analyzer, DocumentTokens(lexical_fields)
+        self._compiler = QueryCompiler(analyzer, self.tokens, self._frequencies)
         self._filters = FilterCompiler(lambda text: queries.demanded(self._compiler.required(text)))
         self._scale, self._before = scale, before
         # One copy of each shard for all questions of this object: copies differ a little.
@@ -72,12 +73,22 @@ class Reader:
         }
         if shards > 1:  # how frequent a word is has to be the same for all of them
             self._header["search_type"] = "dfs_query_then_fetch"
+        # Which words passing records have, of the latest commit; and what the words of the last
+        # query weigh.
+        self._occurring: dict[tuple[object, Filter | None, QueryWord], bool] = {}
         self._weights: tuple[object, Mapping[str, float]] = None, {}
 
-    def search(self, query: str, k: int, where: Filter | None, syntax: QuerySyntax) -> Hits:
+    def search(
+        self,
+        query: str,
+        k: int,
+        where: Filter | None,
+        syntax: QuerySyntax,
+        corrections: Corrections,
+    ) -> Hits:
         """The best `k` records for a query, and a bound of all scores."""
         passing = self._passing(where)  # refuses what cannot be answered
-        asked = queries.bounded(self._compiler.compile(query, syntax, {}))
+        asked = queries.bounded(self._compiler.compile(query, syntax, corrections))
         if asked.empty:
             self._cluster.open()
             return Hits()
@@ -99,8 +110,8 @@ class Reader:
         df = dict(zip(tokens, queries.counts(known, "df"), strict=True))
         terms = [(t.group, t.token, t.weight, df[t.token]) for t in asked.terms]
         runs = queries.run_bounds(asked.runs, queries.counts(known, "runs"), df, total)
-        weights = weights_of(asked, terms, runs, total, self._tokens)
-        self._weights = (self._seen.version, query, syntax), weights
+        weights = weights_of(asked, terms, runs, total, self.tokens)
+        self._weights = (self._seen.version, query, syntax, *corrections.items()), weights
         scores = [Scored(hit["_source"]["id"], hit["_score"] * self._scale) for hit in hits]
         if asked.spreads or asked.alike:
             return Hits(scores, None)
@@ -108,20 +119,58 @@ class Reader:
         # A server counts the deleted among the others until it has merged them.
         return Hits(scores, max([bound, *(hit.score for hit in scores[:1])]))
 
-    def weights(self, query: str, syntax: QuerySyntax) -> Mapping[str, float]:
+    def weights(
+        self, query: str, syntax: QuerySyntax, corrections: Corrections
+    ) -> Mapping[str, float]:
         """What each term of the words of `query` can add to a score; known after its search."""
-        key = (self._seen.version, query, syntax)
+        key = (self._seen.version, query, syntax, *corrections.items())
         if self._weights[0] != key:
-            self.search(query, 0, None, syntax)
+            self.search(query, 0, None, syntax, corrections)
         return self._weights[1] if self._weights[0] == key else {}
 
     def unmatched(self, words: Sequence[QueryWord], where: Filter | None) -> tuple[str, ...]:
-        """Those of the words that occur in no record that passes `where`, as they were typed."""
-        matches = [self._compiler.standing(word.terms, word.phrases) for word in words]
-        aggs = {"words": queries.occurring(matches)}
-        (answer,) = self._ask([_counted(self._passing(where), aggs)])
-        there = queries.counts(answer, "words")
-        return tuple(word.text for word, n in zip(words, there, strict=True) if not n)
+        """Those of the words that occur in no record that passes, as they were typed.
+
+        What the latest commit has been asked for before is known.
+        """
+        self._cluster.open()
+        known, version = self._occurring, self._seen.version
+        there = {w: known[version, where, w] for w in words if (version, where, w) in known}
+        if asked := [word for word in words if word not in there]:
+            matches = [self._compiler.standing(word.terms, word.phrases) for word in asked]
+            (answer,) = self._ask([_counted(self._passing(where), _occurring(matches))])
+            there |= zip(asked, map(bool, queries.counts(answer, "words")), strict=True)
+            if len(known) >= _MOST_WORDS:
+                self._occurring = {}
+            version = self._seen.version
+            self._occurring |= {(version, where, word): there[word] for word in asked}
+        return tuple(word.text for word in words if not there[word])
+
+    def standing(
+        self,
+        phrases: Iterable[Sequence[str]],
+        where: Filter | None,
+        suggesters: Sequence[Mapping[str, Any]],
+    ) -> tuple[list[bool], dict[str, int]]:
+        """Whether a record that passes has each of the phrases, and what suggesters have found."""
+        matches = [self._compiler.standing((), [phrase]) for phrase in phrases]
+        body = _counted(self._passing(where), _occurring(matches))
+        if suggesters:
+            body["suggest"] = {str(n): each for n, each in enumerate(suggesters)}
+        (answer,) = self._ask([body])
+        there = [n > 0 for n in queries.counts(answer, "words")]
+        return there, queries.suggested(answer)
+
+    def counts(self, words: Mapping[str, Iterable[str]], where: Filter | None) -> dict[str, int]:
+        """In how many records that pass `where` each word is, by its tokens."""
+        matches = [Match([Term(t, 1.0, 0) for t in tokens]) for tokens in words.values()]
+        (answer,) = self._ask([_counted(self._passing(where), _occurring(matches))])
+        return dict(zip(words, queries.counts(answer, "words"), strict=True))
+
+    @property
+    def total(self) -> int:
+        """How many records there were at the latest commit."""
+        return self._seen.info.total
 
     def plan(self, where: Filter | None, limit: int) -> Passing:
         """How many records pass `where` and, if at most `limit` do, which."""
@@ -167,7 +216,7 @@ class Reader:
 
     def statistics(self) -> tuple[int, int, tuple[int, ...]]:
         """Records, those without any term, and the fields in which there is none."""
-        fields: list[Query] = [{"exists": {"field": f"t{n}"}} for n in self._tokens.fields]
+        fields: list[Query] = [{"exists": {"field": f"t{n}"}} for n in self.tokens.fields]
         parts = [{"term": {"textless": {"value": True}}}, *fields]
         body = _counted(aggs={"parts": {"filters": {"filters": parts}}})
         (answer,) = self._cluster.searches([(self._header, body)])
@@ -249,6 +298,10 @@ class Reader:
 def _tokens_of(asked: Any) -> Iterator[str]:
     yield from (term.token for term in asked.terms)
     yield from (token for run in asked.runs for token in run.tokens)
+
+
+def _occurring(matches: Iterable[Match]) -> dict[str, Any]:
+    return {"words": queries.occurring(matches)}
 
 
 def _counted(query: Query = EVERYTHING, aggs: Mapping[str, Any] | None = None) -> dict[str, Any]:

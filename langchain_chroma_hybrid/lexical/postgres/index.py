@@ -14,6 +14,7 @@ from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import IndexLockedError
 from langchain_chroma_hybrid.lexical.binding import Owner
+from langchain_chroma_hybrid.lexical.corrections import Corrector
 from langchain_chroma_hybrid.lexical.filter_terms import supports
 from langchain_chroma_hybrid.lexical.postgres import crash, writing
 from langchain_chroma_hybrid.lexical.postgres.journal import PostgresJournal
@@ -34,7 +35,7 @@ from langchain_chroma_hybrid.lexical.postgres.server import (
     DamagedError,
     Server,
 )
-from langchain_chroma_hybrid.lexical.postgres.typos import Typos
+from langchain_chroma_hybrid.lexical.postgres.typos import PostgresVocabulary
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from langchain_chroma_hybrid.lexical.seen import Seen
 from langchain_chroma_hybrid.lexical.texts import (
@@ -140,7 +141,7 @@ class PostgresIndex:
         self._reader = Reader(
             self._server, self._names, self.analyzer, self.lexical_fields, self._seen
         )
-        self._typos = Typos(self._reader)
+        self._corrector = Corrector(PostgresVocabulary(self._reader))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._place!r})"
@@ -225,7 +226,7 @@ class PostgresIndex:
         As `TantivyIndex.corrections` has them. One round trip tells which words occur, none where
         that is known; those of a mistyped word are up to four.
         """
-        return self._typos.corrections(query, where, sounds=sounds)
+        return self._corrector.corrections(query, where, sounds=sounds)
 
     def unmatched(
         self, words: Sequence[QueryWord], where: Filter | None = None
