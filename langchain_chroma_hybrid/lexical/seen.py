@@ -61,6 +61,12 @@ class Seen(Generic[_Info]):
         with self._lock:
             self._own.add(info.version)
 
+    def become(self, info: _Info) -> None:
+        """Another index was put in place here: that is no commit of others."""
+        with self._lock:
+            self._info = info
+            self._own.clear()
+
     def note(self, info: _Info) -> None:
         """What an answer has told; one that an older commit has answered tells nothing new.
 

@@ -11,7 +11,7 @@ from langchain_chroma_hybrid.errors import IndexFormatError
 from langchain_chroma_hybrid.lexical.asked import Match, QueryCompiler, Term
 from langchain_chroma_hybrid.lexical.bounds import bound_of, weights_of
 from langchain_chroma_hybrid.lexical.opensearch import queries
-from langchain_chroma_hybrid.lexical.opensearch.documents import DocumentTokens
+from langchain_chroma_hybrid.lexical.opensearch.documents import DocumentTokens, order_of
 from langchain_chroma_hybrid.lexical.opensearch.filters import (
     EVERYTHING,
     MAX_DEPTH,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.lexical.asked import Corrections
     from langchain_chroma_hybrid.lexical.opensearch.cluster import Cluster
-    from langchain_chroma_hybrid.lexical.opensearch.names import Names
+    from langchain_chroma_hybrid.lexical.opensearch.side import SideIndex
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
     from langchain_chroma_hybrid.lexical.seen import Seen
 
@@ -44,13 +44,21 @@ _BY_ID: list[dict[str, str]] = [{"order": "asc"}]
 _BEST_FIRST = [{"_score": "desc"}, *_BY_ID]
 
 
+class MovedError(Exception):
+    """The records are in another index by now, which may have been built in another way."""
+
+
 class Reader:
-    """Reads one index; notes with each answer what the latest commit was."""
+    """Reads one index; notes with each answer what the latest commit was.
+
+    All of it raises MovedError where another index has the records by now.
+    """
 
     def __init__(
         self,
         cluster: Cluster,
-        names: Names,
+        side: SideIndex,
+        generation: str,
         analyzer: Analyzer,
         lexical_fields: Mapping[str, float],
         seen: Seen[Info],
@@ -60,14 +68,15 @@ class Reader:
         before: Callable[[], None],
     ) -> None:
         """`scale`: what makes a score ours; `before`: brings own writes to where reads see them."""
-        self._cluster, self._names, self._seen = cluster, names, seen
+        self._cluster, self._side, self._seen = cluster, side, seen
+        self._generation = generation
         self.analyzer, self.tokens = analyzer, DocumentTokens(lexical_fields)
         self._compiler = QueryCompiler(analyzer, self.tokens, self._frequencies)
         self._filters = FilterCompiler(lambda text: queries.demanded(self._compiler.required(text)))
         self._scale, self._before = scale, before
         # One copy of each shard for all questions of this object: copies differ a little.
         self._header: dict[str, Any] = {
-            "index": names.alias,
+            "index": generation,
             "preference": uuid.uuid4().hex,
             "allow_partial_search_results": False,
         }
@@ -192,9 +201,9 @@ class Reader:
         (answer,) = self._ask([_counted(self._passing(where))])
         return int(answer["hits"]["total"]["value"])
 
-    def ids(self) -> Iterator[str]:
-        """All ids, part by part."""
-        return (hit["id"] for hit in self._each(EVERYTHING, None))
+    def ids(self, after: str | None = None) -> Iterator[str]:
+        """All ids, part by part; those behind `after`."""
+        return (hit["id"] for hit in self._each(EVERYTHING, None, after=after))
 
     def sample(self, n: int) -> list[str]:
         """At most `n` ids, the same ones for the same records."""
@@ -219,7 +228,7 @@ class Reader:
         fields: list[Query] = [{"exists": {"field": f"t{n}"}} for n in self.tokens.fields]
         parts = [{"term": {"textless": {"value": True}}}, *fields]
         body = _counted(aggs={"parts": {"filters": {"filters": parts}}})
-        (answer,) = self._cluster.searches([(self._header, body)])
+        (answer,) = self._searches([(self._header, body)])
         textless, *used = queries.counts(answer, "parts") or [0] * len(parts)
         unused = tuple(n for n, count in enumerate(used) if not count)
         return answer["hits"]["total"]["value"], textless, unused
@@ -227,22 +236,38 @@ class Reader:
     def _ask(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """The answers to searches, in one request with what is known of the latest commit."""
         self._before()
-        side = {"index": self._names.side}
-        latest = {"size": 1, "query": {"ids": {"values": [self._names.name]}}}
-        pairs = [(side, latest), *((self._header, body) for body in bodies)]
-        info, *found = self._cluster.searches(pairs)
-        hits = info["hits"]["hits"]
+        latest, *found = self._searches([self._side.latest, *((self._header, b) for b in bodies)])
+        hits = latest["hits"]["hits"]
         if not hits:
             raise IndexFormatError("the lexical index was removed: open the collection anew")
-        self._seen.note(Info.of(hits[0]["_source"]))
+        info = Info.of(hits[0]["_source"])
+        self._seen.note(info)
+        if info.generation != self._generation:
+            raise MovedError
         return found
 
+    def _searches(
+        self, bodies: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    ) -> list[Mapping[str, Any]]:
+        try:
+            return self._cluster.searches(bodies)
+        except IndexFormatError:
+            if self._side.info().generation == self._generation:
+                raise
+            raise MovedError from None
+
     def _each(
-        self, query: Query, limit: int | None, order: Sequence[Mapping[str, str]] = _BY_ID
+        self,
+        query: Query,
+        limit: int | None,
+        order: Sequence[Mapping[str, str]] = _BY_ID,
+        after: str | None = None,
     ) -> Iterator[Mapping[str, Any]]:
         """What is known of the records of a query, page by page."""
         most = PAGE if limit is None else max(0, limit)
         body = {"size": min(PAGE, most), "query": query, "sort": order, "track_total_hits": False}
+        if after is not None:
+            body["search_after"] = [order_of(after)]
         (answer,) = self._ask([body])
         hits = answer["hits"]["hits"]
         for hit in self._pages(body, hits, None if limit is None else most):
@@ -266,7 +291,7 @@ class Reader:
                 return
             size = PAGE if limit is None else min(PAGE, limit - given)
             further = {**body, "size": size, "search_after": hits[-1]["sort"]}
-            hits = self._cluster.searches([(self._header, further)])[0]["hits"]["hits"]
+            hits = self._searches([(self._header, further)])[0]["hits"]["hits"]
 
     def _passing(self, where: Filter | None) -> Query:
         """The query of a filter; what is too deep for one is asked for by itself."""
