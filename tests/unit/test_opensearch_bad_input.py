@@ -307,7 +307,8 @@ def test_a_filter_that_is_deeper_than_a_server_takes(index: OpenSearchIndex):
 def test_very_many_hits_come_in_pages(
     index: OpenSearchIndex, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("langchain_chroma_hybrid.lexical.opensearch.reading.PAGE", 7)
+    for module in ("asking", "reading"):
+        monkeypatch.setattr(f"langchain_chroma_hybrid.lexical.opensearch.{module}.PAGE", 7)
     index.apply([Record(f"r{n:03}", "seal " * (n % 5 + 1)) for n in range(40)])
     assert sorted(index.ids()) == ["a", "b", *(f"r{n:03}" for n in range(40))]
     client = recorded(index)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from langchain_chroma_hybrid.core.filters import QueryMatch
 from langchain_chroma_hybrid.lexical.filter_terms import supports
-from langchain_chroma_hybrid.lexical.opensearch.reading import MovedError
+from langchain_chroma_hybrid.lexical.opensearch.asking import MovedError
 from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, matched_terms
 
 if TYPE_CHECKING:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.filters import AllOf, AnyOf, Ids
 from langchain_chroma_hybrid.core.values import Scored
-from langchain_chroma_hybrid.errors import IndexFormatError
 from langchain_chroma_hybrid.lexical.asked import Match, QueryCompiler, Term
 from langchain_chroma_hybrid.lexical.bounds import bound_of, weights_of
 from langchain_chroma_hybrid.lexical.opensearch import queries
-from langchain_chroma_hybrid.lexical.opensearch.documents import DocumentTokens, order_of
+from langchain_chroma_hybrid.lexical.opensearch.asking import BY_ID, PAGE, Asking, counted
+from langchain_chroma_hybrid.lexical.opensearch.documents import DocumentTokens
 from langchain_chroma_hybrid.lexical.opensearch.filters import (
     EVERYTHING,
     MAX_DEPTH,
@@ -21,7 +20,6 @@ from langchain_chroma_hybrid.lexical.opensearch.filters import (
     depth,
     of_ids,
 )
-from langchain_chroma_hybrid.lexical.opensearch.side import Info
 from langchain_chroma_hybrid.lexical.protocol import Hits, Passing
 
 if TYPE_CHECKING:
@@ -32,27 +30,16 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.lexical.asked import Corrections
     from langchain_chroma_hybrid.lexical.opensearch.cluster import Cluster
-    from langchain_chroma_hybrid.lexical.opensearch.side import SideIndex
+    from langchain_chroma_hybrid.lexical.opensearch.side import Info, SideIndex
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
     from langchain_chroma_hybrid.lexical.seen import Seen
 
-PAGE = 10_000
-"""Hits of one search; a server gives no more."""
-
 _MOST_BUCKETS, _MOST_WORDS = 1_024, 4_096
-_BY_ID: list[dict[str, str]] = [{"order": "asc"}]
-_BEST_FIRST = [{"_score": "desc"}, *_BY_ID]
+_BEST_FIRST = [{"_score": "desc"}, *BY_ID]
 
 
-class MovedError(Exception):
-    """The records are in another index by now, which may have been built in another way."""
-
-
-class Reader:
-    """Reads one index; notes with each answer what the latest commit was.
-
-    All of it raises MovedError where another index has the records by now.
-    """
+class Reader(Asking):
+    """Reads one index, each question in one request. Errors as of `Asking`."""
 
     def __init__(
         self,
@@ -68,20 +55,10 @@ class Reader:
         before: Callable[[], None],
     ) -> None:
         """`scale`: what makes a score ours; `before`: brings own writes to where reads see them."""
-        self._cluster, self._side, self._seen = cluster, side, seen
-        self._generation = generation
-        self.analyzer, self.tokens = analyzer, DocumentTokens(lexical_fields)
+        super().__init__(cluster, side, generation, seen, shards, before)
+        self.analyzer, self.tokens, self._scale = analyzer, DocumentTokens(lexical_fields), scale
         self._compiler = QueryCompiler(analyzer, self.tokens, self._frequencies)
         self._filters = FilterCompiler(lambda text: queries.demanded(self._compiler.required(text)))
-        self._scale, self._before = scale, before
-        # One copy of each shard for all questions of this object: copies differ a little.
-        self._header: dict[str, Any] = {
-            "index": generation,
-            "preference": uuid.uuid4().hex,
-            "allow_partial_search_results": False,
-        }
-        if shards > 1:  # how frequent a word is has to be the same for all of them
-            self._header["search_type"] = "dfs_query_then_fetch"
         # Which words passing records have, of the latest commit; and what the words of the last
         # query weigh.
         self._occurring: dict[tuple[object, Filter | None, QueryWord], bool] = {}
@@ -110,7 +87,7 @@ class Reader:
             "_source": ["id"],
             "track_total_hits": False,
         }
-        frequent = _counted(
+        frequent = counted(
             aggs={"df": queries.frequencies(tokens), "runs": queries.found(asked.runs)}
         )
         known, answer = self._ask([frequent, ranked])
@@ -147,7 +124,7 @@ class Reader:
         there = {w: known[version, where, w] for w in words if (version, where, w) in known}
         if asked := [word for word in words if word not in there]:
             matches = [self._compiler.standing(word.terms, word.phrases) for word in asked]
-            (answer,) = self._ask([_counted(self._passing(where), _occurring(matches))])
+            (answer,) = self._ask([counted(self._passing(where), _occurring(matches))])
             there |= zip(asked, map(bool, queries.counts(answer, "words")), strict=True)
             if len(known) >= _MOST_WORDS:
                 self._occurring = {}
@@ -163,7 +140,7 @@ class Reader:
     ) -> tuple[list[bool], dict[str, int]]:
         """Whether a record that passes has each of the phrases, and what suggesters have found."""
         matches = [self._compiler.standing((), [phrase]) for phrase in phrases]
-        body = _counted(self._passing(where), _occurring(matches))
+        body = counted(self._passing(where), _occurring(matches))
         if suggesters:
             body["suggest"] = {str(n): each for n, each in enumerate(suggesters)}
         (answer,) = self._ask([body])
@@ -173,7 +150,7 @@ class Reader:
     def counts(self, words: Mapping[str, Iterable[str]], where: Filter | None) -> dict[str, int]:
         """In how many records that pass `where` each word is, by its tokens."""
         matches = [Match([Term(t, 1.0, 0) for t in tokens]) for tokens in words.values()]
-        (answer,) = self._ask([_counted(self._passing(where), _occurring(matches))])
+        (answer,) = self._ask([counted(self._passing(where), _occurring(matches))])
         return dict(zip(words, queries.counts(answer, "words"), strict=True))
 
     @property
@@ -183,9 +160,9 @@ class Reader:
 
     def plan(self, where: Filter | None, limit: int) -> Passing:
         """How many records pass `where` and, if at most `limit` do, which."""
-        body = _counted(self._passing(where)) | {"size": min(max(limit, 0), PAGE)}
-        body |= {"_source": ["id"], "sort": _BY_ID}
-        everything, answer = self._ask([_counted(), body])
+        body = counted(self._passing(where)) | {"size": min(max(limit, 0), PAGE)}
+        body |= {"_source": ["id"], "sort": BY_ID}
+        everything, answer = self._ask([counted(), body])
         total, passing = (each["hits"]["total"]["value"] for each in (everything, answer))
         if passing > limit:
             return Passing(passing, total)
@@ -198,7 +175,7 @@ class Reader:
 
     def match_count(self, where: Filter | None) -> int:
         """How many records pass `where`."""
-        (answer,) = self._ask([_counted(self._passing(where))])
+        (answer,) = self._ask([counted(self._passing(where))])
         return int(answer["hits"]["total"]["value"])
 
     def ids(self, after: str | None = None) -> Iterator[str]:
@@ -207,7 +184,7 @@ class Reader:
 
     def sample(self, n: int) -> list[str]:
         """At most `n` ids, the same ones for the same records."""
-        order = [{"digest": "asc"}, *_BY_ID]
+        order = [{"digest": "asc"}, *BY_ID]
         return [hit["id"] for hit in self._each(EVERYTHING, n, order)]
 
     def digests(self, ids: Collection[str] | None) -> dict[str, str]:
@@ -227,71 +204,11 @@ class Reader:
         """Records, those without any term, and the fields in which there is none."""
         fields: list[Query] = [{"exists": {"field": f"t{n}"}} for n in self.tokens.fields]
         parts = [{"term": {"textless": {"value": True}}}, *fields]
-        body = _counted(aggs={"parts": {"filters": {"filters": parts}}})
+        body = counted(aggs={"parts": {"filters": {"filters": parts}}})
         (answer,) = self._searches([(self._header, body)])
         textless, *used = queries.counts(answer, "parts") or [0] * len(parts)
         unused = tuple(n for n, count in enumerate(used) if not count)
         return answer["hits"]["total"]["value"], textless, unused
-
-    def _ask(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """The answers to searches, in one request with what is known of the latest commit."""
-        self._before()
-        latest, *found = self._searches([self._side.latest, *((self._header, b) for b in bodies)])
-        hits = latest["hits"]["hits"]
-        if not hits:
-            raise IndexFormatError("the lexical index was removed: open the collection anew")
-        info = Info.of(hits[0]["_source"])
-        self._seen.note(info)
-        if info.generation != self._generation:
-            raise MovedError
-        return found
-
-    def _searches(
-        self, bodies: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
-    ) -> list[Mapping[str, Any]]:
-        try:
-            return self._cluster.searches(bodies)
-        except IndexFormatError:
-            if self._side.info().generation == self._generation:
-                raise
-            raise MovedError from None
-
-    def _each(
-        self,
-        query: Query,
-        limit: int | None,
-        order: Sequence[Mapping[str, str]] = _BY_ID,
-        after: str | None = None,
-    ) -> Iterator[Mapping[str, Any]]:
-        """What is known of the records of a query, page by page."""
-        most = PAGE if limit is None else max(0, limit)
-        body = {"size": min(PAGE, most), "query": query, "sort": order, "track_total_hits": False}
-        if after is not None:
-            body["search_after"] = [order_of(after)]
-        (answer,) = self._ask([body])
-        hits = answer["hits"]["hits"]
-        for hit in self._pages(body, hits, None if limit is None else most):
-            yield hit["_source"]
-
-    def _all_of(
-        self, body: Mapping[str, Any], hits: list[Mapping[str, Any]], k: int
-    ) -> Iterable[Mapping[str, Any]]:
-        """Up to `k` hits of a search whose first page is there."""
-        return list(self._pages(body, hits, max(k, 0)))
-
-    def _pages(
-        self, body: Mapping[str, Any], hits: list[Mapping[str, Any]], limit: int | None
-    ) -> Iterator[Mapping[str, Any]]:
-        """Further pages of a search, each behind the last hit of the one before."""
-        given = 0
-        while hits:
-            yield from hits
-            given += len(hits)
-            if len(hits) < PAGE or (limit is not None and given >= limit):
-                return
-            size = PAGE if limit is None else min(PAGE, limit - given)
-            further = {**body, "size": size, "search_after": hits[-1]["sort"]}
-            hits = self._searches([(self._header, further)])[0]["hits"]["hits"]
 
     def _passing(self, where: Filter | None) -> Query:
         """The query of a filter; what is too deep for one is asked for by itself."""
@@ -311,7 +228,7 @@ class Reader:
         """In how many records each of the tokens is."""
         every = list(dict.fromkeys(tokens))
         parts = [every[at : at + _MOST_BUCKETS] for at in range(0, len(every), _MOST_BUCKETS)]
-        bodies = [_counted(aggs={"df": queries.frequencies(part)}) for part in parts]
+        bodies = [counted(aggs={"df": queries.frequencies(part)}) for part in parts]
         found = self._ask(bodies)
         return {
             token: n
@@ -327,10 +244,3 @@ def _tokens_of(asked: Any) -> Iterator[str]:
 
 def _occurring(matches: Iterable[Match]) -> dict[str, Any]:
     return {"words": queries.occurring(matches)}
-
-
-def _counted(query: Query = EVERYTHING, aggs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A search that counts, and gives no hits."""
-    some = {name: each for name, each in (aggs or {}).items() if each["filters"]["filters"]}
-    body = {"size": 0, "track_total_hits": True, "query": query}
-    return {**body, "aggs": some} if some else body
