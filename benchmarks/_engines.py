@@ -15,12 +15,13 @@ from langchain_chroma_hybrid import Analyzer
 from langchain_chroma_hybrid.core.filters import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.lexical.protocol import LexicalIndex
 
 PAGE = 5_000
+OSMEM = "osmem-server, which is no OpenSearch"
 QUESTIONS = (
     "search", "plan", "match", "match_count", "count", "corrections", "weights", "unmatched",
 )  # fmt: skip
@@ -47,8 +48,11 @@ class Engine(Protocol):
 class Indexed:
     """One of our engines."""
 
-    def __init__(self, name: str, index: LexicalIndex, dsn: str | None = None) -> None:
-        self.name, self.index, self._dsn = name, index, dsn
+    def __init__(
+        self, name: str, index: LexicalIndex, size: Callable[[], int] | None = None
+    ) -> None:
+        """`size`: its bytes on a server."""
+        self.name, self.index, self._size = name, index, size
 
     def build(self, records: Sequence[Record]) -> None:
         """In pages, as a first build does; over when a search has answered."""
@@ -62,9 +66,9 @@ class Indexed:
         return [hit.id for hit in self.index.search(query, K, where=where)]
 
     def disk(self) -> int:
-        """Of its folder, or of its tables with their indexes; 0 in memory."""
-        if self._dsn is not None:
-            return _tables(self._dsn)
+        """Of its folder, or on its server; 0 in memory."""
+        if self._size is not None:
+            return self._size()
         if self.index.folder is None:
             return 0
         return sum(f.stat().st_size for f in self.index.folder.rglob("*") if f.is_file())
@@ -162,8 +166,23 @@ class Exact:
         return sum(scores[int(id_[2:])] >= least for id_ in ids) / best.size
 
 
-def _tables(dsn: str) -> int:
-    """Bytes of the tables of our schema."""
+def product_of(index: LexicalIndex) -> str:
+    """What answers, with its version."""
+    cluster = index._cluster  # type: ignore[attr-defined]  # noqa: SLF001
+    _, about = cluster.request("GET", "/")
+    osmem = about.get("cluster_name") == "osmem"
+    return OSMEM if osmem else f"{cluster.product} {about['version']['number']}"
+
+
+def stores(index: LexicalIndex) -> int:
+    """Bytes of an index in a cluster, on one node of those that have it."""
+    cluster, names = index._cluster, index._names  # type: ignore[attr-defined]  # noqa: SLF001
+    _, answer = cluster.request("GET", f"/{names.alias}/_stats/store")
+    return int(answer["_all"]["primaries"]["store"]["size_in_bytes"])
+
+
+def tables(dsn: str) -> int:
+    """Bytes of the tables of our schema, with their indexes."""
     import psycopg  # noqa: PLC0415  # of the extra `postgres`
 
     asked = """select sum(pg_total_relation_size(oid)) from pg_class

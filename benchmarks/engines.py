@@ -1,12 +1,16 @@
 """The engines of the lexical index beside each other and bm25s, on the same records in one run.
 
 python benchmarks/engines.py --work FOLDER DIR [DIR ...] [--n 50000 100000] [--postgres DSN]
+                             [--opensearch URL]
 
 Each DIR is a BEIR folder with `minilm.corpus.npy` and `minilm.queries.npy`. All engines get the
 same terms and take turns query by query: read the ratios. FOLDER keeps the collection for the
 hybrid searches, over the fewest records; a second run reuses it. Exact BM25 is computed here, with
 k1 = 1.2 and b = 0.75, in double precision, for queries whose terms all count alike: codes weigh
 more in our engines. Needs `pip install -r benchmarks/requirements.txt`.
+
+URL is one as `lexical=` takes it, of OpenSearch or Elasticsearch. Over `osmem-server`, which is no
+cluster and scores by rules of its own, the numbers are printed and go nowhere else.
 """
 
 from __future__ import annotations
@@ -20,7 +24,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from _corpus import load, where
-from _engines import Engine, Exact, Indexed, Peer, counted
+from _engines import (
+    OSMEM,
+    Engine,
+    Exact,
+    Indexed,
+    Peer,
+    counted,
+    product_of,
+    stores,
+    tables,
+)
 from _methods import NAME, Given, K, Search, clock, fill, ours
 from _results import RESULTS, setting, table, write_section
 
@@ -44,34 +58,40 @@ def main() -> None:
     parser.add_argument("--n", type=int, nargs="+", default=[50_000, 100_000])
     parser.add_argument("--queries", type=int, default=60)
     parser.add_argument("--postgres", help="a connection string; without one it is left out")
+    parser.add_argument("--opensearch", help="a URL; without one it is left out")
     parser.add_argument("--no-hybrid", action="store_true", help="the engines alone")
     options = parser.parse_args()
     for n in options.n:
         corpus = load(options.folders, n + ADDED, options.queries)
         work = options.work / f"engines{n}"
-        engines = made(work / "index", options.postgres)
+        engines = made(work / "index", options.postgres, options.opensearch)
         rows = measured(corpus, engines)
         # To fill Chroma with more would take the time of everything else.
         hybrid = n == min(options.n) and not options.no_hybrid
         searches = through_chroma(corpus, engines, work / "db") if hybrid else []
-        report(n, rows, searches)
+        report(n, rows, searches, keep=not any(OSMEM in each.name for each in engines))
         for engine in engines:
             engine.close()
 
 
-def made(work: Path, dsn: str | None) -> list[Engine]:
+def made(work: Path, dsn: str | None, url: str | None) -> list[Engine]:
     """The engines, empty."""
     shutil.rmtree(work, ignore_errors=True)
     opened = {
         "tantivy": open_index(work, analyzer=Exact.ANALYZER),
         "rank_bm25": open_index(None, "rank_bm25:okapi", analyzer=Exact.ANALYZER),
     }
+    engines = [Indexed(name, index) for name, index in opened.items()]
+    given: Any = {"collection": "benchmark", "analyzer": Exact.ANALYZER}
     if dsn is not None:
-        given: Any = {"collection": "benchmark", "analyzer": Exact.ANALYZER}
-        opened["PostgreSQL"] = open_index(None, dsn, **given)
-        opened["PostgreSQL"].clear()
-    ours = [Indexed(n, index, dsn if n == "PostgreSQL" else None) for n, index in opened.items()]
-    return [*ours, Peer()]
+        index = open_index(None, dsn, **given)
+        engines.append(Indexed("PostgreSQL", index, partial(tables, dsn)))
+    if url is not None:
+        index = open_index(None, url, **given)
+        engines.append(Indexed(product_of(index), index, partial(stores, index)))
+    for each in engines:
+        each.index.clear()
+    return [*engines, Peer()]
 
 
 def measured(corpus: Corpus, engines: list[Engine]) -> list[list[str]]:
@@ -139,8 +159,8 @@ def _hybrid(
     return times, asked
 
 
-def report(n: int, rows: list[list[str]], hybrid: list[list[str]]) -> None:
-    """Print the tables, and put them into RESULTS.md."""
+def report(n: int, rows: list[list[str]], hybrid: list[list[str]], *, keep: bool) -> None:
+    """Print the tables, and `keep` them in RESULTS.md."""
     head = [
         "", "build s", "add 1,000 s", "p50 ms", "p95 ms", "times tantivy",
         "filtered 1 / 14 / 50 %, p50 ms", "p95 ms", "disk MB", f"overlap@{K} with exact BM25",
@@ -153,7 +173,8 @@ def report(n: int, rows: list[list[str]], hybrid: list[list[str]]) -> None:
         ]  # fmt: skip
         text += f"\n\n{table(more, hybrid)}"
     text += f"\n\n{setting('tantivy', 'rank-bm25', 'bm25s', 'chromadb')}"
-    write_section(RESULTS, f"engines {n}", text)
+    if keep:
+        write_section(RESULTS, f"engines {n}", text)
     print(text)
 
 

@@ -34,17 +34,25 @@ def reject_unknown(where: str, given: Mapping[str, Any], known: Sequence[str]) -
 def known_keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """`function` of named keywords alone, which names them all when it is given another.
 
+    An inherited constructor speaks of the class that is made.
+
     Raises:
         UnknownArgumentError: at a call, with what may have been meant.
     """
-    places = list(inspect.signature(function).parameters.values())
+    signature = inspect.signature(function)
+    places = signature.parameters.values()
     names = [p.name for p in places if p.kind is not p.POSITIONAL_ONLY and p.name != "self"]
-    where = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+    name, makes = function.__name__, function.__name__ == "__init__"
 
     @functools.wraps(function)
     def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        where = type(args[0]).__name__ if makes else name
         if kwargs:
             reject_unknown(where, kwargs, names)
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{where}: {error}") from None
         return function(*args, **kwargs)
 
     return checked

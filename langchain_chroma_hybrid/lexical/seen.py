@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from langchain_chroma_hybrid.lexical.binding import Owner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter
 
 
-_MOST_FILTERS = 256
+_MOST_FILTERS, _MOST_WORDS = 256, 4_096
 
 
 class Counts:
@@ -31,6 +34,28 @@ class Counts:
         if len(self._known) >= _MOST_FILTERS:
             self._known = {}
         self._known[version, where] = passing
+
+
+class Occurring:
+    """Whether words are in a record that passes a filter, each as of one commit."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, Filter | None, QueryWord], bool] = {}
+
+    def get(
+        self, version: object, where: Filter | None, words: Iterable[QueryWord]
+    ) -> dict[QueryWord, bool]:
+        """Of those of the words of which it is known."""
+        known = self._known
+        return {w: known[version, where, w] for w in words if (version, where, w) in known}
+
+    def note(
+        self, version: object, where: Filter | None, there: Mapping[QueryWord, bool]
+    ) -> None:
+        """What an answer has told."""
+        if len(self._known) >= _MOST_WORDS:
+            self._known = {}
+        self._known |= {(version, where, word): occurs for word, occurs in there.items()}
 
 
 class Commit(Protocol):
@@ -85,6 +110,12 @@ class Seen(Generic[_Info]):
         self.owner.check(info.owned_by)
         with self._lock:
             self._own.add(info.version)
+
+    def become(self, info: _Info) -> None:
+        """Another index was put in place here: that is no commit of others."""
+        with self._lock:
+            self._info = info
+            self._own.clear()
 
     def note(self, info: _Info) -> None:
         """What an answer has told; one that an older commit has answered tells nothing new.

@@ -8,6 +8,7 @@ import pytest
 
 from langchain_chroma_hybrid.testing.lexical_journal_suite import JournalSuite
 from langchain_chroma_hybrid.testing.lexical_suite import SharedIndexSuite
+from langchain_chroma_hybrid.testing.lexical_typo_suite import TypoTolerantSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,21 @@ class TestOpenSearch(SharedIndexSuite):
 
 
 class TestElasticsearch(TestOpenSearch):
+    product = "Elasticsearch"
+
+
+class TestOpenSearchTypos(TypoTolerantSuite):
+    product = "OpenSearch"
+
+    @pytest.fixture
+    def make(
+        self, make_opensearch: Callable[..., OpenSearchIndex]
+    ) -> Callable[..., OpenSearchIndex]:
+        return lambda: make_opensearch(self.product)
+
+
+@pytest.mark.long
+class TestElasticsearchTypos(TestOpenSearchTypos):
     product = "Elasticsearch"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.lexical.opensearch.documents import side_index, template
+from langchain_chroma_hybrid.lexical.typos import LEAST_RECORDS
 from tests.opensearch import recorded
 
 if TYPE_CHECKING:
@@ -37,19 +39,21 @@ def test_a_search_with_a_filter_is_one_request(index: OpenSearchIndex):
     assert [hit.id for hit in index.search("Red", 5, where=parse({"n": 1}))] == ["a"]
     ((method, path, params, body),) = sent
     assert (method, path, params) == ("POST", "/_msearch", {"max_concurrent_searches": "1"})
-    side, latest, header, frequent, again, ranked = lines(body)
+    side, latest, header, frequent, again, ranked, once_more, occurring = lines(body)
     assert (side, latest["query"]) == (
         {"index": "lch-tests.-side"}, {"ids": {"values": [index.name]}}
     )  # fmt: skip
-    assert header == again
-    assert header["index"] == f"lch-tests.{index.name}"
+    assert header == again == once_more
+    assert header["index"].startswith(f"lch-tests.{index.name}.")
     assert header["allow_partial_search_results"] is False
     words = [{"term": {"t0": {"value": "x00red"}}}]
     assert frequent == {
         "size": 0, "track_total_hits": True, "query": {"match_all": {}},
         "aggs": {"df": {"filters": {"filters": words}}},
     }  # fmt: skip
+    assert occurring["aggs"]["words"]["filters"]["filters"]
     (facts,) = ranked["query"]["bool"].pop("filter")
+    assert occurring["query"] == facts
     assert list(facts) == ["terms"]
     assert len(facts["terms"]["facts"]) == 2  # the int, and the float that equals it
     assert ranked == {
@@ -63,11 +67,46 @@ def test_a_search_with_a_filter_is_one_request(index: OpenSearchIndex):
     }  # fmt: skip
 
 
+def test_whether_words_occur_comes_along_once(index: OpenSearchIndex):
+    client, where = recorded(index), parse({"n": 1})
+    index.search("red pump", 5, where=where)
+    assert index.corrections("red pump", where) == {}
+    index.search("red pump", 5, where=where)
+    index.search("blue", 5, corrections={})
+    assert [len(lines(body)) for *_, body in client.sent] == [8, 6, 6]
+
+
+def test_a_mistyped_word_takes_three_requests(index: OpenSearchIndex):
+    index.apply([Record(f"filler{n}", "stone") for n in range(LEAST_RECORDS)])
+    client = recorded(index)
+    found = index.corrections("blue pumsp", parse({"n": 1}))
+    assert found == {"pumsp": ("pump",)}
+    occurring, likely, passing = (lines(body)[-1] for *_, body in client.sent)
+    assert len(occurring["aggs"]["words"]["filters"]["filters"]) == 2
+    assert likely["suggest"] == {
+        str(n): {
+            "text": f"{code}pumsp",
+            "term": {"field": field, "suggest_mode": "always", "max_edits": 1, "prefix_length": 4,
+                     "size": 64, "max_term_freq": 1_000_000_000},
+        }
+        for n, (code, field) in enumerate([("x00", "t0"), ("xzz", "surface")])
+    }  # fmt: skip
+    assert passing["query"] == likely["query"] == occurring["query"]
+    # What is known of a commit is not asked for again.
+    assert index.corrections("blue") == {}
+    assert len(client.sent) == 4
+    assert index.corrections("blue pumsp", parse({"n": 1})) == found
+    assert len(client.sent) == 6
+    assert index.corrections("blue") == {}
+    assert len(client.sent) == 6
+
+
 def test_a_write_is_in_bulk_under_one_version(index: OpenSearchIndex):
     sent = recorded(index).sent
     index.apply([Record("d", "Red pumps", {"n": 2})], ["a", "unknown"])
     (path, params, body), = [each[1:] for each in sent if each[1].endswith("_bulk")]
-    assert (path, params) == (f"/lch-tests.{index.name}/_bulk", {"require_alias": "true"})
+    assert re.fullmatch(rf"/lch-tests\.{index.name}\.\w+\.write/_bulk", path)
+    assert params == {"require_alias": "true"}
     action, document, *deletes = lines(body)
     version = action["index"]["version"]
     external = {"version": version, "version_type": "external"}
@@ -123,9 +162,10 @@ def test_a_new_index_has_one_shard_behind_an_alias(make_opensearch: Callable[...
     made = make_opensearch("OpenSearch", lexical_fields={"title": 2.0, "page_content": 1.0})
     sent = recorded(made).sent
     made.clear()
-    create = next(body for method, path, _, body in sent if method == "PUT" and "." in path[-33:])
+    ((path, create),) = [(p, b) for m, p, _, b in sent if m == "PUT" and "_doc" not in p]
     assert create["settings"]["index"] == {"number_of_shards": 1, "number_of_replicas": 0}
     assert create["mappings"]["properties"] == {"t0": WORD, "t1": WORD}
     assert create["mappings"]["_meta"]["fields"] == ["page_content", "title"]
-    swap = next(body for _, path, _, body in sent if path == "/_aliases")
+    assert create["aliases"] == {f"{path[1:]}.write": {}}
+    (swap,) = (body for _, path, _, body in sent if path == "/_aliases")
     assert [next(iter(action)) for action in swap["actions"]] == ["remove_index", "add"]

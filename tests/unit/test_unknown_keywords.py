@@ -80,8 +80,16 @@ def test_a_misspelt_keyword_is_told_with_all_that_are_known(name: str) -> None:
         if place.default is place.empty and place.kind is place.POSITIONAL_OR_KEYWORD
     }
 
-    with pytest.raises(ChromaHybridError, match="zzz_unknown"):
+    with pytest.raises(ChromaHybridError, match="zzz_unknown") as told:
         door(**needed, zzz_unknown=1)
+    if isinstance(told.value, UnknownArgumentError):
+        assert str(told.value).startswith(f"{door.__name__} ")
+
+
+def test_an_inherited_constructor_speaks_of_the_class_that_is_made() -> None:
+    for given, said in (((), "missing a required argument: 'server'"), ((1, 2), "too many")):
+        with pytest.raises(TypeError, match=rf"^ElasticsearchIndex: {said}"):
+            package.ElasticsearchIndex(*given)
 
 
 def test_what_is_meant_is_suggested() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -16,10 +17,7 @@ Body: TypeAlias = Mapping[str, Any] | str | None
 JSON, LINES = "application/json", "application/x-ndjson"
 _TOLD = (400, 404, 409)  # answers that are looked at here: the clients would log a warning
 _MOST_CONNECTIONS = 8
-_EXPECTED = (
-    "an address such as 'https://user:password@host:9200', or a client of the package "
-    "`opensearch-py` or `elasticsearch`"
-)
+_EXPECTED = "an address such as 'https://user:password@host:9200'"
 
 
 class NoAnswerError(Exception):
@@ -69,7 +67,7 @@ class Address:
         return f"Address({self.url!r})"
 
     @classmethod
-    def of(cls, server: str) -> Address:
+    def of(cls, server: str, expected: str = _EXPECTED) -> Address:
         """That of a URL.
 
         Raises:
@@ -79,32 +77,36 @@ class Address:
             parts = urlsplit(server)
             host, port = parts.hostname, parts.port
         except ValueError:
-            raise InvalidArgumentError.of_kind("server", server, _EXPECTED) from None
+            raise InvalidArgumentError.of_kind("server", server, expected) from None
         prefix = parts.path.strip("/")
         good = parts.scheme in ("http", "https") and host and not (parts.query or parts.fragment)
         if not good or "/" in prefix:
-            raise InvalidArgumentError.of_kind("server", server, _EXPECTED)
+            raise InvalidArgumentError.of_kind("server", server, expected)
         place = f"{f'[{host}]' if ':' in str(host) else host}:{port or 9200}"
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         auth = (user, password) if parts.username is not None else None
         return cls(f"{parts.scheme}://{place}", place, auth, unquote(prefix))
 
 
-def address_of(server: object) -> Address:
-    """That of a URL, or of a client, whose place is its own affair.
+def address_of(server: object, kind: type[OpenSearchClient | ElasticsearchClient]) -> Address:
+    """That of a URL, or of a client of `kind`, whose place is its own affair.
 
     Raises:
         InvalidArgumentError: it is neither.
     """
+    expected = f"{_EXPECTED}, or a client of the package `{kind.PACKAGE}`"
     if isinstance(server, str):
-        return Address.of(server)
-    if callable(getattr(server, "perform_request", None)) or hasattr(server, "transport"):
-        return Address("", f"its client's hosts ({type(server).__module__.partition('.')[0]})")
-    raise InvalidArgumentError.of_kind("server", server, _EXPECTED)
+        return Address.of(server, expected)
+    module = sys.modules.get(kind.MODULE)  # of a client that is there it was imported
+    if module is not None and isinstance(server, getattr(module, kind.CLIENT)):
+        return Address("", f"its client's hosts ({kind.MODULE})")
+    raise InvalidArgumentError.of_kind("server", server, expected)
 
 
 class OpenSearchClient:
     """By the package `opensearch-py`."""
+
+    PACKAGE, MODULE, CLIENT = "opensearch-py", "opensearchpy", "OpenSearch"
 
     def __init__(self, client: Any, *, own: bool) -> None:
         """`own`: it is closed with this."""
@@ -158,6 +160,8 @@ class OpenSearchClient:
 
 class ElasticsearchClient:
     """By the package `elasticsearch`, which talks to nothing but Elasticsearch."""
+
+    PACKAGE, MODULE, CLIENT = "elasticsearch", "elasticsearch", "Elasticsearch"
 
     def __init__(self, client: Any, *, own: bool) -> None:
         """`own`: it is closed with this."""

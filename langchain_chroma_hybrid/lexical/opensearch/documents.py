@@ -82,6 +82,12 @@ def key_of(record_id: str) -> str | None:
     return record_id if good else f"#{digest_of(record_id)}"
 
 
+def order_of(record_id: str) -> str:
+    """What records are ordered by: their ids, of long ones a digest of the rest."""
+    long = len(record_id) > _MAX_ORDER
+    return record_id[:_MAX_ORDER] + digest_of(record_id) if long else record_id
+
+
 def document(record: Record, digest: str, words: Words, tokens: Tokens) -> dict[str, Any]:
     """A record as it is written; `digest` is its own, see `core.values.digest`."""
     found: dict[str, Any] = {}
@@ -94,10 +100,9 @@ def document(record: Record, digest: str, words: Words, tokens: Tokens) -> dict[
             surface.update(changed.split())
         if any(texts):
             found[f"t{field}"] = [text for text in texts if text]
-    long = len(record.id) > _MAX_ORDER
     return {
         "id": record.id,
-        "order": record.id[:_MAX_ORDER] + digest_of(record.id) if long else record.id,
+        "order": order_of(record.id),
         "digest": digest,
         "textless": not found,
         **found,

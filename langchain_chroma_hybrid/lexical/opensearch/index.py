@@ -6,55 +6,42 @@ import json
 import math
 import threading
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.checks import whole
-from langchain_chroma_hybrid.core.filters import QueryMatch
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
+from langchain_chroma_hybrid.errors import IndexFormatError, IndexLockedError
 from langchain_chroma_hybrid.lexical.binding import Owner
-from langchain_chroma_hybrid.lexical.filter_terms import supports
-from langchain_chroma_hybrid.lexical.opensearch import writing
-from langchain_chroma_hybrid.lexical.opensearch.clients import (
-    ElasticsearchClient,
-    OpenSearchClient,
-    address_of,
-)
-from langchain_chroma_hybrid.lexical.opensearch.cluster import Cluster
-from langchain_chroma_hybrid.lexical.opensearch.documents import (
-    DocumentTokens,
-    document,
-    key_of,
-)
+from langchain_chroma_hybrid.lexical.opensearch.answers import Answers
+from langchain_chroma_hybrid.lexical.opensearch.clients import ElasticsearchClient
+from langchain_chroma_hybrid.lexical.opensearch.documents import FORMAT, DocumentTokens
 from langchain_chroma_hybrid.lexical.opensearch.journal import OpenSearchJournal
 from langchain_chroma_hybrid.lexical.opensearch.locking import WriterLock
-from langchain_chroma_hybrid.lexical.opensearch.names import PREFIX, Names
 from langchain_chroma_hybrid.lexical.opensearch.opening import Opening
+from langchain_chroma_hybrid.lexical.opensearch.places import Places
 from langchain_chroma_hybrid.lexical.opensearch.reading import Reader
 from langchain_chroma_hybrid.lexical.opensearch.side import SideIndex
+from langchain_chroma_hybrid.lexical.opensearch.view import View
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from langchain_chroma_hybrid.lexical.seen import Seen
 from langchain_chroma_hybrid.lexical.texts import (
-    PAGE_CONTENT,
     checked,
     checked_fields,
-    matched_terms,
 )
-from langchain_chroma_hybrid.lexical.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
-    from langchain_chroma_hybrid.core.filters import Filter, Leaf
     from langchain_chroma_hybrid.core.values import Record
+    from langchain_chroma_hybrid.lexical.opensearch.names import Names
     from langchain_chroma_hybrid.lexical.opensearch.side import Info
-    from langchain_chroma_hybrid.lexical.protocol import Hits, Passing, QuerySyntax
 
 
-class OpenSearchIndex:
+class OpenSearchIndex(Answers, Places):
     """A `LexicalIndex` in OpenSearch 2 or later, for hosts that share no disk.
 
     BM25 with k1 = 1.2 and b = 0.75 by the server, over the tokens of this package. Scores have
@@ -91,9 +78,6 @@ class OpenSearchIndex:
         LexicalIndexError: the server cannot be reached, or refuses.
     """
 
-    _PRODUCT: ClassVar[str] = "OpenSearch"
-    _CLIENT: ClassVar[type[OpenSearchClient] | type[ElasticsearchClient]] = OpenSearchClient
-
     @known_keywords
     def __init__(
         self,
@@ -121,36 +105,52 @@ class OpenSearchIndex:
         self.analyzer = analyzer or Analyzer()
         self.lexical_fields = checked_fields(lexical_fields)
         self.capabilities = Capabilities(durable=True, syntax=True, remote=True)
-        self._tokens, self._words = DocumentTokens(self.lexical_fields), Words(self.analyzer)
-        self._names = _names(server, prefix, name)
+        self._tokens = DocumentTokens(self.lexical_fields)
+        self._wanted, self._shards, self._replicas = self.analyzer, shards, replicas
         self.name, self._lease = name, lease
         self._cluster = self._reached(
             server, request_timeout, retry_timeout, ca_certs, verify_certs=verify_certs
         )
-        self._side = SideIndex(self._cluster, self._names)
+        self._open(self._named(server, prefix, name), lock_timeout)
+
+    def _open(self, names: Names, lock_timeout: float, current: str | None = None) -> None:
+        """Use the index of a name, or the one that is built beside the `current` one."""
+        self._names, self._side = names, SideIndex(self._cluster, names)
         self._opening = Opening(
             self._cluster,
-            self._names,
+            names,
             self._side,
-            analyzer=self.analyzer.fingerprint,
+            analyzer=self._wanted.fingerprint,
             fields=self._tokens.names,
-            shards=shards,
-            replicas=replicas,
+            shards=self._shards,
+            replicas=self._replicas,
         )
-        self._seen = Seen(self._opening.prepare())
-        self._lock = WriterLock(self._side, lease, lock_timeout, self._place, self._let_go)
+        prepare = self._opening.prepare
+        info = prepare() if current is None else self._opening.beside(current)
+        self._seen = Seen(info)
+        self._lock = WriterLock(self._side, self._lease, lock_timeout, self._place, self._let_go)
         self._refreshing = threading.Lock()
         self._unrefreshed = self._written = False
-        self._reader = Reader(
+        self._scale = self._opening.scale()
+        self._use(info)
+
+    def _use(self, info: Info) -> None:
+        """From now on read and write the index that has the records, as it was built."""
+        built = self._opening.built(info.generation)
+        outdated = self._opening.is_outdated(built)
+        reader = Reader(
             self._cluster,
-            self._names,
-            self.analyzer,
+            self._side,
+            info.generation,
+            self._wanted.by_rules(built.rules) if outdated else self._wanted,
             self.lexical_fields,
             self._seen,
-            scale=self._opening.scale(),
-            shards=shards,
+            scale=self._scale,
+            shards=self._shards,
             before=self._refresh,
         )
+        self._view = View(self._cluster, info.generation, reader, outdated=outdated)
+        self.analyzer = self._view.analyzer
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._place!r})"
@@ -164,7 +164,7 @@ class OpenSearchIndex:
         """Equal for objects over one index with the same analyzer, fields and boosts."""
         fields = sorted(self.lexical_fields.items())
         place = f"{self._PRODUCT} {self._place}"
-        return f"{place} {self.analyzer.fingerprint}, lexical_fields {fields}"
+        return f"{place} {self._wanted.fingerprint}, lexical_fields {fields}"
 
     @property
     def folder(self) -> None:
@@ -196,95 +196,9 @@ class OpenSearchIndex:
         if not latest and not deletes:
             self._cluster.open()
             return
-        gone = [key for id_ in sorted({*deletes} - latest.keys()) if (key := key_of(id_))]
-        documents = (
-            (key_of(r.id) or "", document(r, stamps[r.id], self._words, self._tokens))
-            for r in latest.values()
-        )
         with self._writing() as info:
-            lines = writing.operations(documents, gone, info.version)
-            writing.write(self._cluster, self._names.alias, lines)
-
-    def search(
-        self, query: str, k: int, *, where: Filter | None = None, syntax: QuerySyntax = "plain"
-    ) -> Hits:
-        """The best `k` records that contain a query term and pass `where`; in one round trip.
-
-        Scores are > 0, higher is better; ties are in the order of ids. A filter of more than 8
-        levels, and more than 256 words, take another one.
-
-        Raises:
-            InvalidArgumentError: `where` holds a leaf that `supports` denies.
-        """
-        return self._reader.search(query, k, where, syntax)
-
-    def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
-        """What each term of the words of `query` can add to a score, unknown ones included."""
-        return self._reader.weights(query, syntax)
-
-    def unmatched(
-        self, words: Sequence[QueryWord], where: Filter | None = None
-    ) -> tuple[str, ...]:
-        """Those of the words that occur in no record that passes `where`, as they were typed."""
-        return self._reader.unmatched(words, where) if words else ()
-
-    def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
-        """The words of the record's indexed fields that match `query`, each once."""
-        return matched_terms(self.analyzer, query, record, self.lexical_fields)
-
-    def highlight(self, query: str, text: str) -> list[tuple[int, int]]:
-        """Spans `(start, end)` of `text`, in characters, that terms of `query` match; ascending."""
-        return self.analyzer.highlight(query, text)
-
-    def plan(self, where: Filter | None, limit: int = 0) -> Passing:
-        """How many records pass `where` and, if at most `limit` do, which."""
-        return self._reader.plan(where, limit)
-
-    def match(self, where: Filter | None, *, limit: int | None = None) -> list[str]:
-        """Ids that pass `where` (all ids for None), at most `limit`, in no order."""
-        return self._reader.match(where, limit)
-
-    def match_count(self, where: Filter | None) -> int:
-        """How many records pass `where`."""
-        return self._reader.match_count(where)
-
-    def supports(self, leaf: Leaf) -> bool:
-        """Everything but conditions on the document and on Chroma's own rows."""
-        return isinstance(leaf, QueryMatch) or supports(leaf)
-
-    def count(self) -> int:
-        """Number of records."""
-        return self._reader.match_count(None)
-
-    def ids(self) -> Iterable[str]:
-        """All ids, in no order; those that others write meanwhile may be among them."""
-        self._cluster.open()
-        return self._reader.ids()
-
-    def sample(self, n: int) -> list[str]:
-        """At most `n` ids from anywhere in the index, the same ones for the same records."""
-        return self._reader.sample(n)
-
-    def digests(self, ids: Collection[str] | None = None) -> Mapping[str, str]:
-        """`core.values.digest` of records as they were when indexed, by id; None means all."""
-        return self._reader.digests(ids)
-
-    def unused_fields(self) -> Collection[str]:
-        """Names among `lexical_fields`, but for the text, under which no record has a term."""
-        unused = [self._tokens.names[n] for n in self._seen.info.unused]
-        return [name for name in unused if name != PAGE_CONTENT]
-
-    def without_text(self, ids: Collection[str] | None = None) -> frozenset[str]:
-        """Those of `ids` (of all records for None) with no term in any of the searched fields."""
-        return self._reader.without_text(ids)
-
-    def foreign_commits(self) -> int:
-        """How many commits of others the answers so far have told of."""
-        return self._seen.foreign
-
-    def version(self) -> object:
-        """Another value after each commit that an answer has told of."""
-        return self._seen.version
+            gone = sorted({*deletes} - latest.keys())
+            self._view.write(latest.values(), stamps, gone, info.version)
 
     def bind(self, collection: str, place: str, *, instead_of: str | None = None) -> None:
         """Belong to one collection from now on, by its id.
@@ -324,81 +238,79 @@ class OpenSearchIndex:
         return OpenSearchJournal(self._cluster, self._names, self._side, self._lease)
 
     def clear(self) -> None:
-        """Remove all records at once: another index comes behind the alias."""
+        """Remove all records at once: another index takes the place of the one they were in."""
         with self._writing():
-            self._opening.renew()
+            new = self._opening.make()
+            self._become(lambda info: replace(info, generation=new))
 
-    @classmethod
-    def destroy(
-        cls,
-        server: Any,
-        *,
-        prefix: str | None = None,
-        name: str = "lexical",
-        lock_timeout: float = 30.0,
-        **options: Any,
-    ) -> None:
-        """Remove an index and all that is noted of it; without it this is no error.
+    @property
+    def outdated(self) -> bool:
+        """Whether the index was last seen to be such as an older version has built."""
+        return self._view.outdated
 
-        `options`: how to reach the server, as for the constructor.
+    @contextmanager
+    def successor(self) -> Iterator[OpenSearchIndex]:
+        """An index of today's beside an outdated one, empty or as a killed build has left it.
+
+        Nobody else has it inside the block.
 
         Raises:
-            IndexLockedError: another process is writing.
-            LexicalIndexError: the server cannot be reached, or refuses.
+            IndexLockedError: another thread or process has it, or has put it in place.
         """
-        names = _names(server, prefix, name)
-        cluster = cls._reached(server, **_reach(options))
+        self._follow(self._view)
+        if not self.outdated:
+            raise IndexLockedError(f"the lexical index at {self._place} needs no successor")
+        new = copy(self)
+        new._open(  # noqa: SLF001  # its own
+            self._names.successor(self._built), 0.0, self._view.generation
+        )
         try:
-            side = SideIndex(cluster, names)
-            opening = Opening(
-                cluster, names, side, analyzer="", fields=(), shards=1, replicas=0
-            )
-            if side.exists():
-                lock = WriterLock(side, 30.0, lock_timeout, names.alias, lambda _: None)
-                with lock.held():
-                    opening.remove()
-        finally:
-            cluster.close()
+            with new.locked():
+                self._follow(self._view)
+                if not self.outdated:
+                    message = f"the lexical index at {self._place} has its successor"
+                    raise IndexLockedError(message)
+                yield new
+        except IndexFormatError:  # it has taken its place, or somebody has made the index anew
+            self._follow(self._view)
+            if self.outdated:
+                raise
 
-    @classmethod
-    def exists(
-        cls, server: Any, *, prefix: str | None = None, name: str = "lexical", **options: Any
-    ) -> bool:
-        """Whether there is an index of that name; `options` as for `destroy`.
+    def switch(self) -> None:
+        """Be the successor from now on, in one step for all hosts; for who has locked both.
 
-        Raises:
-            LexicalIndexError: the server cannot be reached, or refuses.
+        An index that is no longer outdated stays.
         """
-        cluster = cls._reached(server, **_reach(options))
-        try:
-            return SideIndex(cluster, _names(server, prefix, name)).exists()
-        finally:
-            cluster.close()
+        with self.locked():
+            self._follow(self._view)
+            if self.outdated:
+                new = SideIndex(self._cluster, self._names.successor(self._built)).info()
+                self._cluster.request("POST", f"/{new.generation}/_refresh")
+                self._written = True
+                # Later than all that the new one has: an external version that is none loses.
+                self._become(
+                    lambda info: replace(
+                        info,
+                        instance=new.instance,
+                        generation=new.generation,
+                        version=max(info.version, new.version) + 1,
+                    )
+                )
+
+    def _become(self, change: Callable[[Info], Info]) -> None:
+        """Have the records in another index, for who has the lock."""
+        info = self._lock.change(change)
+        self._seen.become(info)
+        self._use(info)
+        self._opening.sweep(info.generation)
+
+    @property
+    def _built(self) -> str:
+        return f"{FORMAT} {self._wanted.fingerprint} {self._tokens.names}"
 
     def close(self) -> None:
         """Close the connections; reading afterwards raises LexicalIndexError."""
         self._cluster.close()
-
-    @classmethod
-    def _reached(
-        cls,
-        server: Any,
-        request_timeout: float = 30.0,
-        retry_timeout: float = 10.0,
-        ca_certs: str | None = None,
-        *,
-        verify_certs: bool = True,
-    ) -> Cluster:
-        """The cluster of an address, or behind a client."""
-        address, kind = address_of(server), cls._CLIENT
-
-        def make() -> OpenSearchClient | ElasticsearchClient:
-            if not isinstance(server, str):
-                return kind(server, own=False)
-            return kind.at(address, request_timeout, ca_certs, verify=verify_certs)
-
-        secrets = [address.auth[1]] if address.auth else []
-        return Cluster(cls._PRODUCT, address.place, make, retry_timeout, secrets)
 
     @contextmanager
     def _writing(self) -> Iterator[Info]:
@@ -406,6 +318,10 @@ class OpenSearchIndex:
         self._cluster.open()
         with self._lock.held():
             info = self._lock.begin()
+            if info.generation != self._view.generation:
+                self._use(info)
+            if self._opening.unswept:
+                self._opening.sweep(info.generation)
             self._written = True
             self._seen.begin(info)
             try:
@@ -420,7 +336,7 @@ class OpenSearchIndex:
             self._side.update(lambda info: replace(keep(info), writer="", until=0.0))
             return
         self._refresh()
-        total, textless, unused = self._reader.statistics()
+        total, textless, unused = self._asked(lambda v: v.reader.statistics())
 
         def free(info: Info) -> Info:
             counted = replace(keep(info), total=total, textless=textless, unused=unused)
@@ -439,7 +355,7 @@ class OpenSearchIndex:
         """
         with self._refreshing:
             if self._unrefreshed:
-                self._cluster.request("POST", f"/{self._names.alias}/_refresh")
+                self._view.refresh()
                 self._unrefreshed = False
 
 
@@ -451,13 +367,3 @@ class ElasticsearchIndex(OpenSearchIndex):
 
     _PRODUCT = "Elasticsearch"
     _CLIENT = ElasticsearchClient
-
-
-def _names(server: Any, prefix: str | None, name: str) -> Names:
-    return Names(address_of(server).prefix or PREFIX if prefix is None else prefix, name)
-
-
-def _reach(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those options that say how to reach a server."""
-    known = ("request_timeout", "retry_timeout", "ca_certs", "verify_certs")
-    return {key: value for key, value in options.items() if key in known}

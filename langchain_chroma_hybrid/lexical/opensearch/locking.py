@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from langchain_chroma_hybrid.errors import IndexLockedError, LexicalIndexError
@@ -78,8 +79,16 @@ class WriterLock:
 
     def begin(self) -> Info:
         """A new version, for what is written next; for who has the lock."""
+        return self.change(lambda info: replace(info, version=info.version + 1))
+
+    def change(self, change: Callable[[Info], Info]) -> Info:
+        """Change what is known of the index; for who has the lock.
+
+        Raises:
+            IndexLockedError: another one has taken it, after the lease had ended.
+        """
         writer, lease = self._writer, self._lease
-        return self._side.update(lambda info: kept(info, writer, lease, begin=True))
+        return self._side.update(lambda info: change(kept(info, writer, lease)))
 
     def _take(self) -> None:
         """Wait for the lock."""
@@ -88,7 +97,7 @@ class WriterLock:
         writer, lease = self._writer, self._lease
         while True:
             try:
-                self._side.update(lambda info: taken(info, writer, lease, begin=False))
+                self._side.update(lambda info: taken(info, writer, lease))
             except HeldError:
                 if time.monotonic() > deadline:
                     message = (
@@ -103,7 +112,7 @@ class WriterLock:
 
     def _let_go(self) -> None:
         writer, lease = self._writer, self._lease
-        self._release(lambda info: kept(info, writer, lease, begin=False))
+        self._release(lambda info: kept(info, writer, lease))
 
     @contextmanager
     def _renewed(self) -> Iterator[None]:
@@ -113,7 +122,7 @@ class WriterLock:
         def renew() -> None:
             while not stopped.wait(lease / 3):
                 with suppress(LexicalIndexError):
-                    self._side.update(lambda info: kept(info, writer, lease, begin=False))
+                    self._side.update(lambda info: kept(info, writer, lease))
 
         thread = threading.Thread(target=renew, name="chroma-hybrid-lock", daemon=True)
         thread.start()

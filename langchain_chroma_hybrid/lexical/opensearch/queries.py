@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 MAX_CLAUSES = 900
 """Parts of one query that add to a score; a server takes 1,024 of all kinds."""
 
-_CODE = 3  # characters of a token that say its field
+CODE = 3
+"""Characters of a token that say its field."""
+
+_ANY = 1_000_000_000
 _BEST = f"top_terms_blended_freqs_{MAX_EXPANSIONS}"
 
 
@@ -84,6 +87,40 @@ def occurring(matches: Iterable[Match]) -> dict[str, Any]:
     return _buckets(map(has, matches))
 
 
+def near(token: str, edits: int, begins: int, most: int) -> dict[str, Any]:
+    """A suggester of tokens of one field that are near one, which is in few records or in none.
+
+    Args:
+        token: what they are near to.
+        edits: how many at most, 1 or 2.
+        begins: so many of its characters they begin with.
+        most: how many of them; the nearest, and of these the most frequent.
+    """
+    how = {
+        "field": field_of(token),
+        "suggest_mode": "always",
+        "max_edits": edits,
+        "prefix_length": begins,
+        "size": most,
+        # What is frequent among records that do not pass a filter has others like it, too.
+        "max_term_freq": _ANY,
+    }
+    return {"text": token, "term": how}
+
+
+def suggested(answer: Mapping[str, Any]) -> dict[str, int]:
+    """The tokens that the suggesters of an answer have found, and in how many records each is.
+
+    The deleted may be among these.
+    """
+    return {
+        option["text"]: option["freq"]
+        for entries in answer.get("suggest", {}).values()
+        for entry in entries
+        for option in entry["options"]
+    }
+
+
 def counts(answer: Mapping[str, Any], name: str) -> list[int]:
     """What the buckets of an aggregation hold."""
     buckets = answer.get("aggregations", {}).get(name, {}).get("buckets", ())
@@ -125,7 +162,7 @@ def _alike(alike: Alike) -> Query:
             field_of(alike.token): {
                 "value": alike.token,
                 "fuzziness": alike.distance,
-                "prefix_length": _CODE,
+                "prefix_length": CODE,
                 "max_expansions": MAX_EXPANSIONS,
                 "boost": alike.weight,
             }

@@ -33,6 +33,7 @@ class Info:
 
     Attributes:
         instance: another one for an index that was made anew.
+        generation: the index in which its records are.
         version: grows with each write; begun ones count. Documents have it as external version.
         total: records.
         textless: those without any term.
@@ -43,6 +44,7 @@ class Info:
     """
 
     instance: str
+    generation: str
     version: int
     total: int = 0
     textless: int = 0
@@ -64,9 +66,10 @@ class Info:
         return cls(**{**known, "unused": tuple(source.get("unused", ()))})
 
 
-def first_info(fields: int) -> Info:
+def first_info(generation: str, fields: int) -> Info:
     """Of an empty index. Its version is above all that one of the same name may have had."""
-    return Info(uuid.uuid4().hex, int(time.time() * 1_000), unused=tuple(range(fields)))
+    now = int(time.time() * 1_000)
+    return Info(uuid.uuid4().hex, generation, now, unused=tuple(range(fields)))
 
 
 class SideIndex:
@@ -84,6 +87,13 @@ class SideIndex:
             IndexFormatError: there is none.
         """
         return self._get()[0]
+
+    @property
+    def latest(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The search that finds it, to be sent with others."""
+        return {"index": self._names.side}, {
+            "size": 1, "query": {"ids": {"values": [self._names.key]}}
+        }  # fmt: skip
 
     def exists(self) -> bool:
         """Whether there is one."""
@@ -135,11 +145,10 @@ class SideIndex:
         path = self._path(f".note.{key}")
         self._cluster.request("PUT", path, body, params={"refresh": "true"})
 
-    def remove_all(self, kinds: Iterable[str]) -> None:
-        """Remove documents of some kinds, whoever wrote them."""
+    def remove_all(self, kinds: Iterable[str], *, but: str = "") -> None:
+        """Remove documents of some kinds, whoever wrote them, but one by its `_id`."""
         self._cluster.request("POST", f"/{self._names.side}/_refresh")
-        found = [hit["_id"] for hit in self.documents(list(kinds))]
-        self.remove(found)
+        self.remove({hit["_id"] for hit in self.documents(list(kinds))} - {but})
 
     def remove(self, ids: Iterable[str]) -> None:
         """Remove documents by `_id`; those that are not there are no error."""
@@ -177,11 +186,11 @@ class SideIndex:
         return {"kind": "info", "name": self._names.name, **asdict(info)}
 
     def _path(self, rest: str = "") -> str:
-        return f"/{self._names.side}/_doc/{quote(self._names.name + rest, safe='')}"
+        return f"/{self._names.side}/_doc/{quote(self._names.key + rest, safe='')}"
 
 
-def taken(info: Info, writer: str, lease: float, *, begin: bool) -> Info:
-    """With the lock in the hands of `writer`, for `lease` seconds; `begin` a write, too.
+def taken(info: Info, writer: str, lease: float) -> Info:
+    """With the lock in the hands of `writer`, for `lease` seconds.
 
     Raises:
         HeldError: another one has it.
@@ -189,10 +198,10 @@ def taken(info: Info, writer: str, lease: float, *, begin: bool) -> Info:
     now = time.time()
     if info.writer not in ("", writer) and info.until > now:
         raise HeldError("another writer has the lock")
-    return replace(info, writer=writer, until=now + lease, version=info.version + begin)
+    return replace(info, writer=writer, until=now + lease)
 
 
-def kept(info: Info, writer: str, lease: float, *, begin: bool) -> Info:
+def kept(info: Info, writer: str, lease: float) -> Info:
     """The same for who has the lock.
 
     Raises:
@@ -203,7 +212,7 @@ def kept(info: Info, writer: str, lease: float, *, begin: bool) -> Info:
             "another writer took the lock of the lexical index, whose lease had ended: the clocks "
             "of hosts differ, or this one stood still"
         )
-    return taken(info, writer, lease, begin=begin)
+    return taken(info, writer, lease)
 
 
 class HeldError(Exception):

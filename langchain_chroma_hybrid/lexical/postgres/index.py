@@ -14,6 +14,7 @@ from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
 from langchain_chroma_hybrid.errors import IndexLockedError
 from langchain_chroma_hybrid.lexical.binding import Owner
+from langchain_chroma_hybrid.lexical.corrections import Corrector
 from langchain_chroma_hybrid.lexical.filter_terms import supports
 from langchain_chroma_hybrid.lexical.postgres import crash, writing
 from langchain_chroma_hybrid.lexical.postgres.journal import PostgresJournal
@@ -34,7 +35,7 @@ from langchain_chroma_hybrid.lexical.postgres.server import (
     DamagedError,
     Server,
 )
-from langchain_chroma_hybrid.lexical.postgres.typos import Typos
+from langchain_chroma_hybrid.lexical.postgres.typos import PostgresVocabulary
 from langchain_chroma_hybrid.lexical.protocol import Capabilities
 from langchain_chroma_hybrid.lexical.seen import Seen
 from langchain_chroma_hybrid.lexical.texts import (
@@ -140,7 +141,7 @@ class PostgresIndex:
         self._reader = Reader(
             self._server, self._names, self.analyzer, self.lexical_fields, self._seen
         )
-        self._typos = Typos(self._reader)
+        self._corrector = Corrector(PostgresVocabulary(self._reader))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._place!r})"
@@ -224,10 +225,10 @@ class PostgresIndex:
     ) -> Mapping[str, tuple[str, ...]]:
         """Words of `query` that occur in no record which passes `where`, and a few like each.
 
-        As `TantivyIndex.corrections` has them. None of the round trips is for words of which the
-        latest commit has been asked, as `search` does; those of a mistyped word are up to three.
+        As `TantivyIndex.corrections` has them. One round trip tells which words occur, none where
+        `search` has told; those of a mistyped word are up to three.
         """
-        return self._typos.corrections(query, where, sounds=sounds)
+        return self._corrector.corrections(query, where, sounds=sounds)
 
     def unmatched(
         self, words: Sequence[QueryWord], where: Filter | None = None

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.core.analysis.query_words import query_words
 from langchain_chroma_hybrid.core.filters import AllOf, Ids
 from langchain_chroma_hybrid.core.values import Scored
 from langchain_chroma_hybrid.lexical.asked import QueryCompiler
 from langchain_chroma_hybrid.lexical.bounds import bound_of, weights_of
+from langchain_chroma_hybrid.lexical.corrections import words_to_check
 from langchain_chroma_hybrid.lexical.postgres.filters import Values
 from langchain_chroma_hybrid.lexical.postgres.schema import COLUMNS, INFO
 from langchain_chroma_hybrid.lexical.postgres.statement import Statements
 from langchain_chroma_hybrid.lexical.postgres.writing import info_of
 from langchain_chroma_hybrid.lexical.protocol import Hits, Passing
 from langchain_chroma_hybrid.lexical.requirement import edits
-from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS
-from langchain_chroma_hybrid.lexical.seen import Counts, Seen
+from langchain_chroma_hybrid.lexical.seen import Counts, Occurring, Seen
 from langchain_chroma_hybrid.lexical.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ FEW = 1_000
 """Records that may all be candidates of one search: each costs some 40 microseconds."""
 
 _PART = 20_000
-_MOST_WORDS = 4_096
 _ID = "coalesce(long_id, key)"
 
 
@@ -57,7 +55,7 @@ class Reader:
         self._statements = Statements(names, self._compiler.required)
         # How many pass, which words these have, and what the words of the last query weigh.
         self._counts = Counts()
-        self._occurring: dict[tuple[object, Filter | None, QueryWord], bool] = {}
+        self._occurring = Occurring()
         self._weights: tuple[object, Mapping[str, float]] = None, {}
 
     def search(
@@ -73,7 +71,8 @@ class Reader:
         Where nobody knows of `corrections`, which of its words occur comes along.
         """
         self._statements.passing(where, Values())  # refuses what cannot be answered
-        words = self.words(query) if corrections is None and syntax == "plain" else []
+        plain = corrections is None and syntax == "plain"
+        words = words_to_check(self.analyzer, query) if plain else []
         corrections = corrections or {}
         asked = self._compiler.compile(query, syntax, corrections)
         if asked.empty:
@@ -81,7 +80,8 @@ class Reader:
         few = min(self._seen.info.total, self._at_most(where)) <= FEW
         every = few or 4 * k >= self._seen.info.total
         values = Values()
-        new = [word for word in words if word not in self._known(words, where)]
+        known = self._occurring.get(self._seen.version, where, words)
+        new = [word for word in words if word not in known]
         occurs = self._occur(new, where, values)
         statement = self._statements.search(asked, max(k, 0), where, values, occurs, every=every)
         row = self._execute(statement, values)
@@ -111,16 +111,12 @@ class Reader:
         What the latest commit has been asked for before is known.
         """
         self._server.open()
-        there = self._known(words, where)
+        there = self._occurring.get(self._seen.version, where, words)
         if asked := [word for word in words if word not in there]:
             values = Values()
             found = self._read(self._occur(asked, where, values), values)[0]
             there |= self._learn(asked, where, found)
         return tuple(word.text for word in words if not there[word])
-
-    def words(self, query: str) -> list[QueryWord]:
-        """The words of a query that may be missing."""
-        return query_words(self.analyzer, query[:MAX_QUERY_CHARS])[:MAX_TERMS]
 
     def stand(
         self, phrases: Iterable[Sequence[str]], where: Filter | None, values: Values
@@ -271,11 +267,6 @@ class Reader:
         known = self._counts.get(self._seen.version, where)
         return self.match_count(where) if known is None else known
 
-    def _known(self, words: Iterable[QueryWord], where: Filter | None) -> dict[QueryWord, bool]:
-        """Whether words are in a record that passes, of those that were asked for."""
-        known, version = self._occurring, self._seen.version
-        return {w: known[version, where, w] for w in words if (version, where, w) in known}
-
     def _occur(self, words: Iterable[QueryWord], where: Filter | None, values: Values) -> str:
         """The column of whether each word is in a record that passes."""
         passing = self._statements.passing(where, values)
@@ -286,10 +277,7 @@ class Reader:
         self, words: Sequence[QueryWord], where: Filter | None, found: Iterable[bool]
     ) -> dict[QueryWord, bool]:
         there = dict(zip(words, found, strict=True))
-        if len(self._occurring) >= _MOST_WORDS:
-            self._occurring = {}
-        version = self._seen.version
-        self._occurring |= {(version, where, word): known for word, known in there.items()}
+        self._occurring.note(self._seen.version, where, there)
         return there
 
     def _occurs(self, word: QueryWord, anywhere: bool, passing: str, values: Values) -> str:

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from langchain_chroma_hybrid.lexical.corrections import Likely
 from langchain_chroma_hybrid.lexical.postgres.filters import Values
 from langchain_chroma_hybrid.lexical.tokens import SURFACE, Tokens
 from langchain_chroma_hybrid.lexical.typos import (
-    LEAST_RECORDS,
     MOST_KNOWN,
-    MOST_NEIGHBOURS,
-    MOST_WORDS,
     KnownSounds,
     KnownWords,
-    form_of,
     most_edits,
-    most_frequent,
-    parted,
 )
 
 if TYPE_CHECKING:
@@ -26,9 +21,6 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter
     from langchain_chroma_hybrid.lexical.postgres.reading import Reader
-
-_MOST_NEAR = 64
-"""Of those like one word so many are looked for among records that pass a filter."""
 
 # An edit brings one letter at most: few of a word's are foreign to one that is near.
 _NEAR = """
@@ -51,62 +43,50 @@ _FREQUENT = """
 """
 
 
-class Typos:
-    """Finds other spellings of words for one reader, which knows which of them occur.
+class PostgresVocabulary:
+    """The words of the index of one reader, which knows which of them occur.
 
-    One question tells which words are near, one how many records that pass a filter have each of
-    them; what sounds alike takes another one, since all words are read, once for each commit.
+    What sounds alike takes a question of its own, since all words are read, once for each commit.
     """
 
     def __init__(self, reader: Reader) -> None:
-        self._reader, self._analyzer, self._tokens = reader, reader.analyzer, reader.tokens
+        self._reader, self.analyzer, self._tokens = reader, reader.analyzer, reader.tokens
         self._sounds: tuple[object, KnownSounds] | None = None
 
-    def corrections(
-        self, query: str, where: Filter | None, *, sounds: bool
-    ) -> dict[str, tuple[str, ...]]:
-        """Words that occur in no record which passes, and a few like each that do."""
-        words = self._reader.words(query)
-        nowhere = {*self._reader.unmatched(words, where)} if words else ()
-        missing = [word for word in words if word.text in nowhere]
-        return self._instead_of(missing, where, sounds) if missing else {}
+    @property
+    def total(self) -> int:
+        """How many records there were at the latest commit."""
+        return self._reader.total
 
-    def _instead_of(
-        self, words: Sequence[QueryWord], where: Filter | None, sounds: bool
-    ) -> dict[str, tuple[str, ...]]:
-        """By each of the words, which occur in no record that passes, a few like it that do."""
-        forms = {word.text: form_of(word, self._analyzer) for word in words}
-        asked = [(word, form) for word, form in forms.items() if form][:MOST_WORDS]
-        if not asked:
-            return {}
-        pairs = {form: list(parted(form, self._analyzer)) for _, form in asked}
-        near = sounds or self._reader.total >= LEAST_RECORDS
-        known, there = self._likely([form for _, form in asked if near], pairs, where)
-        found: dict[str, list[Mapping[str, int]]] = {}
-        for word, form in asked:
-            if rows := [pair for pair in pairs[form] if pair in there]:
-                found[word] = [dict.fromkeys(rows[:MOST_NEIGHBOURS], 1)]
-                continue
-            found[word] = [*known.neighbours(form)]
-            if sounds:
-                found[word] += self._heard().alike(form)
-        return self._chosen(found, where)
+    def unmatched(self, words: Sequence[QueryWord], where: Filter | None) -> tuple[str, ...]:
+        """Those of the words that occur in no record that passes."""
+        return self._reader.unmatched(words, where)
 
-    def _likely(
-        self, words: Sequence[str], pairs: Mapping[str, Sequence[str]], where: Filter | None
-    ) -> tuple[KnownWords, set[str]]:
-        """Words that may be near, and those of the pairs that stand in a record that passes."""
-        values, every = Values(), [pair for some in pairs.values() for pair in some]
-        phrases = [self._analyzer.phrase(pair) for pair in every]
-        rows = self._reader.stand(phrases, where, values)
+    def likely(
+        self,
+        words: Sequence[str],
+        pairs: Sequence[str],
+        where: Filter | None,
+        *,
+        sounds: bool,  # noqa: ARG002
+    ) -> Likely:
+        """What may be meant by words; what sounds so is read when it is wanted."""
+        values = Values()
+        rows = self._reader.stand(map(self.analyzer.phrase, pairs), where, values)
         reaches = [self._reach(word) for word in words if most_edits(word)]
         columns = list(zip(*(row for reach in reaches for row in reach), strict=True))
         nothing = "select null::text[], null::bigint[]"
         near = self._near(columns, values) if columns else nothing
         statement = f"select array[{', '.join(rows)}]::bool[], y.* from ({near}) y"
         there, tokens, counts = self._reader.ask(statement, values)
-        found = {pair for pair, stands in zip(every, there, strict=True) if stands}
-        return KnownWords(_records(tokens, counts)), found
+        found = {pair for pair, stands in zip(pairs, there, strict=True) if stands}
+        return Likely(KnownWords(_records(tokens, counts)), found, self._heard)
+
+    def passing(self, words: Mapping[str, int], where: Filter | None) -> Mapping[str, int]:
+        """In how many records that pass each of the words is."""
+        if where is None:
+            return words
+        return self._reader.counts({word: self._everywhere(word) for word in words}, where)
 
     def _reach(self, word: str) -> Iterable[tuple[str, str, int, int, str, int]]:
         """From where up to where tokens are, how long, and of what letters, that may be near."""
@@ -142,38 +122,6 @@ class Typos:
             records = _records(*self._reader.ask(statement, Values()))
             self._sounds = self._reader.version, KnownSounds(records)
         return self._sounds[1]
-
-    def _chosen(
-        self, found: Mapping[str, Sequence[Mapping[str, int]]], where: Filter | None
-    ) -> dict[str, tuple[str, ...]]:
-        """By each word the most frequent of its nearest of which records that pass have some."""
-        passing = None if where is None else self._passing(found, where)
-        chosen: dict[str, tuple[str, ...]] = {}
-        for word, groups in found.items():
-            for group in groups:
-                if any(" " in each for each in group):
-                    chosen[word] = tuple(group)
-                    break
-                counts = group if passing is None else {w: passing.get(w, 0) for w in group}
-                if meant := most_frequent(counts, self._analyzer):
-                    chosen[word] = meant
-                    break
-        return chosen
-
-    def _passing(
-        self, found: Mapping[str, Sequence[Mapping[str, int]]], where: Filter
-    ) -> dict[str, int]:
-        """In how many records that pass each of the likely words is."""
-        asked: dict[str, None] = {}
-        for groups in found.values():
-            nearest = [
-                word
-                for group in groups
-                for word in sorted(group, key=lambda w, group=group: (-group[w], w))  # type: ignore[misc]
-                if " " not in word
-            ]
-            asked |= dict.fromkeys(nearest[:_MOST_NEAR])
-        return self._reader.counts({word: self._everywhere(word) for word in asked}, where)
 
     def _everywhere(self, word: str) -> list[str]:
         return [self._tokens.token(field, word) for field in (*self._tokens.fields, SURFACE)]

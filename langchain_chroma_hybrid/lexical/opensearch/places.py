@@ -1,0 +1,99 @@
+"""Where indices are: what can be asked of a cluster without opening one."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from langchain_chroma_hybrid.core.keywords import reject_unknown
+from langchain_chroma_hybrid.lexical.opensearch.clients import (
+    ElasticsearchClient,
+    OpenSearchClient,
+    address_of,
+)
+from langchain_chroma_hybrid.lexical.opensearch.cluster import Cluster
+from langchain_chroma_hybrid.lexical.opensearch.locking import WriterLock
+from langchain_chroma_hybrid.lexical.opensearch.names import PREFIX, Names
+from langchain_chroma_hybrid.lexical.opensearch.opening import Opening
+from langchain_chroma_hybrid.lexical.opensearch.side import SideIndex
+
+_REACH = ("request_timeout", "retry_timeout", "ca_certs", "verify_certs")
+
+
+class Places:
+    """The indices of one product in a cluster, by their names."""
+
+    _PRODUCT: ClassVar[str] = "OpenSearch"
+    _CLIENT: ClassVar[type[OpenSearchClient] | type[ElasticsearchClient]] = OpenSearchClient
+
+    @classmethod
+    def destroy(
+        cls,
+        server: Any,
+        *,
+        prefix: str | None = None,
+        name: str = "lexical",
+        lock_timeout: float = 30.0,
+        **options: Any,
+    ) -> None:
+        """Remove an index and all that is noted of it; without it this is no error.
+
+        `options`: how to reach the server, as for the constructor.
+
+        Raises:
+            IndexLockedError: another process is writing.
+            LexicalIndexError: the server cannot be reached, or refuses.
+        """
+        reject_unknown(f"{cls.__name__}.destroy", options, _REACH)
+        names = cls._named(server, prefix, name)
+        cluster = cls._reached(server, **options)
+        try:
+            side = SideIndex(cluster, names)
+            opening = Opening(cluster, names, side, analyzer="", fields=(), shards=1, replicas=0)
+            if side.exists():
+                lock = WriterLock(side, 30.0, lock_timeout, names.alias, lambda _: None)
+                with lock.held():
+                    opening.remove()
+        finally:
+            cluster.close()
+
+    @classmethod
+    def exists(
+        cls, server: Any, *, prefix: str | None = None, name: str = "lexical", **options: Any
+    ) -> bool:
+        """Whether there is an index of that name; `options` as for `destroy`.
+
+        Raises:
+            LexicalIndexError: the server cannot be reached, or refuses.
+        """
+        reject_unknown(f"{cls.__name__}.exists", options, _REACH)
+        cluster = cls._reached(server, **options)
+        try:
+            return SideIndex(cluster, cls._named(server, prefix, name)).exists()
+        finally:
+            cluster.close()
+
+    @classmethod
+    def _named(cls, server: Any, prefix: str | None, name: str) -> Names:
+        said = address_of(server, cls._CLIENT).prefix
+        return Names(said or PREFIX if prefix is None else prefix, name)
+
+    @classmethod
+    def _reached(
+        cls,
+        server: Any,
+        request_timeout: float = 30.0,
+        retry_timeout: float = 10.0,
+        ca_certs: str | None = None,
+        *,
+        verify_certs: bool = True,
+    ) -> Cluster:
+        """The cluster of an address, or behind a client."""
+        address, kind = address_of(server, cls._CLIENT), cls._CLIENT
+
+        def make() -> OpenSearchClient | ElasticsearchClient:
+            if not isinstance(server, str):
+                return kind(server, own=False)
+            return kind.at(address, request_timeout, ca_certs, verify=verify_certs)
+
+        secrets = [address.auth[1]] if address.auth else []
+        return Cluster(cls._PRODUCT, address.place, make, retry_timeout, secrets)
