@@ -283,7 +283,7 @@ def test_another_model_may_not_take_a_collections_place(folder, tmp_path):
 @pytest.mark.parametrize(
     "order",
     [
-        "import langchain_chroma_hybrid, chromadb",
+        pytest.param("import langchain_chroma_hybrid, chromadb", marks=pytest.mark.long),
         "import chromadb, langchain_chroma_hybrid",
     ],
 )

@@ -129,7 +129,7 @@ OWN = (own_write, own_update, own_delete, direct_write)
 @pytest.mark.parametrize(
     ("own", "place"),
     [
-        pytest.param(own, place, marks=[pytest.mark.long] if (n + place) % 2 else [])
+        pytest.param(own, place, marks=[pytest.mark.long] if (n + place) % 4 else [])
         for n, own in enumerate(OWN)
         for place in range(4)
     ],
@@ -213,7 +213,7 @@ def nothing(_: HybridChroma) -> None:
         (sync, True),
         pytest.param(sync, False, marks=pytest.mark.long),
         pytest.param(nothing, True, marks=pytest.mark.long),
-        (nothing, False),
+        pytest.param(nothing, False, marks=pytest.mark.long),
     ],
 )
 def test_in_step_is_not_noted_while_another_writer_is_at_work(tmp_path, look, reopened):

@@ -218,7 +218,7 @@ def write_as_a_stranger(folder: Path, count: int) -> None:
     chroma.add_texts([f"stranger {n}" for n in numbers], ids=[f"stranger{n}" for n in numbers])
 
 
-@pytest.mark.parametrize("count", [10, 1500])
+@pytest.mark.parametrize("count", [10, pytest.param(1500, marks=pytest.mark.long)])
 @pytest.mark.parametrize("owner", ["store", "caller"])
 def test_another_process_writes(tmp_path, caplog, count, owner):
     if owner == "store":
@@ -328,7 +328,14 @@ def test_another_process_writes_and_is_killed(tmp_path):
     store._client.close()
 
 
-@pytest.mark.parametrize("policy", ["before_query", "on_open", "manual"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "before_query",
+        pytest.param("on_open", marks=pytest.mark.long),
+        pytest.param("manual", marks=pytest.mark.long),
+    ],
+)
 def test_another_process_writes_both_halves(tmp_path, caplog, policy):
     store = open_store(tmp_path, sync=policy)
     numbers = range(20)

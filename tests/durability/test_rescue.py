@@ -607,6 +607,7 @@ def killed(old: Path, new: Path, step: str) -> None:
     assert everything(new) == expected()
 
 
+@pytest.mark.long
 def test_killed_in_the_middle(old, new):
     killed(old, new, "vectors written")
 

@@ -480,7 +480,14 @@ def test_rebuild_beside_another_process_that_builds(opened, folder, tmp_path, fr
     assert not list(index_folder(folder).glob("built-*"))
 
 
-@pytest.mark.parametrize("step", ["index applied", "successor built", "successor in step"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "index applied",
+        pytest.param("successor built", marks=pytest.mark.long),
+        pytest.param("successor in step", marks=pytest.mark.long),
+    ],
+)
 def test_closing_meanwhile_leaves_the_old_one_whole(opened, held, folder, fresh, monkeypatch, step):
     monkeypatch.setattr(reconcile, "PAGE", 5)
     gate, store = held(step), opened()

@@ -203,6 +203,7 @@ def ask(port: int, name: str, index: Path, query: str) -> tuple[set[str], list[s
     return {hit.id for hit in found.hits}, list(found.notes), said
 
 
+@pytest.mark.long
 def test_who_has_the_old_one_open_takes_nothing_out_of_a_shared_index(
     port: int, at: Any, elsewhere: Any, tmp_path: Path
 ) -> None:

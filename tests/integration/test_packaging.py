@@ -159,6 +159,7 @@ def test_the_source_archive_passes_its_own_tests(built, tmp_path):
     assert " passed" in printed.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_the_core_tests_pass_against_the_wheel_without_extras(wheel, core_tests, tmp_path):
     site, hidden = tmp_path / "site", tmp_path / "hidden"
     shutil.unpack_archive(wheel, site, "zip")

@@ -41,7 +41,9 @@ def noted(index: PostgresIndex) -> int:
         return count
 
 
-@pytest.mark.parametrize("step", ["chroma written", "index applied"])
+@pytest.mark.parametrize(
+    "step", ["chroma written", pytest.param("index applied", marks=pytest.mark.long)]
+)
 def test_the_other_host_finishes_what_a_killed_one_began(
     port: int,
     dsn: str,

@@ -280,6 +280,7 @@ def test_what_a_killed_worker_had_begun_is_looked_at(port: int, tmp_path: Path):
     assert ask(store, "quagga", mode="lexical") == ["pump"]
 
 
+@pytest.mark.long
 def test_writers_at_one_time_lose_nothing(port: int, tmp_path: Path):
     """Counters that clients increment kept 41 of 120."""
     name = fresh_name() + "-many"

@@ -34,7 +34,9 @@ def modest(max_examples: int) -> settings:
     return settings(max_examples=max_examples, deadline=None, suppress_health_check=slow)
 
 
-@pytest.fixture(scope="module", params=["memory", "disk"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("memory", marks=pytest.mark.long), "disk"]
+)
 def client(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ClientAPI]:

@@ -86,6 +86,7 @@ def test_bad_vectors_are_not_stored(tmp_path):
     assert len(cache) == 0
 
 
+@pytest.mark.long
 def test_several_processes_write_one_file(tmp_path):
     path = str(tmp_path / "cache.sqlite3")
     running = [writer(path, name, 60) for name in ("a", "b", "c")]

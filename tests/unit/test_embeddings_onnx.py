@@ -70,6 +70,7 @@ def test_float32_gives_torchs_vectors_to_1e_5(folder, kept, options):
     assert onnx_way.truncated_count == torch_way.truncated_count > 0
 
 
+@pytest.mark.long
 def test_int8_points_the_same_way_and_the_root_logger_is_left_alone(folder, kept, caplog):
     torch_way = SentenceTransformerEmbeddings(folder, device="cpu").document_vectors(TEXTS)
     assert cosine(onnx_of(folder, kept).document_vectors(TEXTS), torch_way).min() > 0.98

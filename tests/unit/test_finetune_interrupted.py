@@ -77,7 +77,14 @@ def test_another_run_is_not_gone_on_with(base, tmp_path):
     assert [done for done, _ in seen] == [4, 5, 6], "from the last whole checkpoint on"
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "trainer_state.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.safetensors",
+        pytest.param("optimizer.pt", marks=pytest.mark.long),
+        pytest.param("trainer_state.json", marks=pytest.mark.long),
+    ],
+)
 def test_a_torn_checkpoint_is_not_gone_on_with(base, tmp_path, name):
     folder = interrupted(base, tmp_path / "new")
     (folder / "checkpoint-of-another").mkdir()
