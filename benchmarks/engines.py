@@ -69,6 +69,8 @@ def main() -> None:
         # To fill Chroma with more would take the time of everything else.
         hybrid = n == min(options.n) and not options.no_hybrid
         searches = through_chroma(corpus, engines, work / "db") if hybrid else []
+        if searches and options.postgres:
+            trips(corpus, options.postgres, work / "db")
         report(n, rows, searches, keep=not any(OSMEM in each.name for each in engines))
         for engine in engines:
             engine.close()
@@ -157,6 +159,25 @@ def _hybrid(
             search(queries[0], condition)
         asked.append(", ".join(questions))
     return times, asked
+
+
+def trips(corpus: Corpus, dsn: str, folder: Path) -> None:
+    """Print the round trips to PostgreSQL of a first query, without and with a filter."""
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415  # none without --postgres
+
+    from tests.wire import wire  # noqa: PLC0415
+
+    given = conninfo_to_dict(dsn.partition("?")[0])
+    with wire(given.get("host", "127.0.0.1"), int(given.get("port", 5432))) as between:
+        through = dsn.replace(f":{given['port']}", f":{between.port}")
+        index = open_index(None, through, collection="benchmark", analyzer=Exact.ANALYZER)
+        with HybridChroma(NAME, Given(corpus), str(folder), lexical=index) as store:
+            store.sync()
+            for condition in (None, *FILTERS):
+                for query in corpus.queries[:2]:
+                    between.trips = 0
+                    ours(store, "hybrid")(query, condition)
+                    print(f"round trips with {condition}: {between.trips}")
 
 
 def report(n: int, rows: list[list[str]], hybrid: list[list[str]], *, keep: bool) -> None:
