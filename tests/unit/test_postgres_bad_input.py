@@ -123,6 +123,31 @@ def test_a_schema_of_an_older_version(dsn: str, admin: psycopg.Connection[Any]):
     admin.execute(f"drop schema {schema} cascade")
 
 
+def test_words_as_an_older_version_wrote_them(dsn: str, admin: psycopg.Connection[Any]):
+    schema = f"s{uuid.uuid4().hex}"
+    texts = {"a": "zebras running, zebras", "b": "apple, running apples apple", "c": ""}
+    queries = ("zebra apple", "running", "runn*", "+apples")
+
+    def found(index: PostgresIndex) -> list[Any]:
+        return [[*index.search(query, 5, syntax="simple")] for query in queries]
+
+    with closing(PostgresIndex(dsn, schema=schema, allow_unsafe=True)) as index:
+        index.apply([Record(*row) for row in texts.items()])
+        before, table = found(index), f"{schema}.{index.name}_records"
+    assert all(before)
+    # In no order, unstemmed ones behind the others, without a count.
+    admin.execute(f"""
+        update {table} set (words, counts) = (
+            select coalesce(array_agg(w order by n = 0, w desc), '{{}}'),
+                coalesce(array_agg(n order by w desc) filter (where n > 0), '{{}}')
+            from unnest(words, counts) u(w, n))
+    """)  # noqa: S608  # of the test's own
+    admin.execute(f"update {schema}.format set version = 2")  # noqa: S608  # as above
+    with closing(PostgresIndex(dsn, schema=schema, allow_unsafe=True)) as index:
+        assert found(index) == before
+    admin.execute(f"drop schema {schema} cascade")
+
+
 def test_two_analyzers_on_one_index(make_postgres: Callable[..., PostgresIndex]):
     index = make_postgres()
     for options in ({"analyzer": Analyzer("german")}, {"lexical_fields": {"title": 1.0}}):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from math import isqrt
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.filters import AllOf, Ids
@@ -11,7 +14,7 @@ from langchain_chroma_hybrid.lexical.bounds import bound_of, weights_of
 from langchain_chroma_hybrid.lexical.corrections import words_to_check
 from langchain_chroma_hybrid.lexical.postgres.filters import Values
 from langchain_chroma_hybrid.lexical.postgres.schema import COLUMNS, INFO
-from langchain_chroma_hybrid.lexical.postgres.statement import Statements
+from langchain_chroma_hybrid.lexical.postgres.statement import Statements, bits_of
 from langchain_chroma_hybrid.lexical.postgres.writing import info_of
 from langchain_chroma_hybrid.lexical.protocol import Hits, Passing
 from langchain_chroma_hybrid.lexical.requirement import edits
@@ -32,10 +35,16 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.protocol import QuerySyntax
 
 FEW = 1_000
-"""Records that may all be candidates of one search: each costs some 40 microseconds."""
+"""Records that may all be candidates of one search: each costs some 40 microseconds.
+
+In a large index more of them: to find 200 that pass, `200 * total / passing` are looked at, at some
+5 microseconds each.
+"""
 
 _PART = 20_000
 _ID = "coalesce(long_id, key)"
+# One value in place of an array, which takes the driver long; no UTF-8 has this byte.
+_ALL = r"string_agg(id, '\xff'::bytea)"
 
 
 class Reader:
@@ -77,19 +86,19 @@ class Reader:
         asked = self._compiler.compile(query, syntax, corrections)
         if asked.empty:
             return Hits()
-        few = min(self._seen.info.total, self._at_most(where)) <= FEW
-        every = few or 4 * k >= self._seen.info.total
+        total = self._seen.info.total
+        few = min(total, self._at_most(where)) <= max(FEW, isqrt(20 * total))
+        every = few or 4 * k >= total
         values = Values()
         known = self._occurring.get(self._seen.version, where, words)
         new = [word for word in words if word not in known]
-        occurs = self._occur(new, where, values)
+        occurs = self._occur(new, where, values, bits_of(asked))
         statement = self._statements.search(asked, max(k, 0), where, values, occurs, every=every)
         row = self._execute(statement, values)
         self._learn(new, where, row[9])
         terms = list(zip(*(column or [] for column in row[:4]), strict=True))
         found = {int(group) for group in (row[8] or "").split(",") if group}
         runs = [run for run in zip(row[4] or (), row[5] or (), strict=True) if run[0] in found]
-        total = self._seen.info.total
         weights = weights_of(asked, terms, runs, total, self.tokens)
         self._weights = (self._seen.version, query, syntax, *corrections.items()), weights
         ids, scores = (column or [] for column in row[6:8])
@@ -153,8 +162,8 @@ class Reader:
         some = f"from {self._records} where {self._statements.passing(where, values)}"
         count = "total" if where is None else f"(select count(*) {some})"
         most = values.put(max(0, limit) + 1, "bigint")
-        ids = f"(select array_agg(id) from (select {_ID} id {some} limit {most}) x)"
-        passing, found = self._read(f"{count}, {ids if limit > 0 else 'null::bytea[]'}", values)
+        ids = f"(select {_ALL} from (select {_ID} id {some} limit {most}) x)"
+        passing, found = self._read(f"{count}, {ids if limit > 0 else 'null::bytea'}", values)
         self._counts.note(self._seen.version, where, passing)
         return Passing(passing, self._seen.info.total, _ids(found) if passing <= limit else None)
 
@@ -165,7 +174,7 @@ class Reader:
         some = f"select {_ID} id from {self._records} where {passing}"
         if limit is not None:
             some += f" limit {min(max(0, limit), 2**62)}"
-        return list(_ids(self._read(f"(select array_agg(id) from ({some}) x)", values)[0]))
+        return list(_ids(self._read(f"(select {_ALL} from ({some}) x)", values)[0]))
 
     def match_count(self, where: Filter | None) -> int:
         """How many records pass `where`."""
@@ -179,7 +188,8 @@ class Reader:
             behind = "true" if last is None else f"key > {values.put(last, 'bytea')}"
             part = f"from {self._records} where {behind} order by key limit {_PART}"
             found, last = self.ask(
-                "select array_agg(id order by key), (array_agg(key order by key desc))[1]"
+                r"select string_agg(id, '\xff'::bytea order by key),"
+                " (array_agg(key order by key desc))[1]"
                 f" from (select key, {_ID} id {part}) x",
                 values,
             )
@@ -190,14 +200,14 @@ class Reader:
     def sample(self, n: int) -> list[str]:
         """At most `n` ids, the same ones for the same records."""
         some = f"select {_ID} id from {self._records} order by digest, key limit {max(0, n)}"
-        return list(_ids(self._read(f"(select array_agg(id) from ({some}) x)", Values())[0]))
+        return list(_ids(self._read(f"(select {_ALL} from ({some}) x)", Values())[0]))
 
     def digests(self, ids: Collection[str] | None) -> dict[str, str]:
         """Digests of records, by id."""
         values = Values()
         where = self._statements.passing(None if ids is None else Ids(frozenset(ids)), values)
         some = f"select {_ID} id, digest from {self._records} where {where}"
-        columns = f"select array_agg(id), array_agg(digest) from ({some}) x"
+        columns = f"select {_ALL}, array_agg(digest) from ({some}) x"
         found, digests = self.ask(columns, values)
         stamps = (value.to_bytes(8, signed=True).hex() for value in digests or ())
         return dict(zip(_ids(found), stamps, strict=True))
@@ -209,7 +219,7 @@ class Reader:
         values = Values()
         among = self._statements.passing(None if ids is None else Ids(frozenset(ids)), values)
         some = f"select {_ID} id from {self._records} where not has_text and {among}"
-        return frozenset(_ids(self._read(f"(select array_agg(id) from ({some}) x)", values)[0]))
+        return frozenset(_ids(self._read(f"(select {_ALL} from ({some}) x)", values)[0]))
 
     def refresh(self) -> None:
         """Look at the latest commit."""
@@ -267,11 +277,31 @@ class Reader:
         known = self._counts.get(self._seen.version, where)
         return self.match_count(where) if known is None else known
 
-    def _occur(self, words: Iterable[QueryWord], where: Filter | None, values: Values) -> str:
-        """The column of whether each word is in a record that passes."""
+    def _occur(
+        self,
+        words: Iterable[QueryWord],
+        where: Filter | None,
+        values: Values,
+        bits: Mapping[str, int] | None = None,
+    ) -> str:
+        """The column of whether each word is in a record that passes.
+
+        Beside a search with its `bits`, by token, what a candidate has is not looked for: with a
+        filter that takes long.
+        """
         passing = self._statements.passing(where, values)
-        occurs = (self._occurs(word, where is None, passing, values) for word in words)
-        return f"array[{', '.join(occurs)}]::bool[]"
+        occurs = [(word, self._occurs(word, where is None, passing, values)) for word in words]
+        parts = [
+            there if bits is None
+            else f"case when h.bits & {self._bits(word, bits)} <> 0 then true else {there} end"
+            for word, there in occurs
+        ]  # fmt: skip
+        return f"array[{', '.join(parts)}]::bool[]"
+
+    def _bits(self, word: QueryWord, bits: Mapping[str, int]) -> int:
+        """Those of the tokens that stand for a word."""
+        tokens = (token for term in word.terms for token in self.tokens.everywhere(term))
+        return reduce(or_, (bits.get(token, 0) for token in tokens), 0)
 
     def _learn(
         self, words: Sequence[QueryWord], where: Filter | None, found: Iterable[bool]
@@ -318,5 +348,6 @@ def _id(encoded: bytes) -> str:
     return bytes(encoded).decode()
 
 
-def _ids(found: Iterable[bytes] | None) -> tuple[str, ...]:
-    return tuple(map(_id, found or ()))
+def _ids(found: bytes | None) -> tuple[str, ...]:
+    """Of `_ALL`."""
+    return () if found is None else tuple(map(bytes.decode, bytes(found).split(b"\xff")))

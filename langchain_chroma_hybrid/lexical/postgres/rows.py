@@ -37,8 +37,8 @@ class Row(NamedTuple):
         digest: of the content, as a signed integer.
         terms: tokens in text order, see `in_order`, and a dot between texts.
         indexed: tokens for pg_textsearch, which cannot take very many.
-        words: the distinct tokens, unstemmed ones behind them.
-        counts: how often each is there; those of unstemmed ones are left out.
+        words: the distinct tokens, unstemmed ones among them, in the order of their bytes.
+        counts: how often each is there; 0 for unstemmed ones.
         lengths: tokens of each field.
         facts: what filters look for.
         numbers: what ranges are compared with, as JSON.
@@ -82,6 +82,7 @@ def row(record: Record, digest: str, words: Words, tokens: Tokens) -> Row:
             surface.update(changed.split())
             lengths[field] += len(found[-1])
     counts = Counter(chain.from_iterable(found))
+    distinct = sorted({*counts, *(tokens.token(SURFACE, word) for word in surface)})
     key, encoded = key_of(record.id), record.id.encode()
     return Row(
         key,
@@ -89,8 +90,8 @@ def row(record: Record, digest: str, words: Words, tokens: Tokens) -> Row:
         int.from_bytes(bytes.fromhex(digest), signed=True),
         ".".join(map(in_order, found)),
         " ".join(_bounded(counts, [*chain.from_iterable(found)])),
-        " ".join([*counts, *(tokens.token(SURFACE, word) for word in surface)]),
-        " ".join(map(str, counts.values())),
+        " ".join(distinct),
+        " ".join(str(counts[token]) for token in distinct),
         " ".join(map(str, lengths)),
         " ".join(filter_terms(record.metadata)),
         json.dumps(numbers(record.metadata)),

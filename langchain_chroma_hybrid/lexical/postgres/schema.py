@@ -48,6 +48,19 @@ MIGRATIONS = (
     );
     """,
     "alter table {schema}.indexes add used timestamptz not null default now()",
+    # Words in the order of their bytes, each with its count.
+    """
+    set local statement_timeout = 0;
+    do $$ declare each text; begin
+        for each in select name from {schema}.indexes loop
+            execute format($q$ update %s.%I r set (words, counts) = (
+                select coalesce(array_agg(w order by w collate "C"), '{{}}'),
+                    coalesce(array_agg(coalesce(r.counts[n], 0) order by w collate "C"), '{{}}')
+                from unnest(r.words) with ordinality u(w, n)
+            ) $q$, '{schema}', each || '_records');
+        end loop;
+    end $$
+    """,
 )
 """What makes the schema of each version out of that of the one before."""
 
@@ -66,11 +79,11 @@ _TABLES = """
         has_text bool not null,
         terms text not null,
         indexed text not null,
-        words text[] not null,
-        counts int[] not null,
-        lengths int[] not null,
-        facts text[] not null,
-        numbers jsonb not null
+        words text[] storage main not null,
+        counts int[] storage main not null,
+        lengths int[] storage main not null,
+        facts text[] storage main not null,
+        numbers jsonb storage main not null
     );
     create index {name}_seq on {schema}.{name}_records (seq);
     create index {name}_digest on {schema}.{name}_records (digest);
