@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _results
@@ -18,7 +19,11 @@ Runs: TypeAlias = "Mapping[tuple[str, str, int], dict[str, Any]]"
 """By collection, way and seed."""
 
 MODES = ("vector", "hybrid")
-_OTHERS = ("none", "random", "vector", "lexical")
+_OTHERS = {
+    "both": ("none", "random", "vector", "lexical"),
+    "texts both": ("none", "both", "texts random", "texts vector", "texts lexical"),
+}
+"""What negatives of both legs are compared with."""
 
 
 def mean(run: Mapping[str, Any], mode: str) -> str:
@@ -47,15 +52,16 @@ def _gains(runs: Runs, mode: str) -> dict[tuple[str, str], list[str]]:
     }
 
 
-def _against_both(runs: Runs) -> list[list[str]]:
+def _against_others(runs: Runs) -> list[list[str]]:
     """What negatives of both legs gain over each other source, over the seeds that both have."""
     tests = {}
-    for collection, source in sorted({key[:2] for key in runs if key[1] in _OTHERS}):
-        seeds = [seed for *key, seed in runs if key == [collection, source]
-                 and (collection, "both", seed) in runs]  # fmt: skip
-        for mode in MODES if seeds else ():
-            pair = [_mean_of(runs, collection, each, mode, seeds) for each in ("both", source)]
-            tests[collection, source, mode, str(len(seeds))] = compare(*pair)
+    for collection, way in sorted({key[:2] for key in runs if key[1] in _OTHERS}):
+        for other, mode in product(_OTHERS[way], MODES):
+            seeds = [seed for *key, seed in runs if key == [collection, way]
+                     and (collection, other, seed) in runs]  # fmt: skip
+            if seeds:
+                pair = [_mean_of(runs, collection, each, mode, seeds) for each in (way, other)]
+                tests[collection, way, other, mode, str(len(seeds))] = compare(*pair)
     raised = holm([test.p for test in tests.values()])
     return [[*key, _shown(test), f"{p:.3f}"]
             for p, (key, test) in zip(raised, tests.items(), strict=True)]  # fmt: skip
@@ -66,12 +72,14 @@ def _shown(test: Difference) -> str:
 
 
 def _costs(runs: Runs, key: tuple[str, str]) -> list[str]:
-    """Spread over seeds, minutes of training and embedding, and memory."""
+    """Spread over seeds, seconds of mining, training and embedding, and memory of the GPU."""
     own = [run for name, run in runs.items() if name[:2] == key]
     means = [np.mean(run["values"]["vector"]["nDCG@10"]) for run in own]
-    minutes = [np.mean([run[n] for run in own]) / 60 for n in ("training_s", "embedding_s")]
+    seconds = [np.mean([run[n] for run in own]) for n in ("training_s", "embedding_s")]
     spread = f"{np.std(means, ddof=1):.3f}" if len(own) > 1 else "-"
-    return [spread, f"{minutes[0]:.1f}, {minutes[1]:.1f}"]
+    gpu = max(run["gpu_mb"] for run in own)
+    mining = max(run["mining_s"] for run in own)  # once for all seeds
+    return [spread, f"{mining:.0f}, {seconds[0]:.0f}, {seconds[1]:.0f}", str(gpu or "-")]
 
 
 def write(runs: Runs) -> None:
@@ -80,20 +88,21 @@ def write(runs: Runs) -> None:
     rows = [[*key, str(sum(name[:2] == key for name in runs)), *vector[key], *hybrid[key],
              *_costs(runs, key)] for key in vector]  # fmt: skip
     head = ["collection", "way", "seeds", *("vectors", "gain", "p", "shows"),
-            *("hybrid", "gain", "p", "shows"), "sd of seeds", "minutes"]  # fmt: skip
+            *("hybrid", "gain", "p", "shows"), "sd of seeds", "seconds", "GPU MB"]  # fmt: skip
     bases = ", ".join(
         f"{key[0]} {mean(run, 'vector')} / {mean(run, 'hybrid')} "
         f"({len(run['values']['vector']['nDCG@10'])} queries)"
         for key, run in runs.items() if key[1] == "base"
     )  # fmt: skip
     commits = ", ".join(sorted({run["commit"] for run in runs.values()}))
+    settings = "; ".join(sorted({run["setting"] for run in runs.values()}))
     peak = max(run["peak_mb"] for run in runs.values())
     _results.write_section(_results.RESULTS, "finetune", "\n\n".join([
         "## Fine-tuning",
         f"Configuration of commits {commits}, nDCG@10. Base, vectors / hybrid: {bases}.",
         _results.table(head, rows),
         "What negatives of both legs gain over others:",
-        _results.table(["collection", "over", "mode", "seeds", "gain", "p"], _against_both(runs)),
-        f"At most {peak} MB. "
-        + _results.setting("sentence-transformers", "torch", "chromadb", "peft"),
+        _results.table(["collection", "way", "over", "mode", "seeds", "gain", "p"],
+                       _against_others(runs)),
+        f"At most {peak} MB of main memory. {settings}",
     ]))  # fmt: skip

@@ -33,6 +33,8 @@ class Task:
     qrels: dict[str, dict[str, int]]
     pairs: TrainingData
     positives: dict[str, list[str]]
+    alone: dict[str, str]
+    """The texts of records without their titles."""
 
 
 @cache
@@ -49,15 +51,17 @@ def task(folder: Path, collection: str, count: int) -> Task:
         drawn = {rest[place][0] for place in random.permutation(len(rest))[:CUT]}
         rows = [row for row in rows if row[1].id in judged or row[0] in drawn]
     positives: dict[str, list[str]] = {}
+    alone: dict[str, str] = {}
     if name == "banking77":
         examples, queries, positives = _intents(folder / name, data, random, collection)
     else:
         kept = {record.id for _, record in rows}
         examples = _titles(folder / name, kept)
+        alone = {e.id or "": e.text for e in examples}
     pairs = TrainingData(examples).without(data.queries.values()).sample(count)
     texts = {record.id: record.text or "" for _, record in rows}
     places = [place for place, _ in rows]
-    return Task(texts, vectors[places], queries, dict(data.qrels), pairs, positives)
+    return Task(texts, vectors[places], queries, dict(data.qrels), pairs, positives, alone)
 
 
 def _intents(

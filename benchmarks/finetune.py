@@ -1,10 +1,16 @@
 """What fine-tuning gains, by negatives, LoRA and adapters, and what it costs.
 
-    python benchmarks/finetune.py DATA WORK [--until MINUTES] [--write]
+    python benchmarks/finetune.py DATA WORK [--until MINUTES] [--commit HASH] [--write]
 
 DATA has the BEIR-style folders `banking77`, `medquad` and `scifact`, with `minilm.corpus.npy`. Each
-run is noted in WORK/runs.jsonl, and not done again; `--until` begins none after so many minutes.
-`CONFIGURATION` has to be committed before a test file is read, and was chosen without one.
+run is noted in WORK/runs.jsonl, and not done again; several processes may share WORK, and each
+takes what none has begun. `--until` begins none after so many minutes. A GPU is taken if there is
+one; `CUDA_VISIBLE_DEVICES=` hides it.
+`CONFIGURATION` has to be committed before a test file is read, and was chosen without one; a
+machine without the repository is told the commit, as `--print-commit` says it where that is.
+
+A way is a source of negatives; `texts` before it: of negatives the text without its title, as the
+answers have it; `lora` or `adapter` before it: one of these in place of training all weights.
 """
 
 from __future__ import annotations
@@ -14,24 +20,24 @@ import json
 import resource
 import subprocess
 import time
+from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chromadb
+import torch
 from _finetune_report import MODES, Runs, mean, write
 from _finetune_tasks import CUT, Task, lines, task
+from _results import setting
+from filelock import FileLock, Timeout
 from langchain_chroma import Chroma
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, minilm
 from langchain_chroma_hybrid.evaluation import evaluate
-from langchain_chroma_hybrid.finetune import (
-    Example,
-    TrainingData,
-    fine_tune,
-    mine_negatives,
-    train_adapter,
-)
+from langchain_chroma_hybrid.finetune import TrainingData, fine_tune, mine_negatives, train_adapter
+from langchain_chroma_hybrid.finetune.run import has_bf16
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,73 +59,84 @@ OTHERS = ("medquad", "scifact")
 
 def main() -> None:
     options = _options()
-    started, commit = time.monotonic(), _commit()
-    done = _runs(options.work)
-    for collection, way, seed in dict.fromkeys(_plan()):
-        if (collection, way, seed) in done:
-            continue
-        if time.monotonic() - started > options.until * 60:
-            break
-        run = _run(options, collection, way, seed)
-        note = {"collection": collection, "way": way, "seed": seed, "commit": commit, **run}
-        with (options.work / "runs.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(note) + "\n")
-        print(collection, way, seed, mean(run, "vector"), mean(run, "hybrid"), flush=True)
+    started = time.monotonic()
+    if not options.commit:
+        options.commit = _commit()
+    if options.print_commit:
+        print(options.commit)
+        return
+    for collection, way in _plan():
+        lock = FileLock(options.work / f"{collection} {way}.lock", timeout=0)
+        with suppress(Timeout), lock:
+            for seed in CONFIGURATION["seeds"][: 1 if way == "base" else None]:
+                if time.monotonic() - started > options.until * 60:
+                    break
+                if (collection, way, seed) not in _runs(options.work):
+                    _note(options, collection, way, seed)
     if options.write:
         write(_runs(options.work))
 
 
-def _plan() -> Iterator[tuple[str, str, int]]:
-    """What tells the most for its minutes comes first."""
-    everywhere, (first, *further) = (*MATRIX, *OTHERS), CONFIGURATION["seeds"]
-    yield from ((collection, "base", first) for collection in everywhere)
-    yield from ((collection, "adapter", first) for collection in everywhere)
-    yield from (("banking77", source, first) for source in SOURCES)
-    yield from (("banking77", source, seed) for seed in further for source in ("both", "none"))
-    yield from (("medquad", source, first) for source in ("none", "both", "vector", "lexical"))
-    yield from ((collection, "lora", first) for collection in MATRIX)
-    yield from ((collection, source, first) for collection in MATRIX for source in SOURCES)
-    yield from ((collection, source, seed)
-                for collection in MATRIX for seed in further for source in SOURCES)  # fmt: skip
-    for seed in further:
-        yield from ((collection, "adapter", seed) for collection in everywhere)
-        yield from ((collection, "lora", seed) for collection in MATRIX)
-    yield from ((collection, "both", seed) for seed in (first, *further) for collection in OTHERS)
+def _plan() -> Iterator[tuple[str, str]]:
+    """Collections and ways: what tells the most for its minutes comes first."""
+    everywhere = (*OTHERS, *MATRIX)
+    yield from ((collection, way) for way in ("base", *SOURCES) for collection in everywhere)
+    yield from ((collection, f"texts {way}") for way in SOURCES[1:] for collection in OTHERS)
+    yield from ((collection, f"{kind} {way}") for kind in ("lora", "adapter")
+                for way in ("both", "none") for collection in everywhere)  # fmt: skip
+
+
+def _note(options: argparse.Namespace, collection: str, way: str, seed: int) -> None:
+    """Do one run, and write it down."""
+    run = _run(options, collection, way, seed)
+    note = {"collection": collection, "way": way, "seed": seed, "commit": options.commit, **run}
+    with FileLock(options.work / "runs.lock"), _noted(options.work).open("a") as file:
+        file.write(json.dumps(note) + "\n")
+    print(collection, way, seed, mean(run, "vector"), mean(run, "hybrid"), flush=True)
 
 
 def _run(options: argparse.Namespace, collection: str, way: str, seed: int) -> dict[str, Any]:
     """Train, embed the collection anew, and ask every question once."""
     own, begun = task(options.data, collection, CONFIGURATION["pairs"]), time.monotonic()
-    model, vectors = _trained(options, own, collection, way, seed), own.vectors
-    trained = time.monotonic()
-    if way not in ("base", "adapter"):
+    gpu = torch.cuda.is_available()
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
+    folder = options.work / f"{collection}-{way}-{seed}"
+    kind, _, source = way.rpartition(" ")
+    data = _with_negatives(options.data, collection, "none" if way == "base" else source)
+    mined = time.monotonic()
+    model = minilm() if way == "base" else _trained(own, data, way, seed, folder)
+    trained, vectors = time.monotonic(), own.vectors
+    if kind != "adapter":
         vectors = model.document_vectors(list(own.texts.values()))
     embedded = time.monotonic()
     found = evaluate(_retriever(own, vectors, model), own.queries, own.qrels, modes=MODES)
     return {
-        "training_s": round(trained - begun, 1), "embedding_s": round(embedded - trained, 1),
+        "mining_s": round(mined - begun, 1), "training_s": round(trained - mined, 1),
+        "embedding_s": round(embedded - trained, 1),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        "gpu_mb": torch.cuda.max_memory_allocated() >> 20 if gpu else 0,
+        "setting": setting("sentence-transformers", "transformers", "torch", "chromadb", "peft")
+        + (f", {torch.cuda.get_device_name()}, bf16: {has_bf16()}" if gpu else ""),
         "values": {mode: {m: list(v) for m, v in found.values[mode].items()} for mode in MODES},
     }  # fmt: skip
 
 
-def _trained(
-    options: argparse.Namespace, own: Task, collection: str, way: str, seed: int
-) -> Any:
-    """The base, an adapter over it, or a model that was trained in one of the other ways."""
-    if way == "base":
-        return minilm()
-    if way == "adapter":
+def _trained(own: Task, data: TrainingData, way: str, seed: int, folder: Path) -> Any:
+    """An adapter over the base, or a model that was trained in one of the other ways."""
+    kind = way.rpartition(" ")[0]
+    if kind == "adapter":
         known = dict(zip(own.texts.values(), own.vectors.tolist(), strict=True))
         # The collection's own vectors: of the whole record where the pair has its text alone.
-        rows = [Example(e.query, own.texts[e.id or ""], id=e.id) for e in own.pairs.examples]
+        rows = [replace(e, text=own.texts[e.id or ""]) for e in data.examples]
         settings = dict(CONFIGURATION["adapter"])
         parts = TrainingData(rows).split(settings.pop("dev"), seed=seed)
         settings |= {"dev": parts.dev, "vectors": known, "seed": seed}
         return train_adapter(minilm(), parts.train, **settings)
-    folder = options.work / f"{collection}-{way}-{seed}"
-    training = CONFIGURATION["training"] | (CONFIGURATION["lora"] if way == "lora" else {})
-    data = _with_negatives(options.data, collection, "both" if way == "lora" else way)
+    if kind == "texts":
+        alone = {own.texts[id_]: text for id_, text in own.alone.items()}
+        data = data.with_negatives([[alone[text] for text in e.negatives] for e in data.examples])
+    training = CONFIGURATION["training"] | (CONFIGURATION["lora"] if kind == "lora" else {})
     return fine_tune(minilm(), data, folder, seed=seed, **training).embeddings(batch_size=64)
 
 
@@ -166,15 +183,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--until", type=float, default=1e9, help="minutes")
+    parser.add_argument("--commit", help="of these files, where there is no repository to ask")
+    parser.add_argument("--print-commit", action="store_true", help="and do nothing")
     parser.add_argument("--write", action="store_true", help="RESULTS.md")
     found = parser.parse_args()
     found.work.mkdir(parents=True, exist_ok=True)
     return found
 
 
+def _noted(work: Path) -> Path:
+    return work / "runs.jsonl"
+
+
 def _runs(work: Path) -> Runs:
-    path = work / "runs.jsonl"
-    rows = lines(path) if path.exists() else []
+    """What is noted, whole lines by the lock."""
+    with FileLock(work / "runs.lock"):
+        rows = lines(_noted(work)) if _noted(work).exists() else []
     return {(row["collection"], row["way"], row["seed"]): row for row in rows}
 
 
