@@ -57,7 +57,7 @@ def main(folder: Path) -> None:
         made = fine_tune(base, train, folder / "model", **CONFIGURATION)
         experiment.note("titles", made)
         copy = embedded_copy(store, made.embeddings())
-        found = experiment.compare("papers", store, copy, judged())
+        found = experiment.compare("papers", store, copy, judged(), trained_on=data)
         for mode in ("vector", "hybrid"):
             before, after = (side.estimate(mode).mean for side in (found.before, found.after))
             print(f"{mode}: nDCG@10 {before:.3f} before, {after:.3f} after")

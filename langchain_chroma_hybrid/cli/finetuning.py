@@ -60,8 +60,7 @@ def finetune(
     start = base or model.embeddings
     if start is None:
         raise InvalidArgumentError.of("--base", None, "a model to train: minilm, a folder, ...")
-    if test is not None and not test.exists():
-        raise InvalidArgumentError.of("--test", str(test), "a BEIR folder or a CSV file")
+    _check_test(test, path)
     store = open_store(place, model)
     data = read_data(path, store)
     note(str(data.report))
@@ -76,7 +75,17 @@ def finetune(
            "negatives": negatives, "dev": dict(made.metrics),
            "seconds": made.seconds}, kind)  # fmt: skip
     settings = {**training, "base": start, "negatives": negatives, "dev": dev, "data": data.digest}
-    return test is None or _better(store, made, settings, test)
+    return test is None or _better(store, made, settings, test, data)
+
+
+def _check_test(test: Path | None, data: Path | None) -> None:
+    """Refuse a file that is not there, or that is the one to learn from."""
+    if test is None:
+        return
+    if not test.exists():
+        raise InvalidArgumentError.of("--test", str(test), "a BEIR folder or a CSV file")
+    if data is not None and test.is_file() and data.is_file() and test.samefile(data):
+        raise InvalidArgumentError.of("--test", str(test), "other queries than those of DATA")
 
 
 def _that_fit(data: TrainingData) -> str:
@@ -97,14 +106,21 @@ def _with_negatives(
 
 
 def _better(
-    store: HybridChroma, made: FineTuned, settings: Mapping[str, Any], test: Path
+    store: HybridChroma,
+    made: FineTuned,
+    settings: Mapping[str, Any],
+    test: Path,
+    data: TrainingData,
 ) -> bool:
     """Write the settings down, ask the test queries, and tell the verdict."""
     folder = Path(made.folder)
     experiment = Experiment(folder.with_name(f"{folder.name}-experiment"), settings)
     experiment.note(folder.name, made)
     copy = embedded_copy(store, made.embeddings())
-    experiment.compare(store._collection_name, store, copy, test)  # noqa: SLF001  # langchain_chroma's
+    name = store._collection_name  # noqa: SLF001  # langchain_chroma's
+    found = experiment.compare(name, store, copy, test, trained_on=data)
+    if found.left_out:
+        note(f"--test: {found.left_out} queries stand in DATA, and were not asked")
     verdict = experiment.verdict()
     verdict.save(experiment.folder)
     note(f"{verdict.said()} Report: {experiment.folder / 'report.md'}")

@@ -14,6 +14,8 @@ from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.datasets import Dataset, load_beir, load_csv
 from langchain_chroma_hybrid.evaluation.evaluate import Evaluation, evaluate
+from langchain_chroma_hybrid.finetune import alike
+from langchain_chroma_hybrid.finetune.data import TrainingData
 from langchain_chroma_hybrid.finetune.training import FineTuned
 from langchain_chroma_hybrid.finetune.verdict import Compared, Verdict
 
@@ -102,6 +104,7 @@ class Experiment:
         after: ChromaHybridRetriever | Chroma,
         test: str | Path | Dataset,
         *,
+        trained_on: TrainingData | None = None,
         general: bool = False,
         ks: Sequence[int] = (10, 100),
     ) -> Compared:
@@ -112,24 +115,30 @@ class Experiment:
             before: the collection with the base.
             after: the same records with the new model.
             test: a BEIR folder or CSV file, opened by now and not before; or what it holds.
+            trained_on: all that the new model has learnt from. Test queries that are, exactly or
+                nearly, one of its texts are not asked, and the report says how many.
             general: a collection of another domain, to see what was forgotten; it decides nothing.
             ks: depths of recall.
 
         Raises:
-            InvalidArgumentError: nothing is judged.
+            InvalidArgumentError: nothing is judged, or the model was trained on all of it.
             MissingDependencyError: the extra `eval` is not installed.
         """
+        if not isinstance(trained_on, TrainingData | None):
+            raise InvalidArgumentError.of_kind("trained_on", trained_on, "TrainingData or None")
         known = {each.name: each for each in self.compared()}
         if name in known:
             return known[name]
         data = test if isinstance(test, Dataset) else _read(path_of("test", test))
+        queries = _unseen(data.queries, trained_on)
         both = [
-            evaluate(target, data.queries, data.qrels, modes=MODES, ks=ks)  # type: ignore[arg-type]  # of names
+            evaluate(target, queries, data.qrels, modes=MODES, ks=ks)  # type: ignore[arg-type]  # of names
             for target in (before, after)
         ]
-        found = Compared(name, both[0], both[1], general)
+        found = Compared(name, both[0], both[1], general, len(data.queries) - len(queries))
         self._add({
-            "kind": "test", "name": name, "general": general, "queries": found.before.queries,
+            "kind": "test", "name": name, "general": general, "left_out": found.left_out,
+            "queries": found.before.queries,
             "before": found.before.values, "after": found.after.values,
         })  # fmt: skip
         return found
@@ -141,10 +150,11 @@ class Experiment:
     def compared(self) -> list[Compared]:
         """What the test queries said."""
         return [
-            Compared(row["name"], _stored(row, "before"), _stored(row, "after"), row["general"])
+            Compared(row["name"], _stored(row, "before"), _stored(row, "after"), row["general"],
+                     row.get("left_out", 0))
             for row in self.runs()
             if row["kind"] == "test"
-        ]
+        ]  # fmt: skip
 
     @known_keywords
     def verdict(self, *, alpha: float = 0.05) -> Verdict:
@@ -178,6 +188,19 @@ def _read(path: Path) -> Dataset:
     if not path.exists():
         raise InvalidArgumentError.of("test", str(path), "a BEIR folder or a CSV file")
     return load_csv(path) if path.suffix.lower() == ".csv" else load_beir(path)
+
+
+def _unseen(queries: Mapping[str, str], trained_on: TrainingData | None) -> Mapping[str, str]:
+    """The test queries that say something of others than those that were learnt by heart."""
+    if trained_on is None:
+        return queries
+    learnt = (text for row in trained_on.examples for text in (row.query, row.text))
+    seen = alike.among(queries.values(), learnt)
+    left = {name: text for name, text in queries.items() if text not in seen}
+    if queries and not left:
+        expected = "queries that the model was not trained on"
+        raise InvalidArgumentError.of("test", f"{len(queries)} that it was", expected)
+    return left
 
 
 def _stored(row: Mapping[str, Any], side: str) -> Evaluation:

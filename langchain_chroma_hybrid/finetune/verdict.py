@@ -31,12 +31,21 @@ JUDGED = ("vector", "hybrid")
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One collection with both models; `general` for one of another domain."""
+    """One collection with both models.
+
+    Attributes:
+        name: of the collection.
+        before: what the old model has found.
+        after: what the new one has found.
+        general: whether it is of another domain.
+        left_out: test queries that stand in the training data, and were not asked.
+    """
 
     name: str
     before: Evaluation
     after: Evaluation
     general: bool = False
+    left_out: int = 0
 
     def gain(self, mode: str, measure: str = DECIDES) -> Difference:
         """What the new model is better, query by query."""
@@ -158,6 +167,8 @@ class Verdict:
                     corrected, f"{each.detectable(mode, measure):.3f}",
                 ])  # fmt: skip
         kind = ", another domain" if each.general else ""
+        if each.left_out:
+            kind += f"; {each.left_out} more stand in the training data, and were not asked"
         title = f"## {each.name} ({len(each.after.queries)} queries{kind})"
         return title + "\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

@@ -31,17 +31,21 @@ def place(tmp_path):
     with HybridChroma("docs", SentenceTransformerEmbeddings(base), collection_configuration=COSINE,
                       persist_directory=str(tmp_path / "db")) as store:  # fmt: skip
         store.add_texts([text for _, text in ROWS], ids=[id_ for id_, _ in ROWS])
-    clicks = "\n".join(["query,id", *(f"what is {n} device?,{n}" for n in range(24))])
-    (tmp_path / "clicks.csv").write_text(clicks + "\n")
+    for name, query in (("clicks", "what is {n} device?"), ("test", "water that {n} has heated")):
+        rows = ["query,id", *(f"{query.format(n=n)},{n}" for n in range(24))]
+        (tmp_path / f"{name}.csv").write_text("\n".join(rows) + "\n")
     return tmp_path
 
 
 def test_from_clicks_to_a_promoted_collection(place):
-    clicks, to = place / "clicks.csv", place / "new"
+    clicks, test, to = place / "clicks.csv", place / "test.csv", place / "new"
+    with test.open("a") as file:
+        file.write("What is 7 device,7\n")
     where = ("--path", place / "db", "-c", "docs", "--json")
     made = run("finetune", clicks, *where, "--embeddings", place / "base", "--to", to,
-               "--test", clicks, "--batch-size", 8, "--negatives", "random")  # fmt: skip
+               "--test", test, "--batch-size", 8, "--negatives", "random")  # fmt: skip
     assert made.exit_code in (0, 1), made.stderr
+    assert "--test: 1 queries stand in DATA, and were not asked" in made.stderr
     found = json.loads(made.stdout)
     assert found["folder"] == str(to)
     assert "24 given, kept 24 labelled" in made.stderr
@@ -74,7 +78,8 @@ def test_from_clicks_to_a_promoted_collection(place):
         (["empty.csv"], "DATA: expected columns query and id"),
         (["binary.csv"], "path: expected a table"),
         (["clicks.csv", "--test", "lost.csv"], "--test: expected a BEIR folder or a CSV file"),
-        (["clicks.csv", "--negatives", "none", "--test", "clicks.csv", "--epochs", "0"], "epochs"),
+        (["clicks.csv", "--test", "clicks.csv"], "--test: expected other queries than those of"),
+        (["clicks.csv", "--negatives", "none", "--test", "test.csv", "--epochs", "0"], "epochs"),
     ],
 )
 def test_what_cannot_be_learnt_from(place, arguments, message):

@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_chroma_hybrid import FunctionEmbeddings, HybridChroma
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation import Dataset, Evaluation
-from langchain_chroma_hybrid.finetune import Compared, Experiment, Verdict, promote
+from langchain_chroma_hybrid.finetune import Compared, Experiment, Verdict, from_pairs, promote
 from langchain_chroma_hybrid.migration import rollback
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from tests.helpers import COSINE, fresh_name
@@ -70,6 +70,32 @@ def test_test_queries_are_asked_once_and_all_runs_are_listed(stores, tmp_path):
     pytest.importorskip("matplotlib")
     assert "report.svg" in report
     assert (tmp_path / "report" / "report.svg").exists()
+
+
+def test_queries_that_were_learnt_by_heart_are_not_asked(stores, tmp_path):
+    bad, good = stores
+    learnt = from_pairs([
+        ("Manual, of DEVICE0?", "what is said of it"),
+        ("what else", "manual of device1"),
+        ("something else", "entirely"),
+    ])  # fmt: skip
+    experiment = Experiment(tmp_path, {"epochs": 1})
+    found = experiment.compare("docs", bad, good, DATA, trained_on=learnt)
+    assert found.left_out == 2
+    assert set(found.after.queries) == QUERIES.keys() - {"q0", "q1"}
+    assert experiment.compared() == [found]
+    assert "22 queries; 2 more stand in the training data" in experiment.verdict().markdown()
+
+
+def test_a_model_that_has_learnt_the_whole_test_is_not_tested(stores, tmp_path):
+    bad, good = stores
+    experiment = Experiment(tmp_path, {"epochs": 1})
+    all_of_it = from_pairs([(query, "the answer") for query in QUERIES.values()])
+    with pytest.raises(InvalidArgumentError, match=r"^test: .* got '24 that it was'"):
+        experiment.compare("docs", bad, good, DATA, trained_on=all_of_it)
+    with pytest.raises(InvalidArgumentError, match=r"^trained_on: .* TrainingData or None"):
+        experiment.compare("docs", bad, good, DATA, trained_on=[("a", "b")])
+    assert experiment.runs() == []
 
 
 def test_another_configuration_needs_another_folder(tmp_path):
