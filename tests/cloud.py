@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import chromadb
 import numpy as np
 
 if TYPE_CHECKING:
@@ -361,6 +362,11 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+def client_of(cloud: Cloud, **options: Any) -> Any:
+    """A client of the double."""
+    return chromadb.HttpClient("127.0.0.1", cloud.port, **options)
 
 
 @contextmanager

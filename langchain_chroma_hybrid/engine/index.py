@@ -16,6 +16,7 @@ from langchain_chroma_hybrid.engine.query.execute import Query
 from langchain_chroma_hybrid.engine.query.plan import make_plan, needs_lexical
 from langchain_chroma_hybrid.engine.query.query_vectors import QueryVectors
 from langchain_chroma_hybrid.engine.registry import leave_half, open_half
+from langchain_chroma_hybrid.engine.server_half import why_not_asked
 from langchain_chroma_hybrid.engine.threads import in_thread
 from langchain_chroma_hybrid.errors import (
     CollectionError,
@@ -156,6 +157,8 @@ class HybridIndex:
                 notes = (f"lexical_fields: no record has {named}",) if unused else ()
                 upgrade = half.freshness.upgrade.note
                 notes = (upgrade, *notes) if upgrade else notes
+                aside = why_not_asked(self.store, self._config)
+                notes = (aside, *notes) if aside else notes
                 background = self._background(half, plan)
                 if background is not None:
                     notes = (*notes, *half.background.told())

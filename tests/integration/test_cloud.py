@@ -23,7 +23,7 @@ from langchain_chroma_hybrid.errors import (
 from langchain_chroma_hybrid.migration import migrate
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from langchain_chroma_hybrid.tools import create_search_tool
-from tests.cloud import Cloud, cloud_before
+from tests.cloud import Cloud, client_of
 from tests.helpers import CORPUS, MODES, documents, filled, fresh_name, ids_of
 
 if TYPE_CHECKING:
@@ -34,22 +34,6 @@ pytestmark = pytest.mark.usefixtures("cache")
 QUERIES = ("Error R123-78", "red leaves of the maple", "water in the river", "the manual")
 BUSY = (503, '{"error": "Unavailable", "message": "overloaded"}', {})
 SLOW = (429, '{"error": "RateLimitError", "message": "slow down"}', {"Retry-After": "1"})
-
-
-@pytest.fixture
-def cloud(port: int) -> Iterator[Cloud]:
-    with cloud_before(port) as cloud:
-        yield cloud
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.01)
-
-
-def client_of(cloud: Cloud, **options: Any) -> Any:
-    return chromadb.HttpClient("127.0.0.1", cloud.port, **options)
 
 
 def opened(cloud: Cloud, name: str | None = None, **options: Any) -> HybridChroma:

@@ -30,6 +30,7 @@ from langchain_chroma_hybrid.core.filters import (
     writable,
 )
 from langchain_chroma_hybrid.core.values import LLAMA_NODE, Record, Scored
+from langchain_chroma_hybrid.embeddings.chroma.sparse_stored import SparseFunctions
 from langchain_chroma_hybrid.engine.chroma.announced import AnnouncedCollection
 from langchain_chroma_hybrid.engine.chroma.calls import (
     columns,
@@ -86,7 +87,7 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.config import Settings
 
-    from langchain_chroma_hybrid.engine.chroma.hybrid_schema import SparseIndex
+    from langchain_chroma_hybrid.engine.chroma.hybrid_schema import SparseIndex, StoredSparse
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector, Vectors
 
@@ -147,8 +148,15 @@ class ChromaStore:
     Thread safety: as chromadb's own; reads and writes may come from many threads.
     """
 
-    def __init__(self, client: ClientAPI, collection: chromadb.Collection) -> None:
+    def __init__(
+        self,
+        client: ClientAPI,
+        collection: chromadb.Collection,
+        functions: SparseFunctions | None = None,
+    ) -> None:
+        """`functions`: what may make the vectors of a sparse index that the server has."""
         self._client = client
+        self._functions = functions or SparseFunctions()
         # What the database says of embeddings; who reads it decides what of that may be loaded.
         self.configuration: Mapping[str, Any] = collection.configuration_json
         self._schema = stored_schema(collection)
@@ -218,13 +226,20 @@ class ChromaStore:
         return space
 
     @cached_property
+    def stored_sparse(self) -> StoredSparse | None:
+        """What the collection says of a sparse index; builds nothing."""
+        return stored_sparse(self._schema)
+
+    @cached_property
     def sparse(self) -> SparseIndex | None:
-        """The server's own index of the words, where the collection was made with one of ours.
+        """The server's sparse index, with what makes its vectors; None for none.
 
         Raises:
+            EmbeddingError: nobody here may make them, or can; that may change.
+            InvalidArgumentError: another function was handed over than it is filled by.
             LexicalIndexError: it cannot be used as it is stored.
         """
-        return sparse_index_of(self._schema)
+        return sparse_index_of(self._schema, self._functions)
 
     @property
     def searches(self) -> bool:
@@ -277,7 +292,7 @@ class ChromaStore:
 
     def _at_once(self, most: int) -> int:
         """Records in one request: `most`, but for Chroma Cloud, where only such indexes are."""
-        return min(most, MOST_HITS) if stored_sparse(self._schema) else most
+        return most if self.stored_sparse is None else min(most, MOST_HITS)
 
     # Reading
 
@@ -360,7 +375,7 @@ class ChromaStore:
     def _passing(self, where: Filter) -> frozenset[str]:
         if not writable(where):
             return frozenset(record.id for record in self.select(where, given_ids(where)))
-        if stored_sparse(self._schema):
+        if self.stored_sparse is not None:
             return frozenset(record.id for record in self.select(where))
         conditions, document = to_chroma(where)
         found = self.get(where=conditions, where_document=document, include=[])
@@ -407,7 +422,7 @@ class ChromaStore:
         Raises:
             LexicalIndexError: a quota is exceeded, or the server stays busy.
         """
-        key, _ = stored_sparse(self._schema) or ("", None)
+        key = "" if self.stored_sparse is None else self.stored_sparse.key
         try:
             with self._asking():
                 found = self._patiently(lambda: self._collection.search(list(searches)))
@@ -601,18 +616,14 @@ class ChromaStore:
         """The columns of a write with the sparse vectors of the texts, where these are indexed.
 
         Chroma makes them by what the schema names, which is not read (`unread`).
+
+        Raises:
+            EmbeddingError: nobody here may make them: without them others would find nothing.
         """
-        texts = given.get("documents")
-        if self.sparse is None or texts is None:
+        stored = self.stored_sparse
+        if stored is None or not (stored.made or self._functions.given):
             return given
-        written = [text for text in texts if isinstance(text, str)]
-        vectors = iter(self.sparse.function(written) if written else ())
-        metadatas = given.get("metadatas") or [None] * len(texts)
-        rows = [
-            row if text is None else {**(row or {}), self.sparse.key: next(vectors)}
-            for text, row in zip(texts, metadatas, strict=True)
-        ]
-        return {**given, "metadatas": rows}
+        return given if self.sparse is None else self.sparse.filled(given)
 
 
 def _bytes_of_ids(ids: Collection[str]) -> int:

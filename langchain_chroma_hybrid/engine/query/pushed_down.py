@@ -74,10 +74,9 @@ class FusedLeg:
     def _search(self, plan: Plan, embedding: Vector, k: int) -> Search:
         request, index = plan.request, self.index
         assert isinstance(index, ServerIndex)  # noqa: S101  # `make_plan` asks for one that fuses
-        terms = index.terms(request.text or "", request.query_syntax)
+        words = index.vector(request.text or "", request.query_syntax)
         vector = Leg(embedding, plan.pushed[VECTOR], _depth(plan, VECTOR))
-        words = index.sparse.function.of_terms(terms)
-        lexical = Leg(words, plan.pushed[LEXICAL], _depth(plan, LEXICAL))
+        lexical = Leg(words, plan.pushed[LEXICAL], _depth(plan, LEXICAL)) if words.indices else None
         key, where = index.sparse.key, plan.filter.asked
         return fused(vector, lexical, key, c=request.c, k=k, where=where)
 
