@@ -59,8 +59,8 @@ class SparseFunctions:
         known: Any = sparse_known_embedding_functions.get(name) if isinstance(name, str) else None
         if known is None:
             raise EmbeddingError(
-                f"the sparse embedding function {name!r} is not known in this process: hand it over "
-                "as sparse_embedding_function="
+                f"the sparse embedding function {name!r} is not known in this process: hand it "
+                "over as sparse_embedding_function="
             )
         if not is_trusted(str(name), self.trusted):
             raise EmbeddingError(

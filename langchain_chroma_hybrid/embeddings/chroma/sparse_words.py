@@ -79,8 +79,7 @@ class SparseWords:
             said = f"{type(error).__name__} was raised"
             raise EmbeddingError(f"sparse embedding function {self.name!r}: {said}") from error
         vectors = made if isinstance(made, list) else []
-        right = all(isinstance(v, SparseVector) and all(map(math.isfinite, v.values)) for v in vectors)
-        if len(vectors) != len(texts) or not right:
+        if len(vectors) != len(texts) or not all(map(_is_finite, vectors)):
             expected = f"{len(texts)} finite SparseVectors, one for each text"
             raise EmbeddingError.of_kind(f"sparse embedding function {self.name!r}", made, expected)
         return vectors
@@ -140,6 +139,10 @@ class ChromaWords(SparseWords):
         """All that the word becomes there; a stop word becomes nothing."""
         [vector] = self.documents([word.text])
         return [frozenset(vector.indices)] if vector.indices else []
+
+
+def _is_finite(vector: object) -> bool:
+    return isinstance(vector, SparseVector) and all(map(math.isfinite, vector.values))
 
 
 def words_of(function: SparseEmbeddingFunction[Any]) -> SparseWords:
