@@ -10,6 +10,7 @@ import pytest
 from chromadb import K, Knn, Rrf, Search
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, create_hybrid_collection
+from langchain_chroma_hybrid._langchain.bridge import handle_of
 from langchain_chroma_hybrid.core.fusion import RankedList, fuse
 from langchain_chroma_hybrid.engine.chroma import patience, server_search
 from langchain_chroma_hybrid.engine.chroma.hybrid_schema import KEY
@@ -423,6 +424,20 @@ def test_a_network_that_fails_is_no_refusal(store, cloud):
     cloud.forget()
     assert ids_of(other.similarity_search("blocked pump", k=1)) == ["pump"]
     assert cloud.searches
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("data", "tantivy:"), ("tantivy:", "data"), ("chroma:", "tantivy:")]
+)
+def test_the_servers_own_index_is_not_copied(store, cloud, tmp_path, source, target):
+    ways = {"tantivy:": f"tantivy:{tmp_path}", "data": None}
+    old, new = (
+        opened(cloud, store._collection_name, lexical=ways.get(way, way))
+        for way in (source, target)
+    )
+    name = "TO" if source == "tantivy:" else "FROM"
+    with pytest.raises(InvalidArgumentError, match=f"{name}: .*server's own"):
+        handle_of(old).copy_index(new.lexical_config)
 
 
 # Quotas, 429, 503

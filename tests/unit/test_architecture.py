@@ -68,7 +68,7 @@ MAY_IMPORT = {
     ),
     "engine.copy_index": frozenset(
         {"lexical", "engine.chroma", "engine.config", "engine.half", "engine.migrate"}
-        | {"engine.places", "engine.registry", "engine.sync"}
+        | {"engine.places", "engine.registry", "engine.server_half", "engine.sync"}
     ),
     "engine.index": frozenset(
         {"core", "lexical", "engine.config", "engine.guard", "engine.half", "engine.registry"}
