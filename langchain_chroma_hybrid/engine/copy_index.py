@@ -46,8 +46,9 @@ def copy_index(
     A copy that was killed goes on where it was with the next call.
 
     Raises:
-        InvalidArgumentError: one is the server's own search, both are one index, the old one holds nothing, or the new one ends
-            with the process or (IndexBoundError) is another collection's.
+        InvalidArgumentError: one is the server's own search, both are one index, the old one holds
+            nothing, or the new one ends with the process or (IndexBoundError) is another
+            collection's.
         WriteError: the counts differ in the end, as somebody was writing all the time.
         OSError: there is no room, or the folder cannot be written.
     """

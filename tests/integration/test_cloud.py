@@ -20,11 +20,12 @@ from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
     LexicalIndexError,
     SearchError,
+    WriteError,
 )
 from langchain_chroma_hybrid.migration import migrate
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from langchain_chroma_hybrid.tools import create_search_tool
-from tests.cloud import Cloud, client_of
+from tests.cloud import Cloud, client_of, cloud_before
 from tests.helpers import CORPUS, MODES, documents, filled, fresh_name, ids_of
 
 if TYPE_CHECKING:
@@ -478,6 +479,59 @@ def test_a_server_that_is_gone_altogether_says_so(store, cloud):
     cloud.refuses = lambda path: BUSY if "/collections/" in path else None
     with pytest.raises(SearchError, match="busy"):
         retriever_of(store, on_leg_error="degrade").search("pump")
+
+
+def test_a_node_that_goes_away_in_the_middle_is_asked_again(store, cloud):
+    tries: list[str] = []
+
+    def away(path: str) -> Any:
+        verb = path.partition("?")[0].rpartition("/")[2]
+        if verb in ("search", "upsert", "get", "count") and len(tries) < 3:
+            tries.append(path)
+            raise ConnectionAbortedError
+        return None
+
+    cloud.refuses = away
+    assert ids_of(store.similarity_search("blocked pump", k=1)) == ["pump"]
+    tries.clear()
+    store.add_texts(["an albatross"], ids=["new"])
+    assert len(tries) == 3
+    tries.clear()
+    assert store.get_by_ids(["new"])[0].page_content == "an albatross"
+    tries.clear()
+    assert store._index.store.count() == 9
+    assert len(tries) == 3
+
+
+def test_a_server_that_stays_away_is_one_error(port, monkeypatch):
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
+    with cloud_before(port) as cloud:
+        client = client_of(cloud, headers={"X-Chroma-Token": "k-3c9a"})
+        name = fresh_name()
+        create_hybrid_collection(client, name)
+        store = HybridChroma(name, WordEmbeddings(), client=client)
+        store.add_texts(["a pump"], ids=["1"])
+        assert ids_of(store.similarity_search("pump")) == ["1"]
+    said = rf"cannot be reached at http://127.0.0.1:{cloud.port}: "
+    for mode in MODES:
+        with pytest.raises((SearchError, LexicalIndexError), match=said):
+            store.similarity_search("pump", mode=mode)
+    with pytest.raises(SearchError, match=said):
+        retriever_of(store, on_leg_error="degrade").search("pump")
+    with pytest.raises(WriteError, match=f"0 of 1 records .*{said}"):
+        store.add_texts(["x"], ids=["2"])
+    with pytest.raises(WriteError, match=f"0 of 1 records .*{said}"):
+        store.delete(["1"])
+    with pytest.raises(SearchError, match=said):
+        store.get()
+
+
+def test_requests_stay_below_the_quota(store):
+    ids = [f"n{n}" for n in range(700)]
+    store.add_texts([f"pump {n}" for n in range(700)], ids=ids)
+    assert len(store._index.vectors(ids)) == 700
+    assert len(store._index.store.ids()) == 708
+    store.delete(ids)
 
 
 def test_a_quota_is_not_asked_for_again(store, cloud):

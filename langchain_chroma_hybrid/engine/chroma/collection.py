@@ -175,7 +175,11 @@ class ChromaStore:
         """Remember together with the other stores of the collection."""
         self._remembered = remembered
         self.reader = VectorReader(
-            self._client, self._collection, self.directory, remembered.vectors
+            self._client,
+            self._collection,
+            self.directory,
+            remembered.vectors,
+            self._at_once(PAGE),
         )
 
     @property
@@ -522,7 +526,7 @@ class ChromaStore:
     def count(self) -> int:
         """Number of records."""
         with self._asking():
-            return self._collection.count()
+            return self._patiently(self._collection.count)
 
     def ids(self) -> set[str]:
         """All ids. Records that others add or delete meanwhile may be missed."""
@@ -546,7 +550,7 @@ class ChromaStore:
     def touch(self) -> None:
         """Let Chroma finish what it does at the first read of a collection."""
         with self._asking():
-            self._collection.get(limit=1, include=[])
+            self._patiently(partial(self._collection.get, limit=1, include=[]))
 
     def siblings(self) -> set[str]:
         """Ids of all collections in the tenant and database of this client."""
