@@ -524,6 +524,8 @@ def test_a_server_that_stays_away_is_one_error(port, monkeypatch):
         store.delete(["1"])
     with pytest.raises(SearchError, match=said):
         store.get()
+    with pytest.raises(SearchError, match=said):
+        HybridChroma(name, WordEmbeddings(), client=client)
 
 
 def test_requests_stay_below_the_quota(store):
