@@ -544,6 +544,27 @@ def test_a_quota_is_not_asked_for_again(store, cloud):
     assert ids_of(retriever_of(store, k=1, fetch_k=40).invoke("blocked pump")) == ["pump"]
 
 
+@pytest.mark.parametrize("mode", ["hybrid", "lexical"])
+def test_as_many_as_the_quota_allows_may_be_asked_for(store, mode):
+    assert store.similarity_search("pump", k=300, mode=mode)
+    retriever = retriever_of(store, k=3, fetch_k=200, dedupe_key="tenant", group_by="year")
+    assert len(retriever.invoke("pump water river")) == 3
+
+
+def test_a_collection_without_words_is_read_in_small_steps_too(cloud):
+    store = HybridChroma(fresh_name(), WordEmbeddings(), client=client_of(cloud))
+    store.add_texts([f"pump {n}" for n in range(700)], ids=[f"n{n}" for n in range(700)])
+    assert ids_of(store.similarity_search("pump 678", k=1, mode="lexical")) == ["n678"]
+    assert len(store._index.vectors([f"n{n}" for n in range(700)])) == 700
+    assert store.verify().ok
+    store.delete([f"n{n}" for n in range(700)])
+    assert not store.similarity_search("pump")
+
+
+def test_where_nothing_is_built_no_folder_is_shown(store):
+    assert handle_of(store).about().folder is None
+
+
 def test_writes_wait_for_a_busy_server_too(store, cloud):
     left = [BUSY, BUSY]
     cloud.refuses = lambda path: left.pop() if path.endswith("/upsert") and left else None

@@ -6,11 +6,11 @@ import math
 import re
 import time
 from contextlib import contextmanager, suppress
-from functools import cached_property, partial
+from functools import cached_property, partial, wraps
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -54,7 +54,7 @@ from langchain_chroma_hybrid.engine.chroma.hybrid_schema import (
     stored_schema,
     stored_sparse,
 )
-from langchain_chroma_hybrid.engine.chroma.patience import patiently
+from langchain_chroma_hybrid.engine.chroma.patience import OverQuotaError, patiently
 from langchain_chroma_hybrid.engine.chroma.read_ahead import ReadAhead
 from langchain_chroma_hybrid.engine.chroma.rows import is_id
 from langchain_chroma_hybrid.engine.chroma.server_search import (
@@ -113,6 +113,7 @@ _SCAN_PAGE = 100_000
 _RECORD_PAGE = 20_000
 _name = attrgetter("name")
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Remembered:
@@ -135,6 +136,24 @@ class Remembered:
         """Stop reading and close what was opened; callers' clients stay open."""
         self.ahead.close()
         self.vectors.close()
+
+
+def _once_more_in_small_steps(method: Callable[Concatenate[ChromaStore, P], T]) -> Callable[
+    Concatenate[ChromaStore, P], T
+]:
+    """A method whose requests are made smaller where a quota says so; it may be repeated."""
+
+    @wraps(method)
+    def call(store: ChromaStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(store, *args, **kwargs)
+        except OverQuotaError:
+            if store._in_small_steps:  # noqa: SLF001  # its own module
+                raise
+            store._in_small_steps = True  # noqa: SLF001  # the same
+        return method(store, *args, **kwargs)
+
+    return call
 
 
 class ChromaStore:
@@ -160,6 +179,8 @@ class ChromaStore:
         # What the database says of embeddings; who reads it decides what of that may be loaded.
         self.configuration: Mapping[str, Any] = collection.configuration_json
         self._schema = stored_schema(collection)
+        # Only Chroma Cloud has such indexes; other collections there are told by its quota.
+        self._in_small_steps = self.stored_sparse is not None
         # Writes of the engine are not to be observed as somebody else's, and rebuild nothing.
         self._collection = unread(unobserved(collection))
         self.answered = -math.inf
@@ -179,7 +200,7 @@ class ChromaStore:
             self._collection,
             self.directory,
             remembered.vectors,
-            self._at_once(PAGE),
+            lambda: self._at_once(PAGE),
         )
 
     @property
@@ -289,14 +310,18 @@ class ChromaStore:
         wanted = f"vectors of {expected} numbers, as collection {self.name!r} has{filled}"
         return EmbeddingError(f"embedding: expected {wanted}, got {got} numbers")
 
-    @cached_property
+    @property
     def batch_size(self) -> int:
         """Most records that one write may hold."""
-        return self._at_once(self._client.get_max_batch_size())
+        return self._at_once(self._most_rows)
+
+    @cached_property
+    def _most_rows(self) -> int:
+        return self._client.get_max_batch_size()
 
     def _at_once(self, most: int) -> int:
-        """Records in one request: `most`, but for Chroma Cloud, where only such indexes are."""
-        return most if self.stored_sparse is None else min(most, MOST_HITS)
+        """Records in one request: `most`, but for Chroma Cloud."""
+        return min(most, MOST_HITS) if self._in_small_steps else most
 
     # Reading
 
@@ -397,19 +422,19 @@ class ChromaStore:
             return
         asked, rest = (None, None) if where is None else halves(where)
         conditions, document = to_chroma(asked)
-        offset, size = 0, self._at_once(_RECORD_PAGE)
+        offset = 0
         while True:
-            page = self.get(
-                where=conditions,
-                where_document=document,
-                limit=size,
-                offset=offset,
-                include=["documents", "metadatas", "uris"],
-            )
+            size, page = self._page(offset, where=conditions, where_document=document)
             yield from (record for record in records_of(page) if matches(rest, record))
             if len(page["ids"]) < size:
                 return
             offset += size
+
+    @_once_more_in_small_steps
+    def _page(self, offset: int, **conditions: Any) -> tuple[int, dict[str, Any]]:
+        """Records from there on, and how many were asked for."""
+        size, include = self._at_once(_RECORD_PAGE), ["documents", "metadatas", "uris"]
+        return size, self.get(limit=size, offset=offset, include=include, **conditions)
 
     def get(self, **options: Any) -> dict[str, Any]:
         """Chroma's own `get`.
@@ -438,6 +463,7 @@ class ChromaStore:
         """What a call gives that may be repeated; a server that is busy is asked again."""
         return patiently(call, self._client.get_settings()) if self.on_server else call()
 
+    @_once_more_in_small_steps
     def first(self, n: int, where: Filter | None = None) -> dict[str, Record]:
         """The first `n` records that pass `where`, by id, in the order in which they came."""
         if where is not None and not writable(where):
@@ -463,6 +489,7 @@ class ChromaStore:
         found = self.fetch(ids, beyond)
         return {id_: record for id_, record in found.items() if matches(rest, record)}
 
+    @_once_more_in_small_steps
     def fetch(self, ids: Iterable[str], where: Filter | None = None) -> dict[str, Record]:
         """The records among `ids` that exist and pass `where`, by id."""
         records: dict[str, Record] = {}
@@ -479,6 +506,7 @@ class ChromaStore:
         with self._asking():
             return self._patiently(lambda: self._collection.get(**options))
 
+    @_once_more_in_small_steps
     def vectors(self, ids: Iterable[str], token: Token | None = None) -> Vectors:
         """Those of the records among the distinct `ids` that exist; remembered under `token`."""
         with told_if_torn(self.name, self.directory):
@@ -528,6 +556,7 @@ class ChromaStore:
         with self._asking():
             return self._patiently(self._collection.count)
 
+    @_once_more_in_small_steps
     def ids(self) -> set[str]:
         """All ids. Records that others add or delete meanwhile may be missed."""
         found: set[str] = set()
@@ -600,16 +629,20 @@ class ChromaStore:
 
     def upsert(self, rows: Rows) -> None:
         """Add or replace, in one call; at most `batch_size` rows."""
-        given = self._with_words(columns(rows))
-        with self._asking():
-            self._patiently(lambda: self._collection.upsert(**given))
+        self._write(self._collection.upsert, rows)
 
     def update(self, rows: Rows) -> None:
         """Change records that exist, in one call; at most `batch_size` rows."""
-        given = self._with_words(columns(rows))
-        with self._asking():
-            self._patiently(lambda: self._collection.update(**given))
+        self._write(self._collection.update, rows)
 
+    @_once_more_in_small_steps
+    def _write(self, call: Callable[..., None], rows: Rows) -> None:
+        for step in rows.batches(self.batch_size):
+            given = self._with_words(columns(step))
+            with self._asking():
+                self._patiently(partial(call, **given))
+
+    @_once_more_in_small_steps
     def delete(self, ids: Collection[str]) -> None:
         """Remove records; unknown ids are no error."""
         for page in pages(dict.fromkeys(ids), self.batch_size):

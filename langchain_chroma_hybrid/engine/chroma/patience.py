@@ -31,6 +31,10 @@ _WRONG = (httpx.UnsupportedProtocol, httpx.ProxyError, httpx.LocalProtocolError)
 _MOST_CHARACTERS = 300
 
 
+class OverQuotaError(SearchError):
+    """More was asked for than the server gives."""
+
+
 def patiently(call: Callable[[], T], settings: Settings) -> T:
     """What `call` gives, which may be repeated: where nobody answers, up to `TRIES` times in all.
 
@@ -57,8 +61,8 @@ def patiently(call: Callable[[], T], settings: Settings) -> T:
                 raise
             if reason:
                 said, whole = _said(error, settings)
-                cause = error if whole else None
-                raise SearchError(f"Chroma's server: {reason}: {said}") from cause
+                kind = OverQuotaError if _is_quota(error) else SearchError
+                raise kind(f"Chroma's server: {reason}: {said}") from (error if whole else None)
             time.sleep(_pause(error, pause))
         pause *= 2
     raise AssertionError
@@ -94,14 +98,18 @@ def _is_wrong(error: httpx.TransportError) -> bool:
 def _reason(error: Exception, *, last: bool) -> str | None:
     """Why to give up; empty for another try, None for an error that is none of these."""
     status = status_of(error)
-    limits = status in _REFUSED and "quota" in str(error).lower()
-    if isinstance(error, QuotaError) or limits:
+    if _is_quota(error):
         return "a quota is exceeded (ask for less: k, fetch_k, a shorter filter; or have it raised)"
     if status in _NOT_ALLOWED:
         return f"access is refused ({status})"
     if status not in _BUSY:
         return None
     return f"busy ({status}), {TRIES} times in a row" if last else ""
+
+
+def _is_quota(error: Exception) -> bool:
+    said = status_of(error) in _REFUSED and "quota" in str(error).lower()
+    return isinstance(error, QuotaError) or said
 
 
 def status_of(error: BaseException) -> int | None:

@@ -78,7 +78,7 @@ class VectorReader:
         directory: the data folder; None for a server and for a client in memory, where everybody's
             writes are seen at once.
         shared: what other readers of the collection in this process have read.
-        page: most records of one request.
+        page: gives the most records of one request.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class VectorReader:
         collection: chromadb.Collection,
         directory: Path | None,
         shared: SharedVectors,
-        page: int = PAGE,
+        page: Callable[[], int] = lambda: PAGE,
     ) -> None:
         self._page = page
         self._client = client
@@ -110,7 +110,7 @@ class VectorReader:
 
     def _read(self, ids: Sequence[str]) -> Vectors:
         read = NO_VECTORS
-        for page in pages(ids, self._page):
+        for page in pages(ids, self._page()):
             with translated():
                 call = partial(self.ask, partial(_with_vectors, ids=page))
                 found = patiently(call, self._client.get_settings())

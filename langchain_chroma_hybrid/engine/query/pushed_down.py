@@ -44,7 +44,7 @@ class FusedLeg:
         found = self._groups(plan, embedding)
         if found is None:
             apart = plan.request.dedupe_key is not None or plan.request.group_by is not None
-            most = 2 * plan.depth if apart else _few(plan)
+            most = min(2 * plan.depth, max(plan.depth, plan.deepest)) if apart else _few(plan)
             [found] = self.store.search([self._search(plan, embedding, most)])
         best = -sum(plan.pushed.values()) / (plan.request.c + 1.0)
         scores = [(id_, score / best) for id_, score in zip(found.ids, found.scores, strict=True)]
@@ -86,7 +86,8 @@ def _depth(plan: Plan, name: str) -> int:
 
 
 def _few(plan: Plan) -> int:
-    return plan.request.k + _SPARE
+    k = plan.request.k
+    return min(k + _SPARE, max(k, plan.deepest))
 
 
 def said_of(
