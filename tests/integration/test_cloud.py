@@ -536,6 +536,48 @@ def test_requests_stay_below_the_quota(store):
     store.delete(ids)
 
 
+def test_who_may_not_is_told_so_and_nobody_elses_key_is_used(store, cloud):
+    keys = {"k-one": True, "k-two": True, "k-three": False}
+    used: set[str] = set()
+    answer = cloud.answer
+
+    def checked(method: str, path: str, body: bytes, headers: Any) -> Any:
+        used.add(key := headers["X-Chroma-Token"])
+        if keys[key]:
+            return answer(method, path, body, headers)
+        return 403, f'{{"error": "AuthError", "message": "{key} may not"}}'.encode(), {}
+
+    def of(key: str) -> HybridChroma:
+        client = client_of(cloud, headers={"X-Chroma-Token": key})
+        return HybridChroma(store._collection_name, WordEmbeddings(), client=client)
+
+    stores = {key: of(key) for key in keys}
+    cloud.answer = checked  # type: ignore[method-assign]
+    for key in ("k-one", "k-two"):
+        used.clear()
+        assert ids_of(stores[key].similarity_search("blocked pump", k=1)) == ["pump"]
+        assert used == {key}
+    refused = stores["k-three"]
+    for call in (refused.similarity_search, retriever_of(refused, on_leg_error="degrade").invoke):
+        with pytest.raises((SearchError, LexicalIndexError), match=r"refused \(403\): \*\*\* may"):
+            call("pump")
+    assert ids_of(stores["k-one"].similarity_search("blocked pump", k=1)) == ["pump"]
+    cloud.answer = answer  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 500])
+def test_no_answer_repeats_a_secret(store, cloud, status):
+    client = client_of(cloud, headers={"Authorization": "Bearer k-3c9a"})
+    own = HybridChroma(store._collection_name, WordEmbeddings(), client=client)
+    own.similarity_search("pump")
+    for body in ('{"error": "InternalError", "message": "k-3c9a!"}', "<html>k-3c9a</html>", "{}"):
+        cloud.refuses = lambda p, body=body: (status, body, {}) if p.endswith("/search") else None
+        kinds = Exception if body == "{}" and status > 200 else LexicalIndexError
+        with pytest.raises(kinds, match=r"server|\{\}") as caught:
+            own.similarity_search("pump")
+        assert "k-3c9a" not in str(caught.value)
+
+
 def test_a_quota_is_not_asked_for_again(store, cloud):
     cloud.results = 50
     with pytest.raises(LexicalIndexError, match=r"quota.*knn limit of 100 results"):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -21,16 +20,19 @@ from tests.property import strategies
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chromadb.api import ClientAPI
+
     from langchain_chroma_hybrid.core.values import Record
 
+Server: TypeAlias = "tuple[Cloud, ClientAPI]"
 QUERY = "a ab abc or 日本 é"
 EMBEDDINGS = WordEmbeddings(8)
 
 
 @pytest.fixture(scope="module")
-def cloud(port: int) -> Iterator[Cloud]:
+def server(port: int) -> Iterator[Server]:
     with cloud_before(port) as cloud:
-        yield cloud
+        yield cloud, client_of(cloud)
 
 
 def modest(max_examples: int) -> settings:
@@ -47,9 +49,9 @@ def sendable(value: Any) -> bool:
     )
 
 
-def filled(cloud: Cloud, records: list[Record]) -> tuple[HybridChroma, list[Record]]:
+def filled(client: ClientAPI, records: list[Record]) -> tuple[HybridChroma, list[Record]]:
     """A store over those records, written by plain chromadb, and the records as they came back."""
-    name, client = fresh_name(), client_of(cloud)
+    name = fresh_name()
     create_hybrid_collection(client, name)
     collection = client.get_collection(name, embedding_function=None)
     for with_text in (True, False):
@@ -66,9 +68,10 @@ def filled(cloud: Cloud, records: list[Record]) -> tuple[HybridChroma, list[Reco
     return store, list(store._index.store.fetch([record.id for record in records]).values())
 
 
-def check(cloud: Cloud, records: list[Record], drawn: list[tuple[Any, Any]]) -> None:
+def check(server: Server, records: list[Record], drawn: list[tuple[Any, Any]]) -> None:
     """Each mode finds what passes, and nothing else."""
-    store, stored = filled(cloud, [replace(record) for record in records])
+    cloud, client = server
+    store, stored = filled(client, records)
     k = len(records)
 
     def found(mode: str, where: Any = None, where_document: Any = None) -> set[str | None]:
@@ -103,15 +106,16 @@ filters = st.tuples(
 @modest(2)
 @given(records=strategies.records(6), drawn=st.lists(filters, min_size=4, max_size=4))
 def test_searches_find_exactly_what_passes(
-    cloud: Cloud, records: list[Record], drawn: list[tuple[Any, Any]]
+    server: Server, records: list[Record], drawn: list[tuple[Any, Any]]
 ) -> None:
-    check(cloud, records, drawn)
+    check(server, records, drawn)
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1_800)
 @modest(200)
 @given(records=strategies.records(8), drawn=st.lists(filters, min_size=4, max_size=6))
 def test_many_searches_find_exactly_what_passes(
-    cloud: Cloud, records: list[Record], drawn: list[tuple[Any, Any]]
+    server: Server, records: list[Record], drawn: list[tuple[Any, Any]]
 ) -> None:
-    check(cloud, records, drawn)
+    check(server, records, drawn)

@@ -424,17 +424,23 @@ class ChromaStore:
         conditions, document = to_chroma(asked)
         offset = 0
         while True:
-            size, page = self._page(offset, where=conditions, where_document=document)
+            size, page = self._page(offset, conditions, document)
             yield from (record for record in records_of(page) if matches(rest, record))
             if len(page["ids"]) < size:
                 return
             offset += size
 
     @_once_more_in_small_steps
-    def _page(self, offset: int, **conditions: Any) -> tuple[int, dict[str, Any]]:
+    def _page(self, offset: int, where: Any, document: Any) -> tuple[int, dict[str, Any]]:
         """Records from there on, and how many were asked for."""
-        size, include = self._at_once(_RECORD_PAGE), ["documents", "metadatas", "uris"]
-        return size, self.get(limit=size, offset=offset, include=include, **conditions)
+        size = self._at_once(_RECORD_PAGE)
+        return size, self.get(
+            where=where,
+            where_document=document,
+            limit=size,
+            offset=offset,
+            include=["documents", "metadatas", "uris"],
+        )
 
     def get(self, **options: Any) -> dict[str, Any]:
         """Chroma's own `get`.
@@ -455,9 +461,16 @@ class ChromaStore:
         try:
             with self._asking():
                 found = self._patiently(lambda: self._collection.search(list(searches)))
+            told = answers(found, key)
         except SearchError as error:
             raise LexicalIndexError(str(error)) from error.__cause__
-        return answers(found, key)
+        except KeyError as error:  # chromadb takes whatever is an object
+            expected = "answers of Chroma's server to a search"
+            raise LexicalIndexError(f"expected {expected}, got none: no {error}") from error
+        if len(told) != len(searches):
+            expected = f"{len(searches)} answers of Chroma's server, one for each search"
+            raise LexicalIndexError(f"expected {expected}, got {len(told)}")
+        return told
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """What a call gives that may be repeated; a server that is busy is asked again."""

@@ -29,6 +29,7 @@ _NOT_ALLOWED = {401, 403}
 # What another try does not change: an address, a certificate, a proxy.
 _WRONG = (httpx.UnsupportedProtocol, httpx.ProxyError, httpx.LocalProtocolError)
 _MOST_CHARACTERS = 300
+_AGAIN = ""
 
 
 class OverQuotaError(SearchError):
@@ -44,7 +45,7 @@ def patiently(call: Callable[[], T], settings: Settings) -> T:
 
     Raises:
         SearchError: a quota is used up, access is refused, there is no such server, or it was busy
-            or away each time; without credentials.
+            or away each time; without credentials, whatever else a server says that repeats them.
         Exception: any other error, as it was.
     """
     pause = FIRST_PAUSE
@@ -57,12 +58,13 @@ def patiently(call: Callable[[], T], settings: Settings) -> T:
             time.sleep(_pause(error, pause))
         except Exception as error:
             reason = _reason(error, last=not left)
-            if reason is None:
+            said, whole = _said(error, settings)
+            if reason is None and whole:
                 raise
-            if reason:
-                said, whole = _said(error, settings)
+            if reason != _AGAIN:
                 kind = OverQuotaError if _is_quota(error) else SearchError
-                raise kind(f"Chroma's server: {reason}: {said}") from (error if whole else None)
+                told = ": ".join(filter(None, ("Chroma's server", reason, said)))
+                raise kind(told) from (error if whole else None)
             time.sleep(_pause(error, pause))
         pause *= 2
     raise AssertionError
@@ -96,15 +98,17 @@ def _is_wrong(error: httpx.TransportError) -> bool:
 
 
 def _reason(error: Exception, *, last: bool) -> str | None:
-    """Why to give up; empty for another try, None for an error that is none of these."""
+    """Why to give up, or `_AGAIN`; None for an error that is none of these."""
     status = status_of(error)
     if _is_quota(error):
         return "a quota is exceeded (ask for less: k, fetch_k, a shorter filter; or have it raised)"
+    if isinstance(error, json.JSONDecodeError):
+        return "what answers at this address is no Chroma"
     if status in _NOT_ALLOWED:
         return f"access is refused ({status})"
     if status not in _BUSY:
         return None
-    return f"busy ({status}), {TRIES} times in a row" if last else ""
+    return f"busy ({status}), {TRIES} times in a row" if last else _AGAIN
 
 
 def _is_quota(error: Exception) -> bool:
