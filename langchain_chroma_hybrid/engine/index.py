@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.search import SearchResult, is_model
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
+from langchain_chroma_hybrid.engine.chroma.patience import UnansweredError
 from langchain_chroma_hybrid.engine.guard import ModelGuard
 from langchain_chroma_hybrid.engine.model_gate import ModelGate
 from langchain_chroma_hybrid.engine.query.execute import Query
@@ -231,6 +232,7 @@ class HybridIndex:
                 # Legs that failed are settled; else the records could not be read, which come
                 # along where vectors alone are asked for.
                 settled = isinstance(error, LexicalIndexError | SearchError)
+                settled = settled and not isinstance(error, UnansweredError)
                 cause = _for_want_of_the_index(outcomes) if settled else error
                 if query.lexical is None or cause is None:
                     raise

@@ -32,7 +32,11 @@ _MOST_CHARACTERS = 300
 _AGAIN = ""
 
 
-class OverQuotaError(SearchError):
+class UnansweredError(SearchError):
+    """Chroma's server did not do what it was asked for, whichever call that was."""
+
+
+class OverQuotaError(UnansweredError):
     """More was asked for than the server gives."""
 
 
@@ -62,7 +66,7 @@ def patiently(call: Callable[[], T], settings: Settings) -> T:
             if reason is None and whole:
                 raise
             if reason != _AGAIN:
-                kind = OverQuotaError if _is_quota(error) else SearchError
+                kind = OverQuotaError if _is_quota(error) else UnansweredError
                 told = ": ".join(filter(None, ("Chroma's server", reason, said)))
                 raise kind(told) from (error if whole else None)
             time.sleep(_pause(error, pause))
@@ -70,7 +74,7 @@ def patiently(call: Callable[[], T], settings: Settings) -> T:
     raise AssertionError
 
 
-def unreachable(error: httpx.TransportError) -> SearchError:
+def unreachable(error: httpx.TransportError) -> UnansweredError:
     """The error for a server that does not answer, with its address but for what is secret."""
     try:
         url = error.request.url
@@ -78,7 +82,7 @@ def unreachable(error: httpx.TransportError) -> SearchError:
         address = ""
     else:
         address = f" at {url.scheme}://{url.host}{f':{url.port}' if url.port else ''}"
-    return SearchError(f"Chroma's server cannot be reached{address}: {_kind(error)}")
+    return UnansweredError(f"Chroma's server cannot be reached{address}: {_kind(error)}")
 
 
 def _kind(error: httpx.TransportError) -> str:

@@ -109,6 +109,7 @@ class VectorReader:
         return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
 
     def _read(self, ids: Sequence[str]) -> Vectors:
+        """Vectors as Chroma has them now, a page at a time."""
         read = NO_VECTORS
         for page in pages(ids, self._page()):
             with translated():
