@@ -19,7 +19,7 @@ ChromaHybridError
 │   └── IndexLockedError (TimeoutError)        another process kept the writer lock too long
 ├── TornCollectionError (RuntimeError)         Chroma cannot read a collection's vector files
 ├── RescueError (RuntimeError)                 a rescue has stopped; nothing has changed
-├── SearchError (RuntimeError)                 no leg of a query could answer
+├── SearchError (RuntimeError)                 no leg of a query could answer, or no server
 ├── NotPicklableError (TypeError)              a store or retriever belongs to its process
 └── WriteError (RuntimeError)                  a write stopped half-way; `written` has what is in
 
@@ -146,7 +146,7 @@ class RescueError(ChromaHybridError, RuntimeError):
 
 
 class SearchError(ChromaHybridError, RuntimeError):
-    """No leg of a query could answer; the causes are chained."""
+    """No leg of a query could answer, or Chroma's server did not; the causes are chained."""
 
 
 class NotPicklableError(ChromaHybridError, TypeError):

@@ -52,6 +52,7 @@ from langchain_chroma_hybrid.errors import (
 from langchain_chroma_hybrid.request_retriever import RequestRetriever
 
 if TYPE_CHECKING:
+    from chromadb.api.types import SparseEmbeddingFunction
     from langchain_core.callbacks import (
         AsyncCallbackManagerForRetrieverRun,
         CallbackManagerForRetrieverRun,
@@ -226,6 +227,7 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
         writers: Writers = "any",
         check_rate: float = 500.0,
         on_model_change: OnModelChange | None = None,
+        sparse_embedding_function: SparseEmbeddingFunction[Any] | None = None,
         **options: Any,
     ) -> Self:
         """A retriever over a collection that exists; nothing is read until the first query.
@@ -246,6 +248,7 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
             writers: who writes to a collection on a server, as for `HybridChroma`.
             check_rate: records a second whose contents are compared, as for `HybridChroma`.
             on_model_change: what becomes of queries by another model, as for `HybridChroma`.
+            sparse_embedding_function: of the server's sparse index, as for `HybridChroma`.
             **options: any other field of the retriever.
         """
         config = lexical_config(
@@ -261,6 +264,7 @@ class ChromaHybridRetriever(Upkeep, BaseRetriever):
             writers=writers,
             check_rate=check_rate,
             on_model_change=on_model_change,
+            sparse_embedding_function=sparse_embedding_function,
         )
         known = [*inspect.signature(cls.from_vectorstore).parameters, *cls.model_fields, *_FIELDS]
         reject_unknown("from_vectorstore", options, [n for n in known if n not in _UNSAID])

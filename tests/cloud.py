@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import chromadb
 import numpy as np
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ class Cloud:
         requests: method and path of all others, too.
         shards: of a collection; each counts documents for itself.
         compacted: whether records are in the sparse index, or still in the log.
-        results: most that one search may be asked for.
+        results: most records of one request.
         refusals: answers `(status, body, headers)` for the next searches, in place of theirs.
-        refuses: says of a path that it is refused as in `refusals`, without end.
+        refuses: says of a path that it is refused as in `refusals`, without end; hangs up where it
+            raises `ConnectionAbortedError`.
     """
 
     port: int = 0
@@ -87,6 +89,9 @@ class Cloud:
         if kind == "collections" and verb == "search":
             return self._search(path, uuid, json.loads(body), headers)
         given = json.loads(body) if body else {}
+        most = max(given.get("limit") or 0, len(given.get("ids") or ()))
+        if verb in ("get", "add", "upsert", "update", "delete") and most > self.results:
+            return 422, _exceeded(f"{verb} of {most} records"), {}
         if verb in ("add", "upsert", "update"):
             self._take(uuid, given)
         sparse = self._take_schema(given) if verb == "collections" and method == "POST" else {}
@@ -146,8 +151,7 @@ class Cloud:
             try:
                 answers.append(_Evaluation(self, ask, uuid, search).rows())
             except QuotaExceededError as error:
-                said = {"error": "QuotaError", "message": f"Quota exceeded: {error}"}
-                return 422, json.dumps(said).encode(), {}
+                return 422, _exceeded(str(error)), {}
         columns = {
             "ids": [[row["id"] for row in rows] for rows in answers],
             **{
@@ -164,6 +168,11 @@ class Cloud:
 
 
 _NOT_FORWARDED = {"host", "connection", "transfer-encoding", "content-length", "accept-encoding"}
+
+
+def _exceeded(what: str) -> bytes:
+    said = {"error": "QuotaError", "message": f"Quota exceeded: {what}"}
+    return json.dumps(said).encode()
 
 
 def _keys(rank: Any) -> Iterator[str]:
@@ -347,7 +356,11 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
 
         def _any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, text, headers = cloud.answer(self.command, self.path, body, self.headers)
+            try:
+                status, text, headers = cloud.answer(self.command, self.path, body, self.headers)
+            except ConnectionAbortedError:
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in {"Content-Type": "application/json", **headers}.items():
                 self.send_header(name, value)
@@ -363,6 +376,15 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def client_of(cloud: Cloud, **options: Any) -> Any:
+    """A client of the double."""
+    return chromadb.HttpClient("127.0.0.1", cloud.port, **options)
+
+
+def _hang_up(_: str) -> None:
+    raise ConnectionAbortedError
+
+
 @contextmanager
 def cloud_before(upstream: int, **options: Any) -> Iterator[Cloud]:
     """The double before the server at that port, for the block."""
@@ -375,6 +397,7 @@ def cloud_before(upstream: int, **options: Any) -> Iterator[Cloud]:
     try:
         yield cloud
     finally:
+        cloud.refuses = _hang_up  # connections that are open outlive the server
         server.shutdown()
         server.server_close()
         thread.join()

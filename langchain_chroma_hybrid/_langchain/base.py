@@ -37,6 +37,7 @@ from langchain_chroma_hybrid.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from chromadb.api.types import SparseEmbeddingFunction
     from langchain_core.embeddings import Embeddings
 
     from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
@@ -83,6 +84,7 @@ class HybridBase(Upkeep, Chroma):
         writers: Writers = "any",
         check_rate: float = 500.0,
         on_model_change: OnModelChange | None = None,
+        sparse_embedding_function: SparseEmbeddingFunction[Any] | None = None,
         trust_stored_models: Trusted = None,
         **chroma: Any,
     ) -> None:
@@ -134,9 +136,11 @@ class HybridBase(Upkeep, Chroma):
                 that has filled the collection: `raise`, `warn` or `ignore`. None raises where the
                 collection was filled here, warns where a few of its records, embedded again, look
                 otherwise, and ignores callables without a name. See docs/models.md.
+            sparse_embedding_function: what has filled the sparse index that the collection has on
+                Chroma Cloud, where that is neither ours nor Chroma's BM25. See docs/cloud.md.
             trust_stored_models: without an `embedding_function`, what the collection may name to be
                 loaded: names, folders, or True for everything; beside what the function of this
-                name was told.
+                name was told. The same for its sparse embedding function.
             **chroma: everything else that Chroma's constructor takes, by name. In the modes
                 `vector` and `two_step` `relevance_score_fn` makes the scores of
                 `similarity_search_with_relevance_scores` out of Chroma's distances; the
@@ -162,7 +166,7 @@ class HybridBase(Upkeep, Chroma):
             on_leg_error=on_leg_error,
         )
         check(self._defaults)
-        self.lexical_config = lexical_config(
+        config = lexical_config(
             analyzer=analyzer,
             lexical_fields=lexical_fields,
             lexical=lexical,
@@ -175,6 +179,7 @@ class HybridBase(Upkeep, Chroma):
             writers=writers,
             check_rate=check_rate,
             on_model_change=on_model_change,
+            sparse_embedding_function=sparse_embedding_function,
         )
         check_place(collection_name, persist_directory)
         check_embeddings(embedding_function)
@@ -182,6 +187,7 @@ class HybridBase(Upkeep, Chroma):
         if score_fn is not None and not callable(score_fn):
             raise InvalidArgumentError.of("relevance_score_fn", score_fn, "a function, or None")
         self.trusted_models = TrustedModels.of(trust_stored_models)
+        self.lexical_config = config.trusting(self.trusted_models)
         bridge.check_client(chroma.get("client"))
         check_chroma({**chroma, "persist_directory": persist_directory})
         self._owns_client, self._closed, self._warned = chroma.get("client") is None, False, False

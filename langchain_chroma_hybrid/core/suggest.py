@@ -24,6 +24,7 @@ _NAMES = {
     "fusion": "fusion_method fusion_type fusion_algorithm merge",
     "analyzer": "language stemmer tokenizer preprocess_func lang stop_words",
     "embedding_function": "embedding embeddings embedder embed embedding_model model encoder",
+    "sparse_embedding_function": "sparse_function sparse_ef sparse_embeddings sparse_embedding",
     "embedding": "embedding_function embeddings embedding_model model",
     "persist_directory": "path directory persist_dir persist_path db_path folder persist",
     "collection_name": "collection name index_name namespace",
@@ -61,7 +62,7 @@ _DOORS = {
          "max_age", "backfill", "progress", "writers", "check_rate", "on_model_change",
          "embedding_function", "persist_directory", "collection_name", "collection_metadata",
          "client", "host", "port", "collection_configuration", "relevance_score_fn",
-         "trust_stored_models"),
+         "trust_stored_models", "sparse_embedding_function"),
         "where the store is made, or from_vectorstore is called",
     ),
     **dict.fromkeys(

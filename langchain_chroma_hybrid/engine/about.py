@@ -27,7 +27,7 @@ class About:
     Attributes:
         place: the data folder, or the server's address with tenant and database.
         space: distance function.
-        folder: of the lexical index; None in memory.
+        folder: of the lexical index; None in memory, and where the server has it.
         size_bytes: of that folder.
         indexed: records in the index.
         problem: why the index is not complete, in words; None if it is.
@@ -52,8 +52,11 @@ def about(store: ChromaStore, config: LexicalConfig) -> About:
     Raises:
         CollectionError: the collection is gone.
     """
-    folder = index_folder(store, config) if config.index is None else config.index.folder
-    indexed, problem = _state(store, config, folder)
+    if server_has_words(store, config):
+        folder, indexed, problem = None, store.count(), None
+    else:
+        folder = index_folder(store, config) if config.index is None else config.index.folder
+        indexed, problem = _state(store, config, folder)
     return About(
         store.name,
         store.uuid,
@@ -72,8 +75,6 @@ def _state(
     store: ChromaStore, config: LexicalConfig, folder: Path | None
 ) -> tuple[int, str | None]:
     """How many records are indexed, and what is the matter."""
-    if server_has_words(store, config):
-        return store.count(), None
     try:
         if not _is_there(store, config):
             return 0, "not built yet: the first search or `sync` builds it"

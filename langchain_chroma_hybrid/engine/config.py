@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from os import PathLike
 from pathlib import Path
@@ -13,6 +13,10 @@ from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.analysis.analyzer import settings_of as described
 from langchain_chroma_hybrid.core.keywords import known_fields, reject_unknown
 from langchain_chroma_hybrid.core.validate import number, one_of
+from langchain_chroma_hybrid.embeddings.chroma.sparse_stored import (
+    SparseFunctions,
+    checked_sparse_function,
+)
 from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.lexical.factory import EXPECTED, folder_of, shown
@@ -21,8 +25,11 @@ from langchain_chroma_hybrid.lexical.texts import checked_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, Self
 
+    from chromadb.api.types import SparseEmbeddingFunction
+
+    from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
     from langchain_chroma_hybrid.engine.sync.policy import Backfill, SyncMode, Writers
     from langchain_chroma_hybrid.engine.sync.reconcile import Progress
 
@@ -43,6 +50,7 @@ class LexicalConfig:
         policy: how the index follows the collection; the first to open it in a process decides.
         on_model_change: what becomes of a query or write by another model than the one that has
             filled the collection, see `HybridChroma`.
+        sparse: what may make the vectors of a sparse index that the server has.
     """
 
     analyzer: Analyzer = field(default_factory=Analyzer)
@@ -54,6 +62,15 @@ class LexicalConfig:
     on_model_change: OnModelChange | None = None
     # It may hold a password.
     address: str | None = field(default=None, repr=False)
+    sparse: SparseFunctions = field(default_factory=SparseFunctions)
+
+    def trusting(self, models: TrustedModels) -> Self:
+        """The same, where a collection may name these."""
+        return replace(self, sparse=replace(self.sparse, trusted=models))
+
+    def answers_as(self, other: LexicalConfig) -> bool:
+        """Whether one handle can serve both, if they build the same index."""
+        return (self.on_model_change, self.sparse) == (other.on_model_change, other.sparse)
 
     @property
     def signature(self) -> str:
@@ -95,6 +112,7 @@ class LexicalSettings(TypedDict, total=False):
     writers: Writers
     check_rate: float
     on_model_change: OnModelChange | None
+    sparse_embedding_function: SparseEmbeddingFunction[Any] | None
 
 
 def settings_of(face: type, given: Mapping[str, Any]) -> LexicalConfig:
@@ -123,6 +141,7 @@ def lexical_config(
     writers: Writers = "any",
     check_rate: float = 500.0,
     on_model_change: OnModelChange | None = None,
+    sparse_embedding_function: SparseEmbeddingFunction[Any] | None = None,
 ) -> LexicalConfig:
     """The lexical half as the arguments of a face describe it.
 
@@ -162,6 +181,7 @@ def lexical_config(
         SyncPolicy(sync, max_age, backfill, progress, writers, check_rate),
         on_model_change,
         None if folder else address,
+        SparseFunctions(checked_sparse_function(sparse_embedding_function)),
     )
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 from langchain_chroma_hybrid.engine.migrate.carry import copy_files
 from langchain_chroma_hybrid.engine.places import index_folder
 from langchain_chroma_hybrid.engine.registry import leave_half, open_half
+from langchain_chroma_hybrid.engine.server_half import server_has_words
 from langchain_chroma_hybrid.errors import InvalidArgumentError, WriteError
-from langchain_chroma_hybrid.lexical.factory import is_there, shown
+from langchain_chroma_hybrid.lexical.factory import OWN_SEARCH, is_there, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,12 +46,17 @@ def copy_index(
     A copy that was killed goes on where it was with the next call.
 
     Raises:
-        InvalidArgumentError: both are one index, the old one holds nothing, or the new one ends
-            with the process or (IndexBoundError) is another collection's.
+        InvalidArgumentError: one is the server's own search, both are one index, the old one holds
+            nothing, or the new one ends with the process or (IndexBoundError) is another
+            collection's.
         WriteError: the counts differ in the end, as somebody was writing all the time.
         OSError: there is no room, or the folder cannot be written.
     """
     start = time.perf_counter()
+    for name, config in (("FROM", source), ("TO", target)):
+        if config.address == OWN_SEARCH or server_has_words(store, config):
+            expected = "an index of this library: the server's own is with its records, and no copy"
+            raise InvalidArgumentError.of(name, OWN_SEARCH, expected)
     old, new = index_folder(store, source), index_folder(store, target)
     if old is not None and not old.exists():
         raise InvalidArgumentError.of("FROM", str(old), "an index that was built")

@@ -124,7 +124,7 @@ class CollectionHandle:
         """
         if client is not self._client:
             return False
-        if config is not None and config.on_model_change != self._config.on_model_change:
+        if config is not None and not config.answers_as(self._config):
             return False
         if config is None or config is self._config:
             return True
@@ -159,7 +159,7 @@ class CollectionHandle:
         """Search and write over the collection. Reads nothing yet."""
         with self._lock:
             if self._index is None:
-                store = ChromaStore(self._client, self._live())
+                store = ChromaStore(self._client, self._live(), self._config.sparse)
                 self._index = HybridIndex(store, self._config, self.embeddings)
                 # What is written straight through this very object is found at the next query.
                 observe(self._collection, self._index)
@@ -296,7 +296,9 @@ class CollectionHandle:
 
     def _store(self) -> ChromaStore:
         index = self._index
-        return ChromaStore(self._client, self._collection) if index is None else index.store
+        if index is not None:
+            return index.store
+        return ChromaStore(self._client, self._collection, self._config.sparse)
 
     def close(self) -> None:
         """Give back what only this caller holds; may be called twice."""

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.search import SearchResult, is_model
 from langchain_chroma_hybrid.core.values import LEXICAL, VECTOR
+from langchain_chroma_hybrid.engine.chroma.patience import UnansweredError
 from langchain_chroma_hybrid.engine.guard import ModelGuard
 from langchain_chroma_hybrid.engine.model_gate import ModelGate
 from langchain_chroma_hybrid.engine.query.execute import Query
 from langchain_chroma_hybrid.engine.query.plan import make_plan, needs_lexical
 from langchain_chroma_hybrid.engine.query.query_vectors import QueryVectors
 from langchain_chroma_hybrid.engine.registry import leave_half, open_half
+from langchain_chroma_hybrid.engine.server_half import why_not_asked
 from langchain_chroma_hybrid.engine.threads import in_thread
 from langchain_chroma_hybrid.errors import (
     CollectionError,
@@ -156,6 +158,8 @@ class HybridIndex:
                 notes = (f"lexical_fields: no record has {named}",) if unused else ()
                 upgrade = half.freshness.upgrade.note
                 notes = (upgrade, *notes) if upgrade else notes
+                aside = why_not_asked(self.store, self._config)
+                notes = (aside, *notes) if aside else notes
                 background = self._background(half, plan)
                 if background is not None:
                     notes = (*notes, *half.background.told())
@@ -228,6 +232,7 @@ class HybridIndex:
                 # Legs that failed are settled; else the records could not be read, which come
                 # along where vectors alone are asked for.
                 settled = isinstance(error, LexicalIndexError | SearchError)
+                settled = settled and not isinstance(error, UnansweredError)
                 cause = _for_want_of_the_index(outcomes) if settled else error
                 if query.lexical is None or cause is None:
                     raise

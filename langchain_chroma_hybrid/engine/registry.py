@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -17,7 +18,11 @@ from langchain_chroma_hybrid.engine.half import LexicalHalf
 from langchain_chroma_hybrid.engine.model_notes import ModelNotes
 from langchain_chroma_hybrid.engine.places import files_note, index_folder
 from langchain_chroma_hybrid.engine.query.background import CollectionBackground
-from langchain_chroma_hybrid.engine.server_half import ServerHalf, server_has_words
+from langchain_chroma_hybrid.engine.server_half import (
+    ServerHalf,
+    server_has_words,
+    why_not_asked,
+)
 from langchain_chroma_hybrid.engine.sync.announcements import Announcements
 from langchain_chroma_hybrid.engine.sync.checkpoint import Checkpoint, read
 from langchain_chroma_hybrid.engine.sync.failpoints import reach
@@ -49,6 +54,7 @@ _halves: weakref.WeakValueDictionary[tuple[str, str], LexicalHalf] = weakref.Wea
 # collections.
 _swept: set[tuple[str, str]] = set()
 _lock = threading.Lock()
+_log = logging.getLogger(__name__)
 # Seconds for which an index that others may use is left alone, whoever asks about it.
 _UNUSED = 30 * 86_400.0
 
@@ -66,6 +72,8 @@ def open_half(store: ChromaStore, config: LexicalConfig) -> LexicalHalf:
         own = ServerHalf(store, config, Remembered(store.directory))
         own.join(store)
         return own
+    if (aside := why_not_asked(store, config)) is not None:
+        _log.info("%s: %s", store.name, aside)
     key = (store.location, store.uuid)
     with _lock:
         half = _halves.get(key)

@@ -19,6 +19,7 @@ from langchain_chroma_hybrid.engine.sync.write_ahead_log import WriteAheadLog
 from langchain_chroma_hybrid.engine.sync.writer import Writer
 from langchain_chroma_hybrid.errors import (
     AnalyzerMismatchError,
+    EmbeddingError,
     InvalidArgumentError,
     LexicalIndexError,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.core.background import Background
     from langchain_chroma_hybrid.engine.chroma.collection import ChromaStore, Remembered
+    from langchain_chroma_hybrid.engine.chroma.hybrid_schema import SparseIndex
     from langchain_chroma_hybrid.engine.config import LexicalConfig
     from langchain_chroma_hybrid.engine.query.background import Embed
     from langchain_chroma_hybrid.engine.sync.policy import SyncPolicy
@@ -37,13 +39,14 @@ if TYPE_CHECKING:
 
 
 def server_has_words(store: ChromaStore, config: LexicalConfig) -> bool:
-    """Whether queries go to the server's own search: it has a sparse index of ours, and answers.
+    """Whether queries go to the server's own search: it has a sparse index, and answers.
 
     An index or a folder that somebody has chosen is what he gets.
 
     Raises:
-        LexicalIndexError: the sparse index cannot be used; or `lexical` asks for the server's own
-            search, which is not there.
+        InvalidArgumentError: another sparse function was handed over than the index is filled by.
+        LexicalIndexError: what is stored of the sparse index cannot be read; or `lexical` asks for
+            the server's own search, which is not there.
         Exception: it cannot be told now, such as without a network.
     """
     wanted = config.address == OWN_SEARCH
@@ -55,10 +58,11 @@ def server_has_words(store: ChromaStore, config: LexicalConfig) -> bool:
     if wanted and other_fields:
         expected = f"page_content alone with lexical={OWN_SEARCH!r}"
         raise InvalidArgumentError.of("lexical_fields", config.lexical_fields, expected)
-    _refuse_another_analyzer(store, config)
-    there = store.sparse is not None and not other_fields and store.searches
+    sparse, lacks = _usable(store)
+    _refuse_another_analyzer(store, sparse, config)
+    there = sparse is not None and not other_fields and store.searches
     if wanted and not there:
-        lacks = "its server has no `search`" if store.sparse else "it has no sparse index of ours"
+        lacks = "its server has no `search`" if sparse else lacks or "it has no sparse index"
         raise LexicalIndexError(
             f"lexical={OWN_SEARCH!r}: collection {store.name!r} cannot be searched by its server: "
             f"{lacks}; `create_hybrid_collection` makes one that can, on Chroma Cloud or "
@@ -67,18 +71,43 @@ def server_has_words(store: ChromaStore, config: LexicalConfig) -> bool:
     return there
 
 
-def _refuse_another_analyzer(store: ChromaStore, config: LexicalConfig) -> None:
+def why_not_asked(store: ChromaStore, config: LexicalConfig) -> str | None:
+    """What keeps the server's own search from being used where nobody has chosen otherwise."""
+    chosen = (config.index, config.directory, config.address)
+    if store.stored_sparse is None or any(each is not None for each in chosen):
+        return None
+    lacks = _usable(store)[1]
+    return lacks and f"the server's own search is not used, but an index of this library: {lacks}"
+
+
+def _usable(store: ChromaStore) -> tuple[SparseIndex | None, str | None]:
+    """The sparse index over the texts whose vectors can be made here, or why there is none."""
+    try:
+        sparse = store.sparse
+    except EmbeddingError as error:
+        return None, str(error)
+    if sparse is not None and not sparse.of_texts:
+        return None, f"its sparse index is over {sparse.stored.source!r}, not the text"
+    return sparse, None
+
+
+def _refuse_another_analyzer(
+    store: ChromaStore, sparse: SparseIndex | None, config: LexicalConfig
+) -> None:
     """One that somebody has chosen; nobody has chosen the usual one."""
     given = config.analyzer.fingerprint
-    if store.sparse is None or given == Analyzer().fingerprint:
+    if sparse is None or given == Analyzer().fingerprint:
         return
-    own = store.sparse.function.analyzer.fingerprint
-    if given != own:
-        raise AnalyzerMismatchError(
-            f"collection {store.name!r} was made with {settings_of(own)}, now asked for with "
-            f"{settings_of(given)}: leave `analyzer` out, or give `lexical_directory` for an index "
-            "of your own"
-        )
+    if sparse.analyzer is None:
+        made = f"has a sparse index by {sparse.words.name!r}, which has words of its own"
+    elif sparse.analyzer.fingerprint != given:
+        made = f"was made with {settings_of(sparse.analyzer.fingerprint)}"
+    else:
+        return
+    raise AnalyzerMismatchError(
+        f"collection {store.name!r} {made}, now asked for with {settings_of(given)}: leave "
+        "`analyzer` out, or give `lexical_directory` for an index of your own"
+    )
 
 
 class ServerHalf(LexicalHalf):

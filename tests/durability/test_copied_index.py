@@ -120,6 +120,9 @@ def test_what_is_refused_changes_nothing(place: Path) -> None:
         copy(place, f"tantivy:{place / 'to'}", f"tantivy:{place / 'nowhere'}")
     with pytest.raises(InvalidArgumentError, match="FROM: expected an index that was built"):
         copy(place, f"tantivy:{place / 'to'}", "rank_bm25:okapi")
+    for way in ({"to": "chroma:"}, {"to": "tantivy:", "source": "chroma:"}):
+        with pytest.raises(InvalidArgumentError, match=r"server's own .* got 'chroma:'"):
+            copy(place, **way)
     with pytest.raises(InvalidArgumentError, match="TO: expected another one"):
         copy(place, f"tantivy:{place / 'db' / 'lexical'}")
     with pytest.raises(InvalidArgumentError, match="TO: expected one that outlives"):

@@ -37,7 +37,7 @@ BOUND = 90.0
 # What a call ends with whose server is away.
 AWAY = {
     "ConnectError", "ReadError", "RemoteProtocolError", "WriteError", "LexicalIndexError",
-    "ConnectionLostError",
+    "ConnectionLostError", "SearchError", "UnansweredError",
 }  # fmt: skip
 
 Server = tuple[str, "Callable[[], None] | None"]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from langchain_chroma_hybrid.engine.chroma import patience
+from tests.cloud import Cloud, cloud_before
 from tests.durability.processes import wait_until
 
 if TYPE_CHECKING:
@@ -45,6 +47,15 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     finally:
         server.kill()
         server.wait()
+
+
+@pytest.fixture
+def cloud(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """A double of Chroma Cloud before that server, for which nobody waits long."""
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.01)
+    with cloud_before(port) as cloud:
+        yield cloud
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from chromadb import K, Knn, Rrf, Search
 
 from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma, create_hybrid_collection
+from langchain_chroma_hybrid._langchain.bridge import handle_of
 from langchain_chroma_hybrid.core.fusion import RankedList, fuse
 from langchain_chroma_hybrid.engine.chroma import patience, server_search
 from langchain_chroma_hybrid.engine.chroma.hybrid_schema import KEY
@@ -19,11 +20,12 @@ from langchain_chroma_hybrid.errors import (
     InvalidArgumentError,
     LexicalIndexError,
     SearchError,
+    WriteError,
 )
 from langchain_chroma_hybrid.migration import migrate
 from langchain_chroma_hybrid.testing import WordEmbeddings
 from langchain_chroma_hybrid.tools import create_search_tool
-from tests.cloud import Cloud, cloud_before
+from tests.cloud import Cloud, client_of, cloud_before
 from tests.helpers import CORPUS, MODES, documents, filled, fresh_name, ids_of
 
 if TYPE_CHECKING:
@@ -34,22 +36,6 @@ pytestmark = pytest.mark.usefixtures("cache")
 QUERIES = ("Error R123-78", "red leaves of the maple", "water in the river", "the manual")
 BUSY = (503, '{"error": "Unavailable", "message": "overloaded"}', {})
 SLOW = (429, '{"error": "RateLimitError", "message": "slow down"}', {"Retry-After": "1"})
-
-
-@pytest.fixture
-def cloud(port: int) -> Iterator[Cloud]:
-    with cloud_before(port) as cloud:
-        yield cloud
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.01)
-
-
-def client_of(cloud: Cloud, **options: Any) -> Any:
-    return chromadb.HttpClient("127.0.0.1", cloud.port, **options)
 
 
 def opened(cloud: Cloud, name: str | None = None, **options: Any) -> HybridChroma:
@@ -441,6 +427,20 @@ def test_a_network_that_fails_is_no_refusal(store, cloud):
     assert cloud.searches
 
 
+@pytest.mark.parametrize(
+    ("source", "target"), [("data", "tantivy:"), ("tantivy:", "data"), ("chroma:", "tantivy:")]
+)
+def test_the_servers_own_index_is_not_copied(store, cloud, tmp_path, source, target):
+    ways = {"tantivy:": f"tantivy:{tmp_path}", "data": None}
+    old, new = (
+        opened(cloud, store._collection_name, lexical=ways.get(way, way))
+        for way in (source, target)
+    )
+    name = "TO" if source == "tantivy:" else "FROM"
+    with pytest.raises(InvalidArgumentError, match=f"{name}: .*server's own"):
+        handle_of(old).copy_index(new.lexical_config)
+
+
 # Quotas, 429, 503
 
 
@@ -481,12 +481,130 @@ def test_a_server_that_is_gone_altogether_says_so(store, cloud):
         retriever_of(store, on_leg_error="degrade").search("pump")
 
 
+def test_a_node_that_goes_away_in_the_middle_is_asked_again(store, cloud):
+    tries: list[str] = []
+
+    def away(path: str) -> Any:
+        verb = path.partition("?")[0].rpartition("/")[2]
+        if verb in ("search", "upsert", "get", "count") and len(tries) < 3:
+            tries.append(path)
+            raise ConnectionAbortedError
+        return None
+
+    cloud.refuses = away
+    assert ids_of(store.similarity_search("blocked pump", k=1)) == ["pump"]
+    tries.clear()
+    store.add_texts(["an albatross"], ids=["new"])
+    assert len(tries) == 3
+    tries.clear()
+    assert store.get_by_ids(["new"])[0].page_content == "an albatross"
+    tries.clear()
+    assert store._index.store.count() == 9
+    assert len(tries) == 3
+
+
+def test_a_server_that_stays_away_is_one_error(port, monkeypatch):
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
+    with cloud_before(port) as cloud:
+        client = client_of(cloud, headers={"X-Chroma-Token": "k-3c9a"})
+        name = fresh_name()
+        create_hybrid_collection(client, name)
+        store = HybridChroma(name, WordEmbeddings(), client=client)
+        store.add_texts(["a pump"], ids=["1"])
+        assert ids_of(store.similarity_search("pump")) == ["1"]
+    said = rf"cannot be reached at http://127.0.0.1:{cloud.port}: "
+    for mode in MODES:
+        with pytest.raises((SearchError, LexicalIndexError), match=said):
+            store.similarity_search("pump", mode=mode)
+    with pytest.raises(SearchError, match=said):
+        retriever_of(store, on_leg_error="degrade").search("pump")
+    with pytest.raises(WriteError, match=f"0 of 1 records .*{said}"):
+        store.add_texts(["x"], ids=["2"])
+    with pytest.raises(WriteError, match=f"0 of 1 records .*{said}"):
+        store.delete(["1"])
+    with pytest.raises(SearchError, match=said):
+        store.get()
+    with pytest.raises(SearchError, match=said):
+        HybridChroma(name, WordEmbeddings(), client=client)
+
+
+def test_requests_stay_below_the_quota(store):
+    ids = [f"n{n}" for n in range(700)]
+    store.add_texts([f"pump {n}" for n in range(700)], ids=ids)
+    assert len(store._index.vectors(ids)) == 700
+    assert len(store._index.store.ids()) == 708
+    store.delete(ids)
+
+
+def test_who_may_not_is_told_so_and_nobody_elses_key_is_used(store, cloud):
+    keys = {"k-one": True, "k-two": True, "k-three": False}
+    used: set[str] = set()
+    answer = cloud.answer
+
+    def checked(method: str, path: str, body: bytes, headers: Any) -> Any:
+        used.add(key := headers["X-Chroma-Token"])
+        if keys[key]:
+            return answer(method, path, body, headers)
+        return 403, f'{{"error": "AuthError", "message": "{key} may not"}}'.encode(), {}
+
+    def of(key: str) -> HybridChroma:
+        client = client_of(cloud, headers={"X-Chroma-Token": key})
+        return HybridChroma(store._collection_name, WordEmbeddings(), client=client)
+
+    stores = {key: of(key) for key in keys}
+    cloud.answer = checked  # type: ignore[method-assign]
+    for key in ("k-one", "k-two"):
+        used.clear()
+        assert ids_of(stores[key].similarity_search("blocked pump", k=1)) == ["pump"]
+        assert used == {key}
+    refused = stores["k-three"]
+    for call in (refused.similarity_search, retriever_of(refused, on_leg_error="degrade").invoke):
+        with pytest.raises((SearchError, LexicalIndexError), match=r"refused \(403\): \*\*\* may"):
+            call("pump")
+    assert ids_of(stores["k-one"].similarity_search("blocked pump", k=1)) == ["pump"]
+    cloud.answer = answer  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 500])
+def test_no_answer_repeats_a_secret(store, cloud, status):
+    client = client_of(cloud, headers={"Authorization": "Bearer k-3c9a"})
+    own = HybridChroma(store._collection_name, WordEmbeddings(), client=client)
+    own.similarity_search("pump")
+    for body in ('{"error": "InternalError", "message": "k-3c9a!"}', "<html>k-3c9a</html>", "{}"):
+        cloud.refuses = lambda p, body=body: (status, body, {}) if p.endswith("/search") else None
+        kinds = Exception if body == "{}" and status > 200 else LexicalIndexError
+        with pytest.raises(kinds, match=r"server|\{\}") as caught:
+            own.similarity_search("pump")
+        assert "k-3c9a" not in str(caught.value)
+
+
 def test_a_quota_is_not_asked_for_again(store, cloud):
     cloud.results = 50
     with pytest.raises(LexicalIndexError, match=r"quota.*knn limit of 100 results"):
         store.similarity_search("pump")
     assert len(cloud.searches) == 1
     assert ids_of(retriever_of(store, k=1, fetch_k=40).invoke("blocked pump")) == ["pump"]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "lexical"])
+def test_as_many_as_the_quota_allows_may_be_asked_for(store, mode):
+    assert store.similarity_search("pump", k=300, mode=mode)
+    retriever = retriever_of(store, k=3, fetch_k=200, dedupe_key="tenant", group_by="year")
+    assert len(retriever.invoke("pump water river")) == 3
+
+
+def test_a_collection_without_words_is_read_in_small_steps_too(cloud):
+    store = HybridChroma(fresh_name(), WordEmbeddings(), client=client_of(cloud))
+    store.add_texts([f"pump {n}" for n in range(700)], ids=[f"n{n}" for n in range(700)])
+    assert ids_of(store.similarity_search("pump 678", k=1, mode="lexical")) == ["n678"]
+    assert len(store._index.vectors([f"n{n}" for n in range(700)])) == 700
+    assert store.verify().ok
+    store.delete([f"n{n}" for n in range(700)])
+    assert not store.similarity_search("pump")
+
+
+def test_where_nothing_is_built_no_folder_is_shown(store):
+    assert handle_of(store).about().folder is None
 
 
 def test_writes_wait_for_a_busy_server_too(store, cloud):

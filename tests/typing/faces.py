@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
+from chromadb.utils.embedding_functions import ChromaCloudSpladeEmbeddingFunction
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
 from langchain_core.runnables import ConfigurableField, RunnableSerializable
@@ -18,6 +19,9 @@ assert_type(store.similarity_search_with_relevance_scores("q"), list[tuple[Docum
 assert_type(store.explain("q"), SearchResult)
 assert_type(store.explain("q").hits, tuple[Hit, ...])
 assert_type(HybridChroma.from_texts(["a"]), HybridChroma)
+
+splade = ChromaCloudSpladeEmbeddingFunction()
+assert_type(HybridChroma("docs", sparse_embedding_function=splade), HybridChroma)
 
 retriever = ChromaHybridRetriever.from_vectorstore(Chroma("docs"), lexical=TantivyIndex())
 assert_type(retriever, ChromaHybridRetriever)

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "engine.query": frozenset({"core", "lexical", "engine.chroma", "engine.threads"}),
     "engine.sync": frozenset({"core", "lexical", "engine.chroma", "engine.threads"}),
     "engine.half": frozenset({"lexical", *(f"engine.{wing}" for wing in WINGS)}),
-    "engine.config": frozenset({"core", "lexical", "engine.sync"}),
+    "engine.config": frozenset({"core", "embeddings", "lexical", "engine.sync"}),
     "engine.server_half": frozenset(
         {"core", "lexical", "engine.config", "engine.half", *(f"engine.{wing}" for wing in WINGS)}
     ),
@@ -68,11 +68,11 @@ MAY_IMPORT = {
     ),
     "engine.copy_index": frozenset(
         {"lexical", "engine.chroma", "engine.config", "engine.half", "engine.migrate"}
-        | {"engine.places", "engine.registry", "engine.sync"}
+        | {"engine.places", "engine.registry", "engine.server_half", "engine.sync"}
     ),
     "engine.index": frozenset(
         {"core", "lexical", "engine.config", "engine.guard", "engine.half", "engine.registry"}
-        | {"engine.model_gate", "engine.threads"}
+        | {"engine.model_gate", "engine.server_half", "engine.threads"}
         | {f"engine.{wing}" for wing in WINGS}
     ),
     "engine.describe": frozenset({"core", "engine.index"}),

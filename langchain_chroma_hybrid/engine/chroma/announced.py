@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from chromadb.errors import NotFoundError
 
 from langchain_chroma_hybrid.engine.chroma.calls import let_go, translated
+from langchain_chroma_hybrid.engine.chroma.patience import patiently
 from langchain_chroma_hybrid.engine.chroma.unread import unread
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     import chromadb
     from chromadb.api import ClientAPI
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 PREFIX = "hybrid-writers-"
 """With the id of the real collection, the name of this one."""
 _MODEL = "embedding-model"
+T = TypeVar("T")
 
 
 class Announced(NamedTuple):
@@ -49,8 +51,7 @@ class AnnouncedCollection:
 
     def all(self) -> list[Announced]:
         """What each process tells."""
-        with translated():
-            return [told for told in self._rows() if told.name != _MODEL]
+        return [told for told in self._calmly(self._rows) if told.name != _MODEL]
 
     def put(self, name: str, told: Mapping[str, str | bool | float]) -> None:
         """Tell that; what was told under that name before stays where nothing new is said.
@@ -59,7 +60,8 @@ class AnnouncedCollection:
             CollectionError: the real collection is gone.
         """
         record: Any = {"ids": [name], "embeddings": [[1.0]], "metadatas": [dict(told)]}
-        with translated():
+
+        def call() -> None:
             try:
                 self._made().upsert(**record)
             except NotFoundError:  # removed since, perhaps with the real one
@@ -67,10 +69,12 @@ class AnnouncedCollection:
                 self._client.get_collection_by_id(UUID(self._uuid))
                 self._made().upsert(**record)
 
+        self._calmly(call)
+
     def model(self) -> str | None:
         """What hosts tell of the model that has filled the real collection; None if nothing."""
-        with translated():
-            return next((str(a.told.get("note")) for a in self._rows() if a.name == _MODEL), None)
+        rows = self._calmly(self._rows)
+        return next((str(a.told.get("note")) for a in rows if a.name == _MODEL), None)
 
     def put_model(self, note: str) -> None:
         """Tell it, in one step; errors as for `put`."""
@@ -78,19 +82,22 @@ class AnnouncedCollection:
 
     def older(self, before: float) -> list[str]:
         """Names of those who have told nothing since that time, in seconds since 1970."""
-        with translated():
-            where: Any = {"at": {"$lt": before}}
-            return list(self._made().get(where=where, include=[])["ids"])
+        where: Any = {"at": {"$lt": before}}
+        return list(self._calmly(lambda: self._made().get(where=where, include=[])["ids"]))
 
     def forget(self, names: Collection[str]) -> None:
         """Remove what these told."""
-        with translated():
-            self._made().delete(ids=list(names))
+        self._calmly(lambda: self._made().delete(ids=list(names)))
 
     def drop(self) -> None:
         """Remove the collection; one that is not there is no error."""
         with suppress(NotFoundError):
             self._client.delete_collection(self._place)
+
+    def _calmly(self, call: Callable[[], T]) -> T:
+        """What a call gives, all of which may be repeated; its errors as ours."""
+        with translated():
+            return patiently(call, self._client.get_settings())
 
     def _made(self) -> chromadb.Collection:
         if self._known is None:

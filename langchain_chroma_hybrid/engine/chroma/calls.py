@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import numpy as np
 from chromadb.base_types import SparseVector
 from chromadb.errors import DuplicateIDError, NotFoundError
 from chromadb.errors import InvalidArgumentError as ChromaRefusesError
 
 from langchain_chroma_hybrid.core.values import Record
+from langchain_chroma_hybrid.engine.chroma.patience import unreachable
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
     CollectionError,
@@ -91,6 +93,8 @@ def translated() -> Iterator[None]:
     """Chroma's errors that have a meaning here, as ours; the rest passes as it is."""
     try:
         yield
+    except httpx.TransportError as error:
+        raise unreachable(error) from error
     except NotFoundError as error:
         message = f"the Chroma collection is gone: {error}"
         raise CollectionError(message) from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import chromadb
+import httpx
 from chromadb.api.client import Client
 from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
 from chromadb.errors import InternalError, NotFoundError
@@ -19,6 +20,7 @@ from chromadb.errors import InvalidArgumentError as ChromaRefusesError
 from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
 
 from langchain_chroma_hybrid.engine.chroma.calls import let_go
+from langchain_chroma_hybrid.engine.chroma.patience import unreachable
 from langchain_chroma_hybrid.engine.chroma.rows import is_id
 from langchain_chroma_hybrid.errors import (
     ChromaHybridError,
@@ -190,6 +192,8 @@ def refusal(error: Exception, client: ClientAPI | None, given: Mapping[str, Any]
         return MissingCollectionError(
             f"collection_name: {text}; {there} (create_collection_if_not_exists=True makes one)"
         )
+    if isinstance(error, httpx.TransportError):
+        return unreachable(error)
     kinds = (ValueError, TypeError, ChromaRefusesError, InternalError, OSError)
     if not isinstance(error, kinds) or isinstance(error, ChromaHybridError):
         return error

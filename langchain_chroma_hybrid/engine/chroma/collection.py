@@ -6,11 +6,11 @@ import math
 import re
 import time
 from contextlib import contextmanager, suppress
-from functools import cached_property, partial
+from functools import cached_property, partial, wraps
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from langchain_chroma_hybrid.core.filters import (
     writable,
 )
 from langchain_chroma_hybrid.core.values import LLAMA_NODE, Record, Scored
+from langchain_chroma_hybrid.embeddings.chroma.sparse_stored import SparseFunctions
 from langchain_chroma_hybrid.engine.chroma.announced import AnnouncedCollection
 from langchain_chroma_hybrid.engine.chroma.calls import (
     columns,
@@ -53,7 +54,7 @@ from langchain_chroma_hybrid.engine.chroma.hybrid_schema import (
     stored_schema,
     stored_sparse,
 )
-from langchain_chroma_hybrid.engine.chroma.patience import patiently
+from langchain_chroma_hybrid.engine.chroma.patience import OverQuotaError, patiently
 from langchain_chroma_hybrid.engine.chroma.read_ahead import ReadAhead
 from langchain_chroma_hybrid.engine.chroma.rows import is_id
 from langchain_chroma_hybrid.engine.chroma.server_search import (
@@ -86,7 +87,7 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.config import Settings
 
-    from langchain_chroma_hybrid.engine.chroma.hybrid_schema import SparseIndex
+    from langchain_chroma_hybrid.engine.chroma.hybrid_schema import SparseIndex, StoredSparse
     from langchain_chroma_hybrid.engine.chroma.rows import Rows
     from langchain_chroma_hybrid.engine.chroma.vectors import Vector, Vectors
 
@@ -112,6 +113,7 @@ _SCAN_PAGE = 100_000
 _RECORD_PAGE = 20_000
 _name = attrgetter("name")
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Remembered:
@@ -136,6 +138,24 @@ class Remembered:
         self.vectors.close()
 
 
+def _once_more_in_small_steps(method: Callable[Concatenate[ChromaStore, P], T]) -> Callable[
+    Concatenate[ChromaStore, P], T
+]:
+    """A method whose requests are made smaller where a quota says so; it may be repeated."""
+
+    @wraps(method)
+    def call(store: ChromaStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(store, *args, **kwargs)
+        except OverQuotaError:
+            if store._in_small_steps:  # noqa: SLF001  # its own module
+                raise
+            store._in_small_steps = True  # noqa: SLF001  # the same
+        return method(store, *args, **kwargs)
+
+    return call
+
+
 class ChromaStore:
     """One Chroma collection through one caller's client, as the engine needs it.
 
@@ -147,11 +167,20 @@ class ChromaStore:
     Thread safety: as chromadb's own; reads and writes may come from many threads.
     """
 
-    def __init__(self, client: ClientAPI, collection: chromadb.Collection) -> None:
+    def __init__(
+        self,
+        client: ClientAPI,
+        collection: chromadb.Collection,
+        functions: SparseFunctions | None = None,
+    ) -> None:
+        """`functions`: what may make the vectors of a sparse index that the server has."""
         self._client = client
+        self._functions = functions or SparseFunctions()
         # What the database says of embeddings; who reads it decides what of that may be loaded.
         self.configuration: Mapping[str, Any] = collection.configuration_json
         self._schema = stored_schema(collection)
+        # Only Chroma Cloud has such indexes; other collections there are told by its quota.
+        self._in_small_steps = self.stored_sparse is not None
         # Writes of the engine are not to be observed as somebody else's, and rebuild nothing.
         self._collection = unread(unobserved(collection))
         self.answered = -math.inf
@@ -167,7 +196,11 @@ class ChromaStore:
         """Remember together with the other stores of the collection."""
         self._remembered = remembered
         self.reader = VectorReader(
-            self._client, self._collection, self.directory, remembered.vectors
+            self._client,
+            self._collection,
+            self.directory,
+            remembered.vectors,
+            lambda: self._at_once(PAGE),
         )
 
     @property
@@ -218,13 +251,20 @@ class ChromaStore:
         return space
 
     @cached_property
+    def stored_sparse(self) -> StoredSparse | None:
+        """What the collection says of a sparse index; builds nothing."""
+        return stored_sparse(self._schema)
+
+    @cached_property
     def sparse(self) -> SparseIndex | None:
-        """The server's own index of the words, where the collection was made with one of ours.
+        """The server's sparse index, with what makes its vectors; None for none.
 
         Raises:
+            EmbeddingError: nobody here may make them, or can; that may change.
+            InvalidArgumentError: another function was handed over than it is filled by.
             LexicalIndexError: it cannot be used as it is stored.
         """
-        return sparse_index_of(self._schema)
+        return sparse_index_of(self._schema, self._functions)
 
     @property
     def searches(self) -> bool:
@@ -270,14 +310,18 @@ class ChromaStore:
         wanted = f"vectors of {expected} numbers, as collection {self.name!r} has{filled}"
         return EmbeddingError(f"embedding: expected {wanted}, got {got} numbers")
 
-    @cached_property
+    @property
     def batch_size(self) -> int:
         """Most records that one write may hold."""
-        return self._at_once(self._client.get_max_batch_size())
+        return self._at_once(self._most_rows)
+
+    @cached_property
+    def _most_rows(self) -> int:
+        return self._client.get_max_batch_size()
 
     def _at_once(self, most: int) -> int:
-        """Records in one request: `most`, but for Chroma Cloud, where only such indexes are."""
-        return min(most, MOST_HITS) if stored_sparse(self._schema) else most
+        """Records in one request: `most`, but for Chroma Cloud."""
+        return min(most, MOST_HITS) if self._in_small_steps else most
 
     # Reading
 
@@ -360,7 +404,7 @@ class ChromaStore:
     def _passing(self, where: Filter) -> frozenset[str]:
         if not writable(where):
             return frozenset(record.id for record in self.select(where, given_ids(where)))
-        if stored_sparse(self._schema):
+        if self.stored_sparse is not None:
             return frozenset(record.id for record in self.select(where))
         conditions, document = to_chroma(where)
         found = self.get(where=conditions, where_document=document, include=[])
@@ -378,19 +422,25 @@ class ChromaStore:
             return
         asked, rest = (None, None) if where is None else halves(where)
         conditions, document = to_chroma(asked)
-        offset, size = 0, self._at_once(_RECORD_PAGE)
+        offset = 0
         while True:
-            page = self.get(
-                where=conditions,
-                where_document=document,
-                limit=size,
-                offset=offset,
-                include=["documents", "metadatas", "uris"],
-            )
+            size, page = self._page(offset, conditions, document)
             yield from (record for record in records_of(page) if matches(rest, record))
             if len(page["ids"]) < size:
                 return
             offset += size
+
+    @_once_more_in_small_steps
+    def _page(self, offset: int, where: Any, document: Any) -> tuple[int, dict[str, Any]]:
+        """Records from there on, and how many were asked for."""
+        size = self._at_once(_RECORD_PAGE)
+        return size, self.get(
+            where=where,
+            where_document=document,
+            limit=size,
+            offset=offset,
+            include=["documents", "metadatas", "uris"],
+        )
 
     def get(self, **options: Any) -> dict[str, Any]:
         """Chroma's own `get`.
@@ -407,18 +457,26 @@ class ChromaStore:
         Raises:
             LexicalIndexError: a quota is exceeded, or the server stays busy.
         """
-        key, _ = stored_sparse(self._schema) or ("", None)
+        key = "" if self.stored_sparse is None else self.stored_sparse.key
         try:
             with self._asking():
                 found = self._patiently(lambda: self._collection.search(list(searches)))
+            told = answers(found, key)
         except SearchError as error:
             raise LexicalIndexError(str(error)) from error.__cause__
-        return answers(found, key)
+        except KeyError as error:  # chromadb takes whatever is an object
+            expected = "answers of Chroma's server to a search"
+            raise LexicalIndexError(f"expected {expected}, got none: no {error}") from error
+        if len(told) != len(searches):
+            expected = f"{len(searches)} answers of Chroma's server, one for each search"
+            raise LexicalIndexError(f"expected {expected}, got {len(told)}")
+        return told
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """What a call gives that may be repeated; a server that is busy is asked again."""
         return patiently(call, self._client.get_settings()) if self.on_server else call()
 
+    @_once_more_in_small_steps
     def first(self, n: int, where: Filter | None = None) -> dict[str, Record]:
         """The first `n` records that pass `where`, by id, in the order in which they came."""
         if where is not None and not writable(where):
@@ -444,6 +502,7 @@ class ChromaStore:
         found = self.fetch(ids, beyond)
         return {id_: record for id_, record in found.items() if matches(rest, record)}
 
+    @_once_more_in_small_steps
     def fetch(self, ids: Iterable[str], where: Filter | None = None) -> dict[str, Record]:
         """The records among `ids` that exist and pass `where`, by id."""
         records: dict[str, Record] = {}
@@ -460,6 +519,7 @@ class ChromaStore:
         with self._asking():
             return self._patiently(lambda: self._collection.get(**options))
 
+    @_once_more_in_small_steps
     def vectors(self, ids: Iterable[str], token: Token | None = None) -> Vectors:
         """Those of the records among the distinct `ids` that exist; remembered under `token`."""
         with told_if_torn(self.name, self.directory):
@@ -507,8 +567,9 @@ class ChromaStore:
     def count(self) -> int:
         """Number of records."""
         with self._asking():
-            return self._collection.count()
+            return self._patiently(self._collection.count)
 
+    @_once_more_in_small_steps
     def ids(self) -> set[str]:
         """All ids. Records that others add or delete meanwhile may be missed."""
         found: set[str] = set()
@@ -531,7 +592,7 @@ class ChromaStore:
     def touch(self) -> None:
         """Let Chroma finish what it does at the first read of a collection."""
         with self._asking():
-            self._collection.get(limit=1, include=[])
+            self._patiently(partial(self._collection.get, limit=1, include=[]))
 
     def siblings(self) -> set[str]:
         """Ids of all collections in the tenant and database of this client."""
@@ -581,16 +642,20 @@ class ChromaStore:
 
     def upsert(self, rows: Rows) -> None:
         """Add or replace, in one call; at most `batch_size` rows."""
-        given = self._with_words(columns(rows))
-        with self._asking():
-            self._patiently(lambda: self._collection.upsert(**given))
+        self._write(self._collection.upsert, rows)
 
     def update(self, rows: Rows) -> None:
         """Change records that exist, in one call; at most `batch_size` rows."""
-        given = self._with_words(columns(rows))
-        with self._asking():
-            self._patiently(lambda: self._collection.update(**given))
+        self._write(self._collection.update, rows)
 
+    @_once_more_in_small_steps
+    def _write(self, call: Callable[..., None], rows: Rows) -> None:
+        for step in rows.batches(self.batch_size):
+            given = self._with_words(columns(step))
+            with self._asking():
+                self._patiently(partial(call, **given))
+
+    @_once_more_in_small_steps
     def delete(self, ids: Collection[str]) -> None:
         """Remove records; unknown ids are no error."""
         for page in pages(dict.fromkeys(ids), self.batch_size):
@@ -601,18 +666,14 @@ class ChromaStore:
         """The columns of a write with the sparse vectors of the texts, where these are indexed.
 
         Chroma makes them by what the schema names, which is not read (`unread`).
+
+        Raises:
+            EmbeddingError: nobody here may make them: without them others would find nothing.
         """
-        texts = given.get("documents")
-        if self.sparse is None or texts is None:
+        stored = self.stored_sparse
+        if stored is None or not (stored.made or self._functions.given):
             return given
-        written = [text for text in texts if isinstance(text, str)]
-        vectors = iter(self.sparse.function(written) if written else ())
-        metadatas = given.get("metadatas") or [None] * len(texts)
-        rows = [
-            row if text is None else {**(row or {}), self.sparse.key: next(vectors)}
-            for text, row in zip(texts, metadatas, strict=True)
-        ]
-        return {**given, "metadatas": rows}
+        return given if self.sparse is None else self.sparse.filled(given)
 
 
 def _bytes_of_ids(ids: Collection[str]) -> int:

@@ -13,20 +13,27 @@ from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import one_of
 from langchain_chroma_hybrid.embeddings.chroma.bridge import chromas_function
-from langchain_chroma_hybrid.embeddings.chroma.sparse import (
-    AVERAGE_LENGTH,
-    NAME,
-    AnalyzedBm25,
+from langchain_chroma_hybrid.embeddings.chroma.sparse import AVERAGE_LENGTH, AnalyzedBm25
+from langchain_chroma_hybrid.embeddings.chroma.sparse_words import (
+    AnalyzedWords,
+    SparseWords,
+    words_of,
 )
-from langchain_chroma_hybrid.errors import InvalidArgumentError, LexicalIndexError
+from langchain_chroma_hybrid.errors import (
+    EmbeddingError,
+    InvalidArgumentError,
+    LexicalIndexError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import chromadb
     from chromadb.api import ClientAPI
+    from chromadb.api.types import SparseEmbeddingFunction
 
     from langchain_chroma_hybrid.embeddings.chroma.bridge import AnyModel
+    from langchain_chroma_hybrid.embeddings.chroma.sparse_stored import SparseFunctions
     from langchain_chroma_hybrid.engine.chroma.distances import Space
 
 KEY = "lexical_bm25"
@@ -40,16 +47,68 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class SparseIndex:
-    """The sparse index of a collection over the text of its records.
+class StoredSparse:
+    """What a schema says of the sparse index; nothing of that is built.
 
     Attributes:
         key: metadata key under which its vectors lie.
-        function: makes them.
+        source: what they are made of, `#document` or a metadata key; None: writers bring them.
+        bm25: whether the server multiplies with the inverse document frequency.
+        function: name and settings of what makes them, if that is known.
     """
 
     key: str
-    function: AnalyzedBm25
+    source: str | None
+    bm25: bool
+    function: Mapping[str, Any] | None
+
+    @property
+    def made(self) -> bool:
+        """Whether whoever writes a record has to make its vector."""
+        return self.source is not None and self.function is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SparseIndex:
+    """A sparse index whose vectors can be made here."""
+
+    stored: StoredSparse
+    words: SparseWords
+
+    @property
+    def key(self) -> str:
+        """Metadata key under which its vectors lie."""
+        return self.stored.key
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether it is over the text of the records."""
+        return self.stored.source in (None, _DOCUMENT)
+
+    @property
+    def analyzer(self) -> Analyzer | None:
+        """Ours, where its terms are what is indexed."""
+        return self.words.analyzer if isinstance(self.words, AnalyzedWords) else None
+
+    def filled(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The columns of a write with the vectors of what is indexed.
+
+        Raises:
+            EmbeddingError: they cannot be made.
+        """
+        key, source = self.key, self.stored.source
+        rows = list(given.get("metadatas") or [None] * len(given["ids"]))
+        texts = given.get("documents") or [None] * len(rows)
+        if not self.of_texts:
+            texts = [(row or {}).get(source) for row in rows]
+        wanted = [n for n, text in enumerate(texts) if isinstance(text, str)]
+        made = self.words.documents([texts[n] for n in wanted])
+        for n, vector in zip(wanted, made, strict=True):
+            rows[n] = {**(rows[n] or {}), key: vector}
+        return {**given, "metadatas": rows} if wanted else given
+
+
+_OURS = StoredSparse(KEY, _DOCUMENT, bm25=True, function=None)
 
 
 @known_keywords
@@ -93,7 +152,7 @@ def create_hybrid_collection(
     options: Any = {"metadata": dict(metadata) if metadata else None}
     options["get_or_create"] = get_or_create
     try:
-        return _with_words(client, name, words, function, space, **options)
+        return _with_words(client, name, _OURS, words, function, space, **options)
     except ChromaError as error:
         if _LOCAL not in str(error):
             raise
@@ -105,24 +164,42 @@ def create_hybrid_collection(
 
 
 def create_like(
-    client: ClientAPI, name: str, source: chromadb.Collection, function: Any, metadata: Any
+    client: ClientAPI,
+    name: str,
+    source: chromadb.Collection,
+    function: Any,
+    metadata: Any,
+    functions: SparseFunctions,
 ) -> chromadb.Collection | None:
-    """A collection with the sparse index that `source` has; None where it has none of ours."""
+    """A collection with the sparse index that `source` has; None where it has none.
+
+    Raises:
+        EmbeddingError: its vectors cannot be made here.
+    """
     schema = stored_schema(source)
-    sparse = sparse_index_of(schema)
+    sparse = sparse_index_of(schema, functions)
     if sparse is None:
         return None
-    space = space_in(schema) or "l2"
-    return _with_words(client, name, sparse.function, function, space, metadata=metadata)
+    stored, words, space = sparse.stored, sparse.words.function, space_in(schema) or "l2"
+    return _with_words(client, name, stored, words, function, space, metadata=metadata)
 
 
 def _with_words(
-    client: ClientAPI, name: str, words: AnalyzedBm25, function: Any, space: Space, **options: Any
+    client: ClientAPI,
+    name: str,
+    like: StoredSparse,
+    words: SparseEmbeddingFunction[Any],
+    function: Any,
+    space: Space,
+    **options: Any,
 ) -> chromadb.Collection:
+    """A collection with a vector index, and a sparse one like that."""
     schema = Schema()
     schema.create_index(VectorIndexConfig(space=space, embedding_function=function))
-    index = SparseVectorIndexConfig(source_key=_DOCUMENT, embedding_function=words, bm25=True)
-    schema.create_index(index, key=KEY)
+    index = SparseVectorIndexConfig(
+        source_key=like.source, embedding_function=words, bm25=like.bm25
+    )
+    schema.create_index(index, key=like.key)
     # The model is in the schema: given twice, a server refuses.
     return client.create_collection(name, schema=schema, embedding_function=None, **options)
 
@@ -132,31 +209,47 @@ def stored_schema(collection: chromadb.Collection) -> Mapping[str, Any]:
     return _within(getattr(vars(collection)["_model"], "serialized_schema", None))
 
 
-def stored_sparse(schema: Mapping[str, Any]) -> tuple[str, Any] | None:
-    """Key and configuration of the sparse index of ours, if there is one; builds nothing."""
+def stored_sparse(schema: Mapping[str, Any]) -> StoredSparse | None:
+    """What the schema says of a sparse index, if there is one; builds nothing."""
     for key, kinds in _within(schema, "keys").items():
         index = _within(kinds, "sparse_vector", "sparse_vector_index")
+        if not index.get("enabled"):
+            continue
         config = _within(index, "config")
-        function = _within(config, "embedding_function")
-        wanted = config.get("source_key") == _DOCUMENT and config.get("bm25") is True
-        if index.get("enabled") and wanted and function.get("name") == NAME:
-            return key, function.get("config")
+        function, source = _within(config, "embedding_function"), config.get("source_key")
+        known = function if isinstance(function.get("name"), str) else None
+        return StoredSparse(
+            key, source if isinstance(source, str) else None, config.get("bm25") is True, known
+        )
     return None
 
 
-def sparse_index_of(schema: Mapping[str, Any]) -> SparseIndex | None:
-    """The sparse index of ours; None for none, or somebody else's.
+def sparse_index_of(
+    schema: Mapping[str, Any], functions: SparseFunctions
+) -> SparseIndex | None:
+    """The sparse index, with what makes its vectors; None for none.
 
     Raises:
-        LexicalIndexError: it cannot be used as it is stored.
+        EmbeddingError: nobody here may make its vectors, or can.
+        InvalidArgumentError: another function was handed over than it is filled by.
+        LexicalIndexError: the settings that are stored cannot be used.
     """
     found = stored_sparse(schema)
     if found is None:
         return None
+    if functions.given is None and not found.made:
+        raise EmbeddingError(
+            "the collection does not say what makes its sparse vectors: hand it over as "
+            "sparse_embedding_function="
+        )
     try:
-        return SparseIndex(found[0], AnalyzedBm25.build_from_config(found[1]))
+        return SparseIndex(found, words_of(functions.function(found.function)))
+    except EmbeddingError:
+        raise
     except InvalidArgumentError as error:
-        raise LexicalIndexError(f"the sparse index {found[0]!r}: {error}") from error
+        if functions.given is not None:
+            raise
+        raise LexicalIndexError(f"the sparse index {found.key!r}: {error}") from error
 
 
 def space_in(schema: Mapping[str, Any]) -> Space | None:

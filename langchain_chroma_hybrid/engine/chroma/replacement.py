@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import chromadb
     from chromadb.api import ClientAPI
 
+    from langchain_chroma_hybrid.embeddings.chroma.sparse_stored import SparseFunctions
+
 
 def make_replacement(
     client: ClientAPI,
@@ -26,6 +28,7 @@ def make_replacement(
     name: str,
     function: Any,
     kept: Collection[str],
+    functions: SparseFunctions,
 ) -> chromadb.Collection:
     """A collection of that name with the metadata and the index settings of `source`.
 
@@ -38,8 +41,10 @@ def make_replacement(
         name: what it is called.
         function: embedding function that it remembers; None for none.
         kept: ids of collections that have or had the place.
+        functions: make the vectors of a sparse index that `source` has.
 
     Raises:
+        EmbeddingError: they cannot.
         CollectionError: there is a collection of that name which is something else.
     """
     with translated():
@@ -47,7 +52,7 @@ def make_replacement(
             found = client.get_collection(name, embedding_function=None)
         except NotFoundError:
             metadata = {**(source.metadata or {}), MIGRATED_FROM: root}
-            made = create_like(client, name, source, function, metadata)
+            made = create_like(client, name, source, function, metadata, functions)
             return made or client.create_collection(
                 name,
                 metadata=metadata,

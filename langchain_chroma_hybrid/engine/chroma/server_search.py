@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from chromadb import K, Knn, Rrf, Search
+from chromadb.api.types import SparseVector
 from chromadb.errors import NotFoundError
 from chromadb.execution.expression import GroupBy, MinK
 from chromadb.execution.expression.operator import Where
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import chromadb
-    from chromadb.api.types import SparseVector
     from chromadb.execution.expression.operator import Rank
 
     from langchain_chroma_hybrid.core.values import Record
@@ -130,6 +130,11 @@ def by_words(
     return search.select(K.SCORE, key) if vectors else search.select(K.SCORE)
 
 
+def unit(place: int) -> SparseVector:
+    """The vector that has 1 in one dimension."""
+    return SparseVector([place], [1.0])
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One ranking that is fused: its share and how deep it is asked."""
@@ -140,15 +145,20 @@ class Leg:
 
 
 def fused(
-    vector: Leg, words: Leg, key: str, *, c: float, k: int, where: Filter | None
+    vector: Leg, words: Leg | None, key: str, *, c: float, k: int, where: Filter | None
 ) -> Search:
     """The best `k` by reciprocal ranks of both legs, records included.
 
     Chroma counts ranks from 0 and adds `w / (k + rank)`, we from 1: its `k` is `c + 1`. A leg
-    without `default` would drop whatever it has not found.
+    without `default` would drop whatever it has not found. `words` None: the query has none.
     """
     near = Knn(query=vector.query, limit=vector.limit, default=FAR, return_rank=True)
-    rank = Rrf([near, _with_a_word(words, key)], k=c + 1, weights=[vector.weight, words.weight])  # type: ignore[arg-type]  # it takes any number
+    ranks: list[Rank] = [near]
+    weights = [vector.weight]
+    if words is not None:
+        ranks.append(_with_a_word(words, key))
+        weights.append(words.weight)
+    rank = Rrf(ranks, k=c + 1, weights=weights)  # type: ignore[arg-type]  # it takes any number
     return Search(where=condition(where), rank=rank, limit=k).select(*_RECORD)
 
 

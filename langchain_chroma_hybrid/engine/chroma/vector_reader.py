@@ -18,6 +18,7 @@ from chromadb.errors import InternalError
 
 from langchain_chroma_hybrid.engine.chroma.calls import pages, translated
 from langchain_chroma_hybrid.engine.chroma.change_token import Token, opening
+from langchain_chroma_hybrid.engine.chroma.patience import patiently
 from langchain_chroma_hybrid.engine.chroma.second_client import SecondClient
 from langchain_chroma_hybrid.engine.chroma.torn import told_if_torn
 from langchain_chroma_hybrid.engine.chroma.vectors import NO_VECTORS, Vectors, VectorTable
@@ -77,6 +78,7 @@ class VectorReader:
         directory: the data folder; None for a server and for a client in memory, where everybody's
             writes are seen at once.
         shared: what other readers of the collection in this process have read.
+        page: gives the most records of one request.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class VectorReader:
         collection: chromadb.Collection,
         directory: Path | None,
         shared: SharedVectors,
+        page: Callable[[], int] = lambda: PAGE,
     ) -> None:
+        self._page = page
         self._client = client
         self._collection = collection
         self._directory = directory
@@ -105,10 +109,12 @@ class VectorReader:
         return both if len(both.ids) == len(known.ids) + len(new.ids) else known.and_(new)
 
     def _read(self, ids: Sequence[str]) -> Vectors:
+        """Vectors as Chroma has them now, a page at a time."""
         read = NO_VECTORS
-        for page in pages(ids, PAGE):
+        for page in pages(ids, self._page()):
             with translated():
-                found = self.ask(partial(_with_vectors, ids=page))
+                call = partial(self.ask, partial(_with_vectors, ids=page))
+                found = patiently(call, self._client.get_settings())
             if found["ids"]:
                 rows = np.asarray(found["embeddings"], dtype=np.float32)
                 read = read.and_(Vectors.of(found["ids"], rows))

@@ -58,7 +58,7 @@ def roll_back(
     notes = ModelNotes(site.store)
     with only_one(site.store):
         old = _previous(site, notes)
-        store = ChromaStore(site.client, old)
+        store = ChromaStore(site.client, old, site.config.sparse)
         _refuse_other(store, notes, embeddings)
         with writers_waiting(notes, site.store):
             changes = 0 if discard else _bring_back(site, store, notes, embeddings, text_of)

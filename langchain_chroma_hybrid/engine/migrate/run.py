@@ -140,7 +140,7 @@ class Migration:
     def _to(self, target: chromadb.Collection, ledger: Ledger) -> None:
         """Copy until little is left, the rest while writers wait, and switch."""
         site = self._site
-        new = ChromaStore(site.client, target)
+        new = ChromaStore(site.client, target, site.config.sparse)
         copier = Copier(site.store, new, self._vectors, ledger, self._options.batch_size)
         _check_resumed(new, copier)
         with progress_bar(self._options.progress, "embedding anew") as progress:
@@ -205,8 +205,8 @@ class Migration:
 
     def _made(self, name: str) -> chromadb.Collection:
         site, function = self._site, self._options.function
-        root, kept = site.store.root, self._kept()
-        return make_replacement(site.client, site.collection, root, name, function, kept)
+        root, kept, sparse = site.store.root, self._kept(), site.config.sparse
+        return make_replacement(site.client, site.collection, root, name, function, kept, sparse)
 
     def _goes_on(self, going: Any) -> bool:
         """Whether what was begun is by this model; False to begin anew.

@@ -95,13 +95,15 @@ def make_plan(
     unfiltered = filters.strategy == "none" or by_chroma
     simple = lexical is not None and alone and unfiltered and not request.judged
     words_count = not request.blank and (LEXICAL in weights or request.judged)
+    deepest = 10_000 if lexical is None else lexical.capabilities.most
+    fetch = max(depth, k + _SPARE, NEAR if request.judged else 0)
     plan = Plan(
         request,
         filters,
         weights,
         (*weights, VECTOR) if embed_only else tuple(weights),
         depth,
-        max(depth, k + _SPARE, NEAR if request.judged else 0),
+        min(fetch, max(depth, k, deepest)) if native else fetch,
         embed_only and not beside,
         at_once=lexical is None or (simple and store.finds_all(token)),
         token=token,
@@ -109,7 +111,7 @@ def make_plan(
         most=most,
         called=called,
         corrections=None if words_count and _corrects(request, filters, lexical) else {},
-        deepest=10_000 if lexical is None else lexical.capabilities.most,
+        deepest=deepest,
     )
     if native and _fits_the_server(plan):
         return replace(plan, weights={FUSED: 1.0}, steps=(FUSED,), pushed=weights)

@@ -44,7 +44,7 @@ class FusedLeg:
         found = self._groups(plan, embedding)
         if found is None:
             apart = plan.request.dedupe_key is not None or plan.request.group_by is not None
-            most = 2 * plan.depth if apart else _few(plan)
+            most = min(2 * plan.depth, max(plan.depth, plan.deepest)) if apart else _few(plan)
             [found] = self.store.search([self._search(plan, embedding, most)])
         best = -sum(plan.pushed.values()) / (plan.request.c + 1.0)
         scores = [(id_, score / best) for id_, score in zip(found.ids, found.scores, strict=True)]
@@ -74,10 +74,9 @@ class FusedLeg:
     def _search(self, plan: Plan, embedding: Vector, k: int) -> Search:
         request, index = plan.request, self.index
         assert isinstance(index, ServerIndex)  # noqa: S101  # `make_plan` asks for one that fuses
-        terms = index.terms(request.text or "", request.query_syntax)
+        words = index.vector(request.text or "", request.query_syntax)
         vector = Leg(embedding, plan.pushed[VECTOR], _depth(plan, VECTOR))
-        words = index.sparse.function.of_terms(terms)
-        lexical = Leg(words, plan.pushed[LEXICAL], _depth(plan, LEXICAL))
+        lexical = Leg(words, plan.pushed[LEXICAL], _depth(plan, LEXICAL)) if words.indices else None
         key, where = index.sparse.key, plan.filter.asked
         return fused(vector, lexical, key, c=request.c, k=k, where=where)
 
@@ -87,7 +86,8 @@ def _depth(plan: Plan, name: str) -> int:
 
 
 def _few(plan: Plan) -> int:
-    return plan.request.k + _SPARE
+    k = plan.request.k
+    return min(k + _SPARE, max(k, plan.deepest))
 
 
 def said_of(

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from langchain_chroma_hybrid.core.analysis.query_words import wanted
 from langchain_chroma_hybrid.core.filters import Ids, writable
 from langchain_chroma_hybrid.core.values import Scored, digest
-from langchain_chroma_hybrid.engine.chroma.server_search import MOST_HITS, by_words
+from langchain_chroma_hybrid.engine.chroma.server_search import MOST_HITS, by_words, unit
+from langchain_chroma_hybrid.errors import EmbeddingError, LexicalIndexError
 from langchain_chroma_hybrid.lexical.protocol import Capabilities, Hits, Passing
 from langchain_chroma_hybrid.lexical.scoring import MAX_QUERY_CHARS, MAX_TERMS, idf
 from langchain_chroma_hybrid.lexical.texts import PAGE_CONTENT, matched_terms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+
+    from chromadb.api.types import SparseVector
 
     from langchain_chroma_hybrid.core.analysis.query_words import QueryWord
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
 # Seconds for which a count is trusted.
 _COUNTED = 60.0
-# Terms of a query that are searched for one by one; of a longer query nobody knows the best score.
+# Dimensions that are searched for one by one; of a longer query nobody knows the best score.
 _MOST_PROBES = 64
 
 
@@ -39,13 +42,13 @@ class ServerIndex:
 
     Asks through one caller's client, in his name. May be called from many threads.
 
-    How rare a term is, the server alone knows: a search for that term gives it away. One small
-    search for each term goes with the request where scores are wanted.
+    How rare a term is, the server alone knows: a search for its dimension gives it away. One small
+    search for each goes with the request where scores are wanted.
     """
 
     def __init__(self, store: ChromaStore, sparse: SparseIndex) -> None:
-        self._store, self.sparse = store, sparse
-        self.analyzer = sparse.function.analyzer
+        self._store, self.sparse, self._words = store, sparse, sparse.words
+        self.analyzer = self._words.analyzer
         self.capabilities = Capabilities(
             durable=True, syntax=True, remote=True, most=MOST_HITS, fuses=True
         )
@@ -53,7 +56,7 @@ class ServerIndex:
     @property
     def signature(self) -> str:
         """The same for everybody who opens the collection."""
-        return f"the server's own, analyzer {self.analyzer.fingerprint}"
+        return f"the server's own, {self._words.name}"
 
     @property
     def folder(self) -> None:
@@ -66,74 +69,87 @@ class ServerIndex:
     ) -> Hits:
         """The best `k` that have a term of the query, by BM25; phrases and prefixes as words.
 
-        Those of one score are in the server's order, as where it fuses them.
+        Those of one score are in the server's order, as where it fuses them. The ceiling is known
+        where a word is a dimension, or some.
 
         Raises:
-            LexicalIndexError: a quota is exceeded, or the server stays busy.
+            LexicalIndexError: a quota is exceeded, the server stays busy, or no vector is made.
         """
-        terms = self.terms(query, syntax)
-        if not terms or k < 1:
+        words = self.vector(query, syntax)
+        if not words.indices or k < 1:
             return Hits()
-        words = self.sparse.function.of_terms(terms)
         main = by_words(words, self.sparse.key, k, where)
-        probes = self._probes(terms, None) if len(terms) <= _MOST_PROBES else []
+        told = self._words.most is not None and len(words.indices) <= _MOST_PROBES
+        probes = self._probes(words.indices, None) if told else []
         found, *each = self._store.search([main, *probes])
-        best = math.fsum(self._weights(terms, each).values()) if probes else None
+        adds = self._adds(words.indices, each) if told else {}
+        pairs = zip(words.indices, words.values, strict=True)
+        best = math.fsum(value * adds[place] for place, value in pairs) if told else None
         scores = [(id_, 1.0 - far) for id_, far in zip(found.ids, found.scores, strict=True)]
         # What has no term of the query comes along while it is not in the server's index yet.
         hits = [Scored(id_, score) for id_, score in scores if score > 0.0]
         return Hits(hits, best)
 
-    def terms(self, query: str, syntax: QuerySyntax = "plain") -> dict[str, float]:
-        """The distinct terms of a query with their boosts, a bounded number."""
-        text = query[:MAX_QUERY_CHARS]
-        found = self.analyzer.query(wanted(text) if syntax == "simple" else text)
-        return {term.text: term.boost for term in found[:MAX_TERMS]}
+    def vector(self, query: str, syntax: QuerySyntax = "plain") -> SparseVector:
+        """The words of a query as the server is asked for them, a bounded number.
+
+        Raises:
+            LexicalIndexError: the function does not give a vector.
+        """
+        with _of_the_words():
+            return self._words.query(_read(query, syntax), MAX_TERMS)
 
     def weights(self, query: str, *, syntax: QuerySyntax = "plain") -> Mapping[str, float]:
-        """What each term can add to a score."""
-        terms = dict(islice(self.terms(query, syntax).items(), _MOST_PROBES))
-        return self._weights(terms, self._store.search(self._probes(terms, None))) if terms else {}
+        """What each term can add to a score; empty where no word is a dimension."""
+        with _of_the_words():
+            weighed = self._words.weighed(_read(query, syntax))
+        distinct = dict.fromkeys(place for parts in weighed.values() for place in parts)
+        places = list(islice(distinct, _MOST_PROBES))
+        if not places:
+            return {}
+        adds = self._adds(places, self._store.search(self._probes(places, None)))
+        known = {term: parts for term, parts in weighed.items() if parts.keys() <= adds.keys()}
+        return {
+            term: math.fsum(value * adds[place] for place, value in parts.items())
+            for term, parts in known.items()
+        }
 
     def unmatched(
         self, words: Sequence[QueryWord], where: Filter | None = None
     ) -> tuple[str, ...]:
-        """Those of the words that occur in no record that passes `where`."""
-        parts = {t for word in words for phrase in word.phrases for t in phrase}
-        terms = list(dict.fromkeys([t for word in words for t in word.terms] + sorted(parts)))
-        if not terms:
+        """Those of the words that occur in no record that passes `where`, as far as one can tell.
+
+        Whether a phrase stands somewhere nobody can: its terms may be in different records.
+        """
+        with _of_the_words():
+            ways = {word.text: self._words.ways(word) for word in words}
+        every = sorted((way for of in ways.values() for way in of), key=len)
+        places = list(dict.fromkeys(place for way in every for place in sorted(way)))
+        if not places:
             return ()
-        asked = terms[:_MOST_PROBES]
+        asked = places[:_MOST_PROBES]
         found = self._store.search(self._probes(asked, where))
-        nowhere = {t for t, each in zip(asked, found, strict=True) if _best(each) <= 0.0}
-        # Whether a phrase stands somewhere nobody tells: its terms may be in different records.
-        ways = {word.text: [*[(term,) for term in word.terms], *word.phrases] for word in words}
-        return tuple(
-            text for text, of in ways.items() if of and all(nowhere & set(way) for way in of)
-        )
+        nowhere = {place for place, each in zip(asked, found, strict=True) if _best(each) <= 0.0}
+        return tuple(text for text, of in ways.items() if of and all(nowhere & way for way in of))
 
-    def _probes(self, terms: Iterable[str], where: Filter | None) -> list[Any]:
-        """For each term a search for the record that has most of it."""
-        function, key = self.sparse.function, self.sparse.key
-        return [
-            by_words(function.of_terms({term: 1.0}), key, 1, where, vectors=True) for term in terms
-        ]
+    def _probes(self, places: Iterable[int], where: Filter | None) -> list[Any]:
+        """For each dimension a search for the record that has most of it."""
+        key = self.sparse.key
+        return [by_words(unit(place), key, 1, where, vectors=True) for place in places]
 
-    def _weights(self, terms: Mapping[str, float], found: Sequence[Found]) -> dict[str, float]:
-        """What each term can add to a score; as the rarest, where no record has it."""
-        most = self.sparse.function.k1 + 1.0
-        weights: dict[str, float] = {}
-        rarest: float | None = None
-        for (term, boost), each in zip(terms.items(), found, strict=True):
+    def _adds(self, places: Sequence[int], found: Sequence[Found]) -> dict[int, float]:
+        """What 1 in each dimension of a query can add to a score; as the rarest, where none is."""
+        adds: dict[int, float] = {}
+        most, rarest = self._words.most or 0.0, None
+        for place, each in zip(places, found, strict=True):
             score, vector = _best(each), next(iter(each.vectors.values()), None)
-            place = self.sparse.function.of_terms({term: 1.0}).indices[0]
             if score > 0.0 and vector is not None and place in vector.indices:
-                value = vector.values[vector.indices.index(place)]
-                weights[term] = most * boost * score / value
+                adds[place] = most * score / vector.values[vector.indices.index(place)]
                 continue
-            rarest = idf(0, self.count()) if rarest is None else rarest
-            weights[term] = most * boost * rarest
-        return weights
+            if rarest is None:
+                rarest = idf(0, self.count()) if self.sparse.stored.bm25 else 1.0
+            adds[place] = most * rarest
+        return adds
 
     def matched_terms(self, query: str, record: Record) -> tuple[str, ...]:
         """The words of the record's text that match."""
@@ -219,6 +235,21 @@ class ServerIndex:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _read(query: str, syntax: QuerySyntax) -> str:
+    """What of a query is asked for by words."""
+    text = query[:MAX_QUERY_CHARS]
+    return wanted(text) if syntax == "simple" else text
+
+
+@contextmanager
+def _of_the_words() -> Iterator[None]:
+    """What the function does not give, the leg of words lacks."""
+    try:
+        yield
+    except EmbeddingError as error:
+        raise LexicalIndexError(str(error)) from error
 
 
 def _best(found: Found) -> float:

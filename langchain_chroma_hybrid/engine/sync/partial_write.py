@@ -5,7 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from langchain_chroma_hybrid.errors import ChromaHybridError, LexicalIndexError, WriteError
+from langchain_chroma_hybrid.errors import (
+    ChromaHybridError,
+    LexicalIndexError,
+    SearchError,
+    WriteError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +44,8 @@ def account(error: Exception, done: Sequence[str], total: int, what: str) -> Non
     Raises:
         WriteError: something is done, or the fault lies in Chroma, the index or the disk.
     """
-    refused = isinstance(error, ChromaHybridError) and not isinstance(error, LexicalIndexError)
+    faults = LexicalIndexError, SearchError
+    refused = isinstance(error, ChromaHybridError) and not isinstance(error, faults)
     if refused and not done:
         return
     reason = f"{type(error).__name__}: {error}"
