@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.core.checks import check_seed, positive, whole
+from langchain_chroma_hybrid.core.checks import check_seed, items, positive, whole
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number, one_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.evaluation.runs import Runner
 from langchain_chroma_hybrid.finetune import alike
 from langchain_chroma_hybrid.finetune.data import check_data
-from langchain_chroma_hybrid.finetune.loading import texts_of
+from langchain_chroma_hybrid.finetune.queries import TITLE_KEYS, Passage, as_answer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -48,6 +48,7 @@ class _Rules:
     margin: float | None
     guard: Any
     guard_depth: int
+    title_keys: Sequence[str]
 
 
 @known_keywords
@@ -63,13 +64,17 @@ def mine_negatives(
     guard: Any = "other_leg",
     guard_depth: int = 3,
     positives: Mapping[str, Collection[str]] | None = None,
+    title_keys: Sequence[str] = TITLE_KEYS,
     seed: int = 0,
 ) -> TrainingData:
     """The data with hard negatives from the collection; the retriever's filters hold.
 
     A candidate is never a text that answers the same query in the data, nor one that differs from
-    such only in case, accents or punctuation. Queries of which too few candidates are left get
-    fewer; those with none are dropped, and reported.
+    such only in case, accents or punctuation. For queries of `make_queries`, negatives have the
+    form of the answers, without the title, heading or sentence that asks: else a model learns to
+    turn away from titles that are like the query, as all answers have them in the collection.
+    Queries of which too few candidates are left get fewer; those with none are dropped, and
+    reported.
 
     Args:
         store: the collection to search, as it is now.
@@ -86,6 +91,7 @@ def mine_negatives(
             which must find the negative less fitting than the answer; None for neither.
         guard_depth: see `guard`.
         positives: by query, ids of further records that answer it.
+        title_keys: metadata keys that may hold a title, as for `make_queries`.
         seed: of `random`.
 
     Raises:
@@ -103,7 +109,8 @@ def mine_negatives(
     check_seed(seed)
     if not isinstance(positives, Mapping | None):
         raise InvalidArgumentError.of_kind("positives", positives, "a mapping of queries to ids")
-    rules = _Rules(count, range_min, range_max, relative_margin, guard, guard_depth)
+    keys = tuple(items("title_keys", title_keys, "metadata keys"))
+    rules = _Rules(count, range_min, range_max, relative_margin, guard, guard_depth, keys)
     miner = _Miner(store, data, rules, positives or {}, seed)
     return data.with_negatives([miner.negatives(example, source) for example in data.examples])
 
@@ -151,8 +158,9 @@ class _Miner:
         most = self._most(example, query)
         for hit in hits:
             near = most is not None and _cosine(query, hit.embedding) > most
-            if not near and hit.id not in trusted and self._wrong(example, hit.id, hit.record.text):
-                yield hit.record.text or ""
+            passage = Passage(hit.id, hit.record.text or "", dict(hit.record.metadata))
+            if not near and hit.id not in trusted and (text := self._wrong(example, passage)):
+                yield text
 
     def _trusted(self, query: str, leg: str) -> set[str]:
         """Ids that the other leg, or with `hybrid` each leg, has among its best."""
@@ -177,20 +185,24 @@ class _Miner:
         model = self._runner.retriever._handle.embeddings  # noqa: SLF001  # that of the search
         return model.embed_documents([text])[0]
 
-    def _wrong(self, example: Example, id_: str, text: str | None) -> bool:
-        """Whether a record is none of the known answers, nor has the text of one."""
-        return (
-            bool(text)
-            and id_ not in self._ids.get(example.query, ())
-            and alike.key(text or "") not in self._answers[example.query]
-        )
+    def _wrong(self, example: Example, passage: Passage) -> str | None:
+        """What a record says; None if it is a known answer, has the text of one, or has none."""
+        text = as_answer(passage, example.origin, self._rules.title_keys)
+        keys = {alike.key(passage.text), alike.key(text)}
+        if passage.id in self._ids.get(example.query, ()) or keys & self._answers[example.query]:
+            return None
+        return text or None
 
-    def _drawn(self, example: Example) -> list[str]:
+    def _drawn(self, example: Example) -> Iterator[str]:
         """Texts of records drawn at random."""
         store, ids = self._runner.retriever.vectorstore, self._all
         drawn = self._random.permutation(len(ids))[: self._rules.count * 4]
-        texts = texts_of(store, [ids[place] for place in drawn])
-        return [text for id_, text in texts.items() if self._wrong(example, id_, text)]
+        columns = ("ids", "documents", "metadatas")
+        got = store.get([ids[place] for place in drawn], include=list(columns[1:]))
+        for id_, text, metadata in zip(*(got[column] for column in columns), strict=True):
+            found = self._wrong(example, Passage(id_, text or "", metadata or {}))
+            if found:
+                yield found
 
     @cached_property
     def _all(self) -> list[str]:

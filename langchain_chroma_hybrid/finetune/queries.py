@@ -157,6 +157,16 @@ _KINDS = {
 MADE_OF_RECORDS = tuple(_KINDS)
 """Origins of queries that nobody has asked."""
 
+_CUT_OFF = ("title", "heading", "first_sentence")
+
+
+def as_answer(passage: Passage, origin: str, title_keys: Sequence[str] = TITLE_KEYS) -> str:
+    """A record's text in the form that answers to queries of an origin have: without what asks."""
+    if origin not in _CUT_OFF:
+        return passage.text
+    pair = _KINDS[origin]((), title_keys)(passage)
+    return passage.text if pair is None else pair[1]
+
 
 def _pair(query: str, text: str) -> _Pair | None:
     """Both without white space around them; None where one is empty."""

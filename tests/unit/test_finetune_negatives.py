@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_chroma_hybrid import ChromaHybridRetriever
+from langchain_chroma_hybrid import ChromaHybridRetriever, HybridChroma
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.finetune import (
     Example,
     TrainingData,
     from_pairs,
     from_scored_pairs,
+    make_queries,
     mine_by_model,
     mine_negatives,
 )
-from tests.helpers import CORPUS
+from langchain_chroma_hybrid.testing import WordEmbeddings
+from tests.helpers import CORPUS, fresh_name
 from tests.tiny_models import save_sentence_transformer
 
 TEXTS = {id_: text for id_, text, _ in CORPUS}
@@ -76,6 +78,40 @@ def test_a_cross_encoder_has_the_last_word(store):
     found = mined(store, source="vector", guard=Judge())
     assert found
     assert not {"pump", "water", "manual"} & set(found)
+
+
+@pytest.mark.parametrize("source", ["vector", "lexical", "random"])
+@pytest.mark.parametrize("kind", ["title", "heading", "first_sentence"])
+def test_negatives_of_made_queries_have_the_form_of_their_answers(source, kind):
+    store = HybridChroma(fresh_name(), WordEmbeddings(64))
+    bodies = [f"It has {n} wheels and water." for n in range(6)]
+    mark = {"title": "", "heading": "# ", "first_sentence": ""}[kind]
+    end = "." if kind == "first_sentence" else "\n"
+    names = ("red", "blue", "new", "old", "big", "wet")
+    asks = [f"{mark}The {name} engine{end} " for name in names]
+    texts = [ask + body for ask, body in zip(asks, bodies, strict=True)]
+    titles = [{"label": text.partition("\n")[0]} for text in texts]
+    store.add_texts(texts, titles, [f"r{n}" for n in range(6)])
+    data = make_queries(store, kinds=[kind], title_keys=["label"])
+    options = {"relative_margin": None, "guard": None, "count": 5, "title_keys": ["label"]}
+    found = mine_negatives(store, data, source=source, **options)
+    assert len(found) == 6
+    for example in found.examples:
+        assert example.negatives
+        assert {*example.negatives} <= {*bodies} - {example.text}
+    labelled = TrainingData([Example("red engine", texts[0], id="r0"), Example("blue", texts[1])])
+    whole = mine_negatives(store, labelled, source=source, **options)
+    assert {*whole.examples[0].negatives} <= {*texts}, "a query that was asked"
+
+
+def test_a_text_under_two_titles_answers_both():
+    store = HybridChroma(fresh_name(), WordEmbeddings(64))
+    rows = {"pump": "It moves water.", "water pump": "It moves water.", "fan": "It moves air."}
+    texts = [f"{title}: {text}" for title, text in rows.items()]
+    store.add_texts(texts, [{"title": title} for title in rows])
+    found = mine_negatives(store, make_queries(store, kinds=["title"]), source="vector",
+                           relative_margin=None, guard=None, count=3)  # fmt: skip
+    assert found.examples[0].negatives == ("It moves air.",)
 
 
 def test_further_answers_and_filters_hold(store):
