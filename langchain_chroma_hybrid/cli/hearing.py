@@ -28,6 +28,15 @@ _OPTION = "--embeddings"
 _ANY = "a model, such as clip-ViT-B-32 for what is shown, or minilm for what is said"
 
 
+def hearing(speech: str | None, listenings: int, model: Model) -> Whisper | None:
+    """What `--speech` and `--listenings` ask for."""
+    if speech is not None:
+        return Whisper(speech, listenings=listenings, local_files_only=not model.network)
+    if listenings != 1:
+        raise InvalidArgumentError.of("--listenings", listenings, "--speech beside it")
+    return None
+
+
 def bring_in(
     folder: Path,
     place: Place,
@@ -35,8 +44,9 @@ def bring_in(
     sure: Sure,
     kind: Format,
     *,
-    speech: str | None,
+    speech: Whisper | None,
     prune: bool,
+    force: bool,
     asked: bool,
 ) -> bool:
     """Bring in the files of a folder; whether all could be read.
@@ -46,13 +56,13 @@ def bring_in(
     if not folder.is_dir():
         raise InvalidArgumentError.of("FOLDER", str(folder), "an existing folder")
     embeddings = _embeddings(model)
-    hear = None if speech is None else Whisper(speech, local_files_only=not model.network)
     store = make_store(place, embeddings, fields=LEXICAL_FIELDS)
-    archive = MediaCollection(store, speech=hear)
+    archive = MediaCollection(store, speech=speech)
     if prune and (gone := gone_files(store, folder)):
         sure.ask(f"Delete what belongs to {gone} files that are gone?")
+    write = archive.sync if prune else archive.add_folder
     with progress("embedding") as show:
-        report = (archive.sync if prune else archive.add_folder)(folder, progress=show)
+        report = write(folder, force=force, progress=show)
     in_step(store)
     return show_report(report, kind, quiet=asked)
 

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from langchain_chroma_hybrid._optional import require
+from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.media.sounds import Samples, Track, silent
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.multimodal.alternatives import Alternatives, Line
 from langchain_chroma_hybrid.multimodal.transcripts import Cue, cues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from langchain_chroma_hybrid.multimodal.alternatives import Word
 
 Speech: TypeAlias = Callable[[Samples, int], str | Iterable[Any]]
 """Mono float32 samples `(n,)` and their rate, to what is said: `(start, end, text)` or a `Cue` each
@@ -27,6 +31,7 @@ _AT_ONCE = 120.0  # seconds that a callable is given
 _LOOK = 15.0  # of which the last ones are searched for a pause
 _PAUSE = 0.1
 _LONGEST = 6.0  # seconds of a cue
+_AGAIN = {"temperature": 0.4}  # of a further listening; a list would be of what failures lead to
 _SENTENCE = (".", "?", "!", "。", "？", "！")
 
 
@@ -42,7 +47,10 @@ class Whisper:
         device: `cpu`, `cuda` or `auto`.
         compute_type: numbers that it computes with, such as `int8`.
         cpu_threads: 0 means as CTranslate2 sees fit.
-        beam_size: hypotheses that are followed, >= 1.
+        beam_size: hypotheses that are followed the first time, >= 1.
+        listenings: how often each part is listened to, >= 1. The first time gives the text. Words
+            that a further one heard otherwise, by chance (temperature 0.4), become cues of their
+            own, `(window?)`, so that they are found as well.
         local_files_only: download nothing.
 
     Raises:
@@ -60,12 +68,15 @@ class Whisper:
         compute_type: str = "int8",
         cpu_threads: int = 0,
         beam_size: int = 1,
+        listenings: int = 1,
         local_files_only: bool = False,
     ) -> None:
         if not isinstance(model, str | os.PathLike) or not os.fspath(model):
             raise InvalidArgumentError.of("model", model, "a size, a Hub name or a path")
         self._name = os.fspath(model)
+        positive("listenings", listenings)
         self._language, self._beam_size = language, beam_size
+        self._listenings = int(listenings)
         self._options = {
             "device": device,
             "compute_type": compute_type,
@@ -76,19 +87,40 @@ class Whisper:
         self._model: Any = None
 
     def __call__(self, samples: Samples, rate: int) -> Iterator[Cue]:
-        """What is said in `samples`, which are at 16 kHz."""
+        """What is said in `samples`, which are at 16 kHz, in order of time.
+
+        With further listenings, what they heard otherwise stands as `(window?)` behind its line.
+        """
         if rate != RATE:
             raise InvalidArgumentError.of("rate", rate, f"{RATE} samples a second")
-        found, _ = self._loaded().transcribe(
+        found, facts = self._heard(samples, self._language, beam_size=self._beam_size)
+        first = (line for segment in found for line in _lines(segment.words or ()))
+        if self._listenings == 1:
+            return (line.cue for line in first)
+        return iter(self._with_alternatives(list(first), samples, facts.language))
+
+    def _with_alternatives(
+        self, first: list[Line], samples: Samples, language: str | None
+    ) -> list[Cue]:
+        """Listen again, where anything was heard; less likely words may be chosen then."""
+        found = [line.cue for line in first]
+        otherwise = Alternatives(first, language)
+        for _ in range(self._listenings - 1 if first else 0):
+            segments, _ = self._heard(samples, language, beam_size=1, **_AGAIN)
+            for segment in segments:
+                found += otherwise.among(segment.words or ())
+        return sorted(found, key=lambda cue: (cue.start, cue.end))
+
+    def _heard(self, samples: Samples, language: str | None, **how: Any) -> Any:
+        """Segments, as they are decoded, and facts about the whole."""
+        return self._loaded().transcribe(
             samples,
-            language=self._language,
-            beam_size=self._beam_size,
+            language=language,
             vad_filter=True,
             word_timestamps=True,
             condition_on_previous_text=False,
+            **how,
         )
-        for segment in found:
-            yield from _lines(segment.words or ())
 
     def _loaded(self) -> Any:
         """The model, loaded once."""
@@ -103,17 +135,17 @@ class Whisper:
             return self._model
 
 
-def _lines(words: Sequence[Any]) -> Iterator[Cue]:
-    """Words with their times as cues."""
-    begun: list[Any] = []
+def _lines(words: Sequence[Word]) -> Iterator[Line]:
+    """Words in lines that end where a sentence does, or after some seconds."""
+    begun: list[Word] = []
     for word in words:
         begun.append(word)
         ends = word.word.rstrip().endswith(_SENTENCE) or word.end - begun[0].start >= _LONGEST
         if ends:
-            yield Cue(begun[0].start, word.end, "".join(each.word for each in begun).strip())
+            yield Line(begun)
             begun = []
     if begun:
-        yield Cue(begun[0].start, begun[-1].end, "".join(each.word for each in begun).strip())
+        yield Line(begun)
 
 
 def transcribed(track: Track, speech: Speech) -> list[Cue]:
