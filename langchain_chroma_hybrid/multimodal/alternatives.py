@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
-from langchain_chroma_hybrid.core.analysis import scripts
-from langchain_chroma_hybrid.core.analysis.stop_words import ISO_CODES, STOP_WORDS
+from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.analysis.stop_words import ISO_CODES
 from langchain_chroma_hybrid.multimodal.transcripts import Cue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _NEAR = 1.0  # seconds between two hearings of one word
 _BEYOND = 0.5  # seconds around what was heard first in which a word still belongs to it
 _AFTER = 0.01  # seconds by which an alternative begins later, so that its line stands before it
 
 
-class Word(Protocol):
-    """A word as faster-whisper gives it, its times in seconds."""
+class Word(NamedTuple):
+    """A word as faster-whisper gives it, with the space before it; its times in seconds."""
 
     start: float
     end: float
@@ -43,14 +43,16 @@ class Alternatives:
 
     Args:
         lines: what was heard first, in order of time; where nothing was, nothing is believed.
-        language: such as `en`, of whose function words no alternative begins, ends or consists.
+        language: such as `en`. Forms of one word are no alternatives, and with its function words
+            none begins or ends.
     """
 
     def __init__(self, lines: Sequence[Line], language: str | None = None) -> None:
         self._lines = sorted(lines, key=lambda line: line.cue.start)
         self._starts = [line.cue.start for line in self._lines]
-        self._dropped = _function_words(language)
-        self._known: dict[str, list[tuple[float, float]]] = {}
+        self._analyzer = Analyzer(language if language in ISO_CODES else None)
+        self._dropped = {self._form(word) for word in self._analyzer.stop_words}
+        self._known: dict[tuple[str, ...], list[tuple[float, float]]] = {}
         for line in self._lines:
             for word in line.words:
                 self._learn(word)
@@ -75,7 +77,7 @@ class Alternatives:
 
         A word that is repeated on and on is thereby new once.
         """
-        if not (form := _form(word)):
+        if not (form := self._form(word.word)):
             return False
         heard = self._known.setdefault(form, [])
         new = not any(
@@ -83,6 +85,10 @@ class Alternatives:
         )
         heard.append((word.start, word.end))
         return new
+
+    def _form(self, word: str) -> tuple[str, ...]:
+        """What the lexical leg makes of a word: the same for all of its forms."""
+        return tuple(self._analyzer.phrase(word))
 
     def _line_of(self, word: Word) -> Line | None:
         """The line in which it was heard; None where nothing was heard first."""
@@ -94,18 +100,13 @@ class Alternatives:
 
     def _told(self, run: Sequence[Word], line: Line | None) -> Iterator[Cue]:
         """The words as an alternative, without function words around them; nothing if no other."""
-        places = [at for at, word in enumerate(run) if _form(word) not in self._dropped]
+        places = [at for at, word in enumerate(run) if self._form(word.word) not in self._dropped]
         if line is None or not places:
             return
         words, cue = run[places[0] : places[-1] + 1], line.cue
         text = _trimmed("".join(word.word for word in words))
         start = min(max(words[0].start, cue.start + _AFTER), cue.end)
         yield Cue(start, min(max(words[-1].end, start), cue.end), f"({text}?)")
-
-
-def _form(word: Word) -> str:
-    """A word without case, accents and punctuation."""
-    return "".join(each for each in scripts.fold(word.word) if _of_words(each))
 
 
 def _trimmed(text: str) -> str:
@@ -122,8 +123,3 @@ def _of_words(character: str) -> bool:
 def _away(second: float, cue: Cue) -> float:
     """How far a second is from a cue, 0 within it."""
     return max(cue.start - second, second - cue.end, 0.0)
-
-
-def _function_words(language: str | None) -> Collection[str]:
-    known = STOP_WORDS.get(ISO_CODES.get(language or "", ""), "")
-    return frozenset(scripts.fold(word) for word in known.split())

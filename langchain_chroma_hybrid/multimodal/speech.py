@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.core.checks import positive
+from langchain_chroma_hybrid.core.checks import whole
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.media.sounds import Samples, Track, silent
 from langchain_chroma_hybrid.errors import InvalidArgumentError
-from langchain_chroma_hybrid.multimodal.alternatives import Alternatives, Line
+from langchain_chroma_hybrid.multimodal.alternatives import Alternatives, Line, Word
 from langchain_chroma_hybrid.multimodal.transcripts import Cue, cues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from langchain_chroma_hybrid.multimodal.alternatives import Word
 
 Speech: TypeAlias = Callable[[Samples, int], str | Iterable[Any]]
 """Mono float32 samples `(n,)` and their rate, to what is said: `(start, end, text)` or a `Cue` each
@@ -31,7 +29,7 @@ _AT_ONCE = 120.0  # seconds that a callable is given
 _LOOK = 15.0  # of which the last ones are searched for a pause
 _PAUSE = 0.1
 _LONGEST = 6.0  # seconds of a cue
-_AGAIN = {"temperature": 0.4}  # of a further listening; a list would be of what failures lead to
+_SPEEDS = (0.9, 1.1, 0.8, 1.2)  # of further listenings
 _SENTENCE = (".", "?", "!", "。", "？", "！")
 
 
@@ -48,8 +46,8 @@ class Whisper:
         compute_type: numbers that it computes with, such as `int8`.
         cpu_threads: 0 means as CTranslate2 sees fit.
         beam_size: hypotheses that are followed the first time, >= 1.
-        listenings: how often each part is listened to, >= 1. The first time gives the text. Words
-            that a further one heard otherwise, by chance (temperature 0.4), become cues of their
+        listenings: how often each part is listened to, 1 to 5. The first time gives the text. The
+            others are at other speeds: words that are heard otherwise then become cues of their
             own, `(window?)`, so that they are found as well.
         local_files_only: download nothing.
 
@@ -74,7 +72,7 @@ class Whisper:
         if not isinstance(model, str | os.PathLike) or not os.fspath(model):
             raise InvalidArgumentError.of("model", model, "a size, a Hub name or a path")
         self._name = os.fspath(model)
-        positive("listenings", listenings)
+        whole("listenings", listenings, 1, len(_SPEEDS) + 1)
         self._language, self._beam_size = language, beam_size
         self._listenings = int(listenings)
         self._options = {
@@ -102,13 +100,20 @@ class Whisper:
     def _with_alternatives(
         self, first: list[Line], samples: Samples, language: str | None
     ) -> list[Cue]:
-        """Listen again, where anything was heard; less likely words may be chosen then."""
+        """What was heard first, and, where anything was, what sounds otherwise at other speeds."""
         found = [line.cue for line in first]
         otherwise = Alternatives(first, language)
-        for _ in range(self._listenings - 1 if first else 0):
-            segments, _ = self._heard(samples, language, beam_size=1, **_AGAIN)
+        for speed in _SPEEDS[: self._listenings - 1 if first else 0]:
+            # Temperature 0 alone: without chance, so that the same sound gives the same words.
+            segments, _ = self._heard(
+                _at_speed(samples, speed), language, beam_size=1, temperature=0.0
+            )
             for segment in segments:
-                found += otherwise.among(segment.words or ())
+                words = (
+                    Word(round(word.start * speed, 2), round(word.end * speed, 2), word.word)
+                    for word in segment.words or ()
+                )
+                found += otherwise.among(words)
         return sorted(found, key=lambda cue: (cue.start, cue.end))
 
     def _heard(self, samples: Samples, language: str | None, **how: Any) -> Any:
@@ -146,6 +151,12 @@ def _lines(words: Sequence[Word]) -> Iterator[Line]:
             begun = []
     if begun:
         yield Line(begun)
+
+
+def _at_speed(samples: Samples, speed: float) -> Samples:
+    """Played faster or slower, and thereby higher or lower."""
+    places = np.arange(0, len(samples), speed)
+    return np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
 
 
 def transcribed(track: Track, speech: Speech) -> list[Cue]:

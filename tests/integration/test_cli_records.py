@@ -689,7 +689,7 @@ def test_media_is_listened_to_as_often_as_asked_and_anew_by_force(clips, monkeyp
     (("nowhere",), "FOLDER: expected an existing folder"),
     ((".",), "--embeddings: expected a model, such as"),
     ((".", "--listenings", 2), "--listenings: expected --speech beside it, got 2"),
-    ((".", "--speech", "base", "--listenings", 0), "listenings: expected a whole number >= 1"),
+    ((".", "--speech", "base", "--listenings", 0), "listenings: expected a whole number from"),
 ])  # fmt: skip
 def test_what_is_wrong_with_media_is_one_line(arguments, message, monkeypatch):
     monkeypatch.delenv("CHROMA_HYBRID_EMBEDDINGS", raising=False)

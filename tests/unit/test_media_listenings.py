@@ -41,7 +41,7 @@ def spoken(text, start=0.0, each=0.5):
 
 @pytest.fixture
 def hears(monkeypatch):
-    """Let the model hear, at each listening, the next of these lists of words."""
+    """Let the model hear, at each listening, the next of these lists of words, at its speed."""
 
     def scripted(*listenings, language="en"):
         asked = []
@@ -52,8 +52,10 @@ def hears(monkeypatch):
 
             def transcribe(self, samples, **options):
                 words = listenings[len(asked) % len(listenings)]
-                asked.append(options)
-                return iter([Segment(words), Segment(None)]), Facts(language)
+                asked.append({**options, "samples": samples})
+                speed = len(asked[0]["samples"]) / len(samples)
+                at_speed = [Word(w.start / speed, w.end / speed, w.word) for w in words]
+                return iter([Segment(at_speed), Segment(None)]), Facts(language)
 
         module = SimpleNamespace(WhisperModel=WhisperModel)
         monkeypatch.setitem(sys.modules, "faster_whisper", module)
@@ -76,7 +78,7 @@ FIRST = "I have seen the wind oh anywhere."
 def test_what_is_heard_otherwise_stands_behind_its_line_with_its_own_times(hears):
     asked = hears(spoken(FIRST), spoken("I have seen the window anywhere."))
     assert listened(2) == [Cue(0.0, 3.5, FIRST), Cue(2.0, 2.5, "(window?)")]
-    assert [each.get("temperature") for each in asked] == [None, 0.4]
+    assert [each.get("temperature") for each in asked] == [None, 0.0]
     assert [each["language"] for each in asked] == [None, "en"]
 
 
@@ -96,13 +98,22 @@ def test_each_listening_adds_what_no_other_heard(hears):
     assert texts(4) == [FIRST, "(window?)", "(widow?)"]
 
 
+def test_every_listening_is_at_a_speed_of_its_own(hears):
+    asked = hears(spoken(FIRST))
+    listened(5)
+    lengths = [len(each["samples"]) for each in asked]
+    assert lengths[0] == len(SECOND)
+    assert len(set(lengths)) == 5
+    assert all(each["samples"].dtype == np.float32 for each in asked)
+
+
 @pytest.mark.parametrize("again", [
     FIRST,
     FIRST.upper(),
     "i, have. seen: the 'wind' -- oh - ANYWHERE!",
     "Í hàve séen the wind oh anywhere",
     "I have seen the the the wind wind oh anywhere anywhere.",
-    "I had seen this wind oh anywhere.",  # other function words
+    "I had seen this winds oh anywhere.",  # other function words, another form
     "",
     "... ♪ —",
 ])  # fmt: skip
@@ -165,9 +176,9 @@ def test_marks_of_letters_belong_to_words_and_any_language_is_heard(hears):
     assert texts() == ["東京塔。", "(洋堂?)"]
 
 
-@pytest.mark.parametrize("wrong", [0, -1, True, 1.5, "2", None])
-def test_listenings_are_at_least_one(wrong):
-    with pytest.raises(InvalidArgumentError, match="listenings: expected a whole number >= 1"):
+@pytest.mark.parametrize("wrong", [0, -1, 6, True, 1.5, "2", None])
+def test_there_are_one_to_five_listenings(wrong):
+    with pytest.raises(InvalidArgumentError, match="listenings: expected a whole number from 1"):
         Whisper(listenings=wrong)
 
 
