@@ -9,6 +9,7 @@ from langchain_chroma_hybrid.cli.models import named
 from langchain_chroma_hybrid.cli.opening import json_option, offline, open_store
 from langchain_chroma_hybrid.cli.output import head, note, progress, show_all, table
 from langchain_chroma_hybrid.cli.picturing import gone_files, show_report
+from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.embeddings import MultimodalEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError, MediaError
@@ -35,6 +36,15 @@ def hearing(speech: str | None, listenings: int, model: Model) -> Whisper | None
     if listenings != 1:
         raise InvalidArgumentError.of("--listenings", listenings, "--speech beside it")
     return None
+
+
+def check(picture: Path | None, sound: Path | None, k: int, where: str | None) -> None:
+    """What can be known to be wrong with a search before hours are spent on bringing files in."""
+    for name, path in (("--picture", picture), ("--sound", sound)):
+        if path is not None and not path.is_file():
+            raise MediaError.of(name, str(path), "an existing file")
+    positive("k", k)
+    parse(json_option("--where", where), names=("--where", ""))
 
 
 def bring_in(
@@ -79,11 +89,7 @@ def find(
     where: str | None,
 ) -> bool:
     """Print the files that are nearest, each with its best seconds."""
-    for name, path in (("--picture", picture), ("--sound", sound)):
-        if path is not None and not path.is_file():
-            raise MediaError.of(name, str(path), "an existing file")
     condition = json_option("--where", where)
-    parse(condition, names=("--where", ""))
     store = open_store(place, fields=LEXICAL_FIELDS, embeddings=_embeddings(model))
     retriever = MediaCollection(store).as_retriever(k=k, filter=condition)
     found = retriever.moments(words or "", image=picture, audio=sound)

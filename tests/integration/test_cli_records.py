@@ -688,10 +688,16 @@ def test_media_is_listened_to_as_often_as_asked_and_anew_by_force(clips, monkeyp
 @pytest.mark.parametrize(("arguments", "message"), [
     (("nowhere",), "FOLDER: expected an existing folder"),
     ((".",), "--embeddings: expected a model, such as"),
+    ((".", "--picture", "lost.png"), "--picture: expected an existing file, got 'lost.png'"),
+    ((".", "--sound", "lost.wav"), "--sound: expected an existing file, got 'lost.wav'"),
+    ((".", "words", "-k", 0), "k: expected a whole number >= 1, got 0"),
+    ((".", "words", "--where", "{"), "--where: expected"),
+    ((".", "words", "--where", '{"$near": 1}'), "--where"),
     ((".", "--listenings", 2), "--listenings: expected --speech beside it, got 2"),
     ((".", "--speech", "base", "--listenings", 0), "listenings: expected a whole number from"),
 ])  # fmt: skip
 def test_what_is_wrong_with_media_is_one_line(arguments, message, monkeypatch):
+    """Also of what is searched for, before anything is read: without embeddings nothing is."""
     monkeypatch.delenv("CHROMA_HYBRID_EMBEDDINGS", raising=False)
     result = run("media", *arguments)
     assert (result.exit_code, result.stdout) == (USAGE, "")

@@ -45,8 +45,9 @@ def media(
     ] = False,
 ) -> None:
     """Bring in pictures, sound and video, and find the second (extra `media`)."""
-    from langchain_chroma_hybrid.cli.hearing import bring_in, find, hearing
+    from langchain_chroma_hybrid.cli.hearing import bring_in, check, find, hearing
 
+    check(picture, sound, k, where)
     hear = hearing(speech, listenings, model)
     read = bring_in(folder, place, model, sure, output.kind, speech=hear, prune=prune, force=force,
                     asked=any((words, picture, sound)))  # fmt: skip
