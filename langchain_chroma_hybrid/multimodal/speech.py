@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from langchain_chroma_hybrid._optional import require
-from langchain_chroma_hybrid.core.checks import whole
+from langchain_chroma_hybrid.core.checks import positive, whole
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.embeddings.media.sounds import Samples, Track, silent
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -30,6 +30,7 @@ _LOOK = 15.0  # of which the last ones are searched for a pause
 _PAUSE = 0.1
 _LONGEST = 6.0  # seconds of a cue
 _SPEEDS = (0.8, 0.9, 1.1, 1.2)  # of further listenings, in the order of what they found more
+_MOST_THREADS = 1024
 _SENTENCE = (".", "?", "!", "。", "？", "！")
 
 
@@ -71,10 +72,14 @@ class Whisper:
     ) -> None:
         if not isinstance(model, str | os.PathLike) or not os.fspath(model):
             raise InvalidArgumentError.of("model", model, "a size, a Hub name or a path")
-        self._name = os.fspath(model)
+        for name, text in (("device", device), ("compute_type", compute_type)):
+            if not isinstance(text, str):
+                raise InvalidArgumentError.of(name, text, "a string")
+        positive("beam_size", beam_size)
+        whole("cpu_threads", cpu_threads, 0, _MOST_THREADS)
         whole("listenings", listenings, 1, len(_SPEEDS) + 1)
-        self._language, self._beam_size = language, beam_size
-        self._listenings = int(listenings)
+        self._name, self._language = os.fspath(model), language
+        self._beam_size, self._listenings = int(beam_size), int(listenings)
         self._options = {
             "device": device,
             "compute_type": compute_type,
@@ -91,6 +96,9 @@ class Whisper:
         """
         if rate != RATE:
             raise InvalidArgumentError.of("rate", rate, f"{RATE} samples a second")
+        if samples.ndim != 1 or samples.dtype != np.float32:
+            got = f"{samples.dtype} {samples.shape}"
+            raise InvalidArgumentError.of("samples", got, "float32 of shape (n,)")
         found, facts = self._heard(samples, self._language, beam_size=self._beam_size)
         first = (line for segment in found for line in _lines(segment.words or ()))
         if self._listenings == 1:
@@ -133,10 +141,14 @@ class Whisper:
             if self._model is None:
                 library = require("faster_whisper", "speech")
                 try:
-                    self._model = library.WhisperModel(self._name, **self._options)
+                    model = library.WhisperModel(self._name, **self._options)
                 except (OSError, RuntimeError, ValueError) as error:
                     expected = f"a Whisper model of CTranslate2 ({error})"
                     raise InvalidArgumentError.of("model", self._name, expected) from error
+                if self._language is not None and self._language not in model.supported_languages:
+                    expected = f"None, or one of {', '.join(sorted(model.supported_languages))}"
+                    raise InvalidArgumentError.of("language", self._language, expected)
+                self._model = model
             return self._model
 
 
@@ -181,15 +193,23 @@ def _said(answer: Any, length: float) -> list[tuple[float, float, str]]:
     """What a callable gave, as rows."""
     if isinstance(answer, str):
         return [(0.0, length, answer)]
+    rows = []
     try:
-        rows = [
-            (each.start, each.end, each.text) if isinstance(each, Cue) else tuple(each)
-            for each in answer or ()
-        ]
-        return [(float(start), float(end), str(text)) for start, end, text in rows]
-    except (TypeError, ValueError) as error:
-        expected = "a function that returns a string, or (start, end, text) for each cue"
-        raise InvalidArgumentError.of("speech", answer, expected) from error
+        given = iter(answer or ())
+    except TypeError as error:
+        raise _no_speech(answer) from error
+    for each in given:  # what the callable itself raises here stays as it is
+        try:
+            start, end, text = (each.start, each.end, each.text) if isinstance(each, Cue) else each
+            rows.append((float(start), float(end), str(text)))
+        except (TypeError, ValueError) as error:
+            raise _no_speech(answer) from error
+    return rows
+
+
+def _no_speech(answer: Any) -> InvalidArgumentError:
+    expected = "a function that returns a string, or (start, end, text) for each cue"
+    return InvalidArgumentError.of("speech", answer, expected)
 
 
 def _up_to_a_pause(samples: Samples) -> int:

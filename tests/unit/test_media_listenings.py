@@ -48,7 +48,7 @@ def hears(monkeypatch):
 
         class WhisperModel:
             def __init__(self, name, **options):
-                pass
+                self.supported_languages = ["de", "en"]
 
             def transcribe(self, samples, **options):
                 words = listenings[len(asked) % len(listenings)]
@@ -197,3 +197,27 @@ def test_an_alternative_finds_its_second(hears, tmp_path):
         "Good morning.", "Please do not forget the sailor.", "(cellar?)",
     ]  # fmt: skip
     archive.store.delete_collection()
+
+
+@pytest.mark.parametrize(("name", "wrong"), [
+    ("beam_size", 0), ("beam_size", "5"), ("beam_size", True), ("cpu_threads", -1),
+    ("cpu_threads", "x"), ("device", 0), ("compute_type", None),
+])  # fmt: skip
+def test_what_whisper_cannot_be_told_is_said_at_once(name, wrong):
+    with pytest.raises(InvalidArgumentError, match=f"{name}: expected"):
+        Whisper(**{name: wrong})
+
+
+@pytest.mark.parametrize("wrong", ["xx", "english", "", 5])
+def test_a_language_that_the_model_does_not_know(hears, wrong):
+    hears(spoken(FIRST))
+    assert listened(1, language="de")
+    with pytest.raises(InvalidArgumentError, match="language: expected None, or one of de, en"):
+        listened(1, language=wrong)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(10, np.int16), np.zeros((2, 9), np.float32)])
+def test_samples_of_another_kind(hears, wrong):
+    hears(spoken(FIRST))
+    with pytest.raises(InvalidArgumentError, match=r"samples: expected float32 of shape \(n,\)"):
+        Whisper()(wrong, 16_000)
