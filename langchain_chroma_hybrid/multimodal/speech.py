@@ -168,7 +168,8 @@ def _lines(words: Sequence[Word]) -> Iterator[Line]:
 def _at_speed(samples: Samples, speed: float) -> Samples:
     """Played faster or slower, and thereby higher or lower."""
     places = np.arange(0, len(samples), speed)
-    return np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    played: Samples = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    return played
 
 
 def transcribed(track: Track, speech: Speech) -> list[Cue]:
