@@ -143,7 +143,7 @@ class Whisper:
                 try:
                     model = library.WhisperModel(self._name, **self._options)
                 except (OSError, RuntimeError, ValueError) as error:
-                    expected = f"a Whisper model of CTranslate2 ({error})"
+                    expected = f"a Whisper model of CTranslate2 ({error}); offline: the path of one"
                     raise InvalidArgumentError.of("model", self._name, expected) from error
                 if self._language is not None and self._language not in model.supported_languages:
                     expected = f"None, or one of {', '.join(sorted(model.supported_languages))}"
