@@ -2,12 +2,13 @@
 
     python benchmarks/media.py stages   [--clip MODEL] [--clap MODEL]
     python benchmarks/media.py rescan   [--files 1000]
-    python benchmarks/media.py speech   [--files 8]
+    python benchmarks/media.py speech   [--files 8] [--listenings 1 2 3] [--nouns FILE]
 
 `stages` says how many minutes of media go through in a minute: decoded, embedded, transcribed.
 `speech` has espeak-ng say a sentence for each of the everyday nouns in media_nouns.txt, in a few
-recordings, and asks for each noun: the right file, and the second within two, by Whisper base and,
-as the ceiling, by exact subtitles. Without models, `stages` takes the tiny ones of the tests. Needs
+recordings, and asks for each noun: the right file, and the second within two, by Whisper base that
+listens once or more often and, as the ceiling, by exact subtitles. With `--nouns` these are others,
+and nothing is recorded. Without models, `stages` takes the tiny ones of the tests. Needs
 espeak-ng, and the packages of the group `dev-long`; run from the root with PYTHONPATH=.
 """
 
@@ -41,6 +42,7 @@ SENTENCES = (
     ("Please do not forget the ", " when you come back."),
 )
 NEAR = 2.0  # seconds
+OTHERWISE = re.compile(r"\(.*\?\)")  # what a further listening heard
 
 
 def rate(minutes: float, run: Any) -> str:
@@ -125,37 +127,47 @@ def talk(
     return np.concatenate(parts), cues, seconds
 
 
-def speech(files: int) -> None:
+def speech(files: int, listenings: list[int], nouns: list[str], seed: int) -> None:
     """Recall of a noun's file and second, by what Whisper hears and by exact subtitles."""
-    chance = random.Random(22)  # noqa: S311 - no secrets here
-    nouns = sorted(NOUNS)
-    chance.shuffle(nouns)
     with tempfile.TemporaryDirectory() as home:
-        heard, exact = Path(home) / "heard", Path(home) / "exact"
-        truth: dict[str, tuple[str, float]] = {}
-        texts: dict[str, str] = {}
-        for at in range(files):
-            some = nouns[at::files]
-            samples, cues, seconds = talk(Path(home), some, chance)
-            for folder in (heard, exact):
-                folder.mkdir(exist_ok=True)
-                recordings.save(folder / f"{at}.flac", sounds=[samples], audio_codec="flac")
-            recordings.subtitles(exact / f"{at}.srt", *cues)
-            texts[f"{at}.flac"] = " ".join(text for *_, text in cues)
-            truth |= {n: (f"{at}.flac", s) for n, s in zip(some, seconds, strict=True)}
-        hear = Whisper(whisper.base(Path(home) / "whisper"), language="en")
-        found: dict[str, tuple[float, float]] = {}
-        for name, folder, hook in (("whisper", heard, hear), ("exact", exact, None)):
-            archive = MediaCollection.open(name, minilm(), Path(home) / "db", speech=hook)
+        truth, texts = spoken(Path(home), files, nouns, random.Random(seed))  # noqa: S311 - no secrets here
+        model = whisper.base(Path(home) / "whisper")
+        found: dict[str, float] = {}
+        for times in (*listenings, 0):
+            name = f"whisper, {times}x" if times else "exact"
+            hear = Whisper(model, language="en", listenings=times) if times else None
+            folder = Path(home) / ("heard" if times else "exact")
+            archive = MediaCollection.open(folder.name + str(times), minilm(), home, speech=hear)
             start = time.perf_counter()
             archive.sync(folder)
-            print(f"{name:8} {files} files in {time.perf_counter() - start:.0f} s", end="; ")
-            found[name] = shares(archive, truth)
-            file, second = found[name]
-            print(f"right file {file:.3f}, and second within {NEAR:g} s {second:.3f}")
-            if hook is not None:
-                print(f"         word error rate {errors(archive, texts):.3f}")
-        print(f"share of the ceiling: {found['whisper'][1] / found['exact'][1]:.3f}")
+            print(f"{name:11} {files} files in {time.perf_counter() - start:.0f} s", end="; ")
+            file, found[name] = shares(archive, truth)
+            print(f"right file {file:.3f}, and second within {NEAR:g} s {found[name]:.3f}")
+            if times:
+                wrong, others = errors(archive, texts)
+                print(f"            word error rate {wrong:.3f}, {others} alternatives")
+        ceiling = found.pop("exact")
+        for name, share in found.items():
+            print(f"share of the ceiling, {name}: {share / ceiling:.3f}")
+
+
+def spoken(
+    home: Path, files: int, nouns: list[str], chance: random.Random
+) -> tuple[dict[str, tuple[str, float]], dict[str, str]]:
+    """Recordings in `heard`, and with subtitles in `exact`: where each noun is, and all texts."""
+    nouns = sorted(nouns)
+    chance.shuffle(nouns)
+    truth, texts = {}, {}
+    for at in range(files):
+        some = nouns[at::files]
+        samples, cues, seconds = talk(home, some, chance)
+        for folder in (home / "heard", home / "exact"):
+            folder.mkdir(exist_ok=True)
+            recordings.save(folder / f"{at}.flac", sounds=[samples], audio_codec="flac")
+        recordings.subtitles(home / "exact" / f"{at}.srt", *cues)
+        texts[f"{at}.flac"] = " ".join(text for *_, text in cues)
+        truth |= {n: (f"{at}.flac", s) for n, s in zip(some, seconds, strict=True)}
+    return truth, texts
 
 
 def shares(archive: MediaCollection, truth: dict[str, tuple[str, float]]) -> tuple[float, float]:
@@ -169,19 +181,22 @@ def shares(archive: MediaCollection, truth: dict[str, tuple[str, float]]) -> tup
     return files / len(truth), seconds / len(truth)
 
 
-def errors(archive: MediaCollection, texts: dict[str, str]) -> float:
-    """Word error rate over all files."""
+def errors(archive: MediaCollection, texts: dict[str, str]) -> tuple[float, int]:
+    """Word error rate over all files of what was heard first, and the number of alternatives."""
     stored = archive.store.get(include=["metadatas", "documents"])
     rows = zip(stored["metadatas"], stored["documents"], strict=True)
-    by_file: dict[str, list[tuple[float, str]]] = {}
-    for facts, text in rows:
-        by_file.setdefault(facts["file_name"], []).append((facts["start"], text))
+    lines = [
+        (facts["file_name"], facts["start"], line)
+        for facts, text in rows
+        for line in text.split("\n")
+    ]
+    first = [each for each in lines if not OTHERWISE.fullmatch(each[2])]
     wrong = total = 0
     for name, text in texts.items():
-        got = words(" ".join(part for _, part in sorted(by_file.get(name, []))))
-        wanted = words(text)
-        wrong, total = wrong + distance(wanted, got), total + len(wanted)
-    return wrong / total
+        got = sorted((each for each in first if each[0] == name), key=lambda each: each[1])
+        heard, wanted = words(" ".join(line for *_, line in got)), words(text)
+        wrong, total = wrong + distance(wanted, heard), total + len(wanted)
+    return wrong / total, len(lines) - len(first)
 
 
 def words(text: str) -> list[str]:
@@ -205,14 +220,21 @@ def main() -> None:
     parser.add_argument("--clip")
     parser.add_argument("--clap")
     parser.add_argument("--files", type=int)
+    parser.add_argument("--listenings", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--nouns", type=Path)
+    parser.add_argument("--seed", type=int, default=22)
     given = parser.parse_args()
+    if given.nouns is not None:
+        others = given.nouns.read_text(encoding="utf-8").split()
+        speech(given.files or 8, given.listenings, others, given.seed)
+        return
     with recorded(f"media {given.what}", f"Sound and video, {given.what}", *PACKAGES):
         if given.what == "stages":
             stages(given.clip, given.clap)
         elif given.what == "rescan":
             rescan(given.files or 1000)
         else:
-            speech(given.files or 8)
+            speech(given.files or 8, given.listenings, NOUNS, given.seed)
 
 
 if __name__ == "__main__":

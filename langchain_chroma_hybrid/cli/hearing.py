@@ -9,6 +9,7 @@ from langchain_chroma_hybrid.cli.models import named
 from langchain_chroma_hybrid.cli.opening import json_option, offline, open_store
 from langchain_chroma_hybrid.cli.output import head, note, progress, show_all, table
 from langchain_chroma_hybrid.cli.picturing import gone_files, show_report
+from langchain_chroma_hybrid.core.checks import positive
 from langchain_chroma_hybrid.core.filters import parse
 from langchain_chroma_hybrid.embeddings import MultimodalEmbeddings
 from langchain_chroma_hybrid.errors import InvalidArgumentError, MediaError
@@ -28,6 +29,24 @@ _OPTION = "--embeddings"
 _ANY = "a model, such as clip-ViT-B-32 for what is shown, or minilm for what is said"
 
 
+def hearing(speech: str | None, listenings: int, model: Model) -> Whisper | None:
+    """What `--speech` and `--listenings` ask for."""
+    if speech is not None:
+        return Whisper(speech, listenings=listenings, local_files_only=not model.network)
+    if listenings != 1:
+        raise InvalidArgumentError.of("--listenings", listenings, "--speech beside it")
+    return None
+
+
+def check(picture: Path | None, sound: Path | None, k: int, where: str | None) -> None:
+    """What can be known to be wrong with a search before hours are spent on bringing files in."""
+    for name, path in (("--picture", picture), ("--sound", sound)):
+        if path is not None and not path.is_file():
+            raise MediaError.of(name, str(path), "an existing file")
+    positive("k", k)
+    parse(json_option("--where", where), names=("--where", ""))
+
+
 def bring_in(
     folder: Path,
     place: Place,
@@ -35,8 +54,9 @@ def bring_in(
     sure: Sure,
     kind: Format,
     *,
-    speech: str | None,
+    speech: Whisper | None,
     prune: bool,
+    force: bool,
     asked: bool,
 ) -> bool:
     """Bring in the files of a folder; whether all could be read.
@@ -46,13 +66,13 @@ def bring_in(
     if not folder.is_dir():
         raise InvalidArgumentError.of("FOLDER", str(folder), "an existing folder")
     embeddings = _embeddings(model)
-    hear = None if speech is None else Whisper(speech, local_files_only=not model.network)
     store = make_store(place, embeddings, fields=LEXICAL_FIELDS)
-    archive = MediaCollection(store, speech=hear)
+    archive = MediaCollection(store, speech=speech)
     if prune and (gone := gone_files(store, folder)):
         sure.ask(f"Delete what belongs to {gone} files that are gone?")
+    write = archive.sync if prune else archive.add_folder
     with progress("embedding") as show:
-        report = (archive.sync if prune else archive.add_folder)(folder, progress=show)
+        report = write(folder, force=force, progress=show)
     in_step(store)
     return show_report(report, kind, quiet=asked)
 
@@ -69,11 +89,7 @@ def find(
     where: str | None,
 ) -> bool:
     """Print the files that are nearest, each with its best seconds."""
-    for name, path in (("--picture", picture), ("--sound", sound)):
-        if path is not None and not path.is_file():
-            raise MediaError.of(name, str(path), "an existing file")
     condition = json_option("--where", where)
-    parse(condition, names=("--where", ""))
     store = open_store(place, fields=LEXICAL_FIELDS, embeddings=_embeddings(model))
     retriever = MediaCollection(store).as_retriever(k=k, filter=condition)
     found = retriever.moments(words or "", image=picture, audio=sound)

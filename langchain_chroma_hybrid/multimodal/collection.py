@@ -58,7 +58,7 @@ class ImageCollection(FileCollection):
     Thread safety: searches run side by side, with writes as well; one `add` or `sync` at a time.
     """
 
-    what = "pictures"
+    what = _argument = "pictures"
     known: ClassVar[Mapping[str, Any] | None] = {"kind": IMAGE}
 
     @known_keywords

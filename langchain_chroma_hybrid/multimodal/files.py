@@ -45,6 +45,8 @@ class FileCollection(ABC):
 
     what: ClassVar[str]
     """What is in it, for messages."""
+    _argument: ClassVar[str] = "files"
+    """What `add` calls that which it takes."""
     known: ClassVar[Mapping[str, Any] | None] = None
     """Which records `sync` may delete, as a filter; None means all of its folder."""
 
@@ -169,7 +171,9 @@ class FileCollection(ABC):
                 something of no kind at all; nothing is written.
             WriteError: Chroma failed half-way.
         """
-        listed = items.listed(self._kinds, list(files), captions, tags, metadatas, ids)
+        listed = items.listed(
+            self._argument, self._kinds, files, captions, tags, metadatas, ids
+        )
         for item in listed:
             self._roots.add_uri(item.uri)
         return self._handle.run(lambda index: self._bring_in(index, listed, [], force, progress))
@@ -284,6 +288,8 @@ class FileCollection(ABC):
         progress: Progress | None,
     ) -> ImageReport:
         """Write what is new or changed, with `force` all; what cannot be read is only reported."""
+        if progress is not None and not callable(progress):
+            raise InvalidArgumentError.of("progress", progress, "a function, or None")
         known = first_records(index, [(item.id, item) for item in listed if item.id is not None])
         run = Run(index, self._reading, known, force=force)
         fresh, unchanged = [], []

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from langchain_chroma_hybrid.core.checks import items as several
 from langchain_chroma_hybrid.embeddings.images.uris import scheme_of
 from langchain_chroma_hybrid.engine.chroma.rows import rows_of
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -59,36 +60,37 @@ def of_files(
 
 
 def listed(
+    name: str,
     kinds: Sequence[Media],
-    pictures: Sequence[Any],
+    given: Any,
     captions: Sequence[str | None] | None,
     tags: Sequence[Sequence[str]] | None,
     metadatas: Sequence[Mapping[str, Any] | None] | None,
     ids: Sequence[str] | None,
 ) -> list[Item]:
-    """An item for each picture, sound or video.
+    """An item for each picture, sound or video of an argument `name`.
 
     Raises:
-        InvalidArgumentError: nothing to add, lists of another length, or an entry that cannot be
-            used.
+        InvalidArgumentError: nothing to add, one file for a list, lists of another length, or an
+            entry that cannot be used.
     """
-    if not pictures:
-        raise InvalidArgumentError.of("pictures", [], "at least one picture")
+    files = several(name, given, f"a list of {name}, also for one")
+    if not files:
+        raise InvalidArgumentError.of(name, [], f"at least one of {name}")
     columns: list[Sequence[Any]] = []
-    for name, given in (
+    for column, values in (
         ("captions", captions),
         ("tags", tags),
         ("metadatas", metadatas),
         ("ids", ids),
     ):
-        if given is not None and (isinstance(given, str) or len(given) != len(pictures)):
-            raise InvalidArgumentError.of(
-                name, given, f"a list of {len(pictures)}, one per picture"
-            )
-        columns.append(given if given is not None else [None] * len(pictures))
+        if values is not None and (isinstance(values, str) or len(values) != len(files)):
+            expected = f"a list of {len(files)}, one for each of {name}"
+            raise InvalidArgumentError.of(column, values, expected)
+        columns.append(values if values is not None else [None] * len(files))
     found = []
-    for picture, caption, labels, more, id_ in zip(pictures, *columns, strict=True):
-        item = _item(*_source(picture, kinds), caption, labels, more, {})
+    for file, caption, labels, more, id_ in zip(files, *columns, strict=True):
+        item = _item(*_source(name, file, kinds), caption, labels, more, {})
         found.append(item if id_ is None else replace(item, id=id_))
     _check(found)
     return found
@@ -119,7 +121,7 @@ def _kind_of(name: str, kinds: Sequence[Media]) -> Media:
     return next((kind for kind in kinds if suffix in kind.suffixes), kinds[0])
 
 
-def _source(picture: Any, kinds: Sequence[Media]) -> tuple[Media, Any]:
+def _source(name: str, picture: Any, kinds: Sequence[Media]) -> tuple[Media, Any]:
     """Its kind, and a file with its size and time; everything else as it is.
 
     Raises:
@@ -141,7 +143,7 @@ def _source(picture: Any, kinds: Sequence[Media]) -> tuple[Media, Any]:
     if taking:
         return taking[0], picture
     expected = " or ".join(kind.expected for kind in kinds)
-    raise InvalidArgumentError.of("pictures", type(picture).__name__, expected)
+    raise InvalidArgumentError.of(name, type(picture).__name__, expected)
 
 
 def _item(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from langchain_chroma_hybrid.core.checks import items
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.multimodal.files import FileCollection
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from langchain_chroma_hybrid.multimodal.roots import Folder
     from langchain_chroma_hybrid.multimodal.speech import Speech
+
+_OF_MEDIA = ("beside", "companions", "expected", "keys", "open", "single", "suffixes", "takes")
 
 
 class MediaCollection(FileCollection):
@@ -73,7 +76,14 @@ class MediaCollection(FileCollection):
     ) -> None:
         if not isinstance(store, HybridChroma):
             raise InvalidArgumentError.of("store", type(store).__name__, "a HybridChroma")
-        kinds: list[Media] = [*media, Recordings(segmentation), Pictures()]
+        if segmentation is not None and not isinstance(segmentation, Segmentation):
+            raise InvalidArgumentError.of("segmentation", segmentation, "a Segmentation, or None")
+        further = items("media", media, "a list of Media")
+        for each in further:
+            if missing := [name for name in _OF_MEDIA if not hasattr(each, name)]:
+                expected = f"objects of the protocol Media ({', '.join(missing)} not found)"
+                raise InvalidArgumentError.of("media", each, expected)
+        kinds: list[Media] = [*further, Recordings(segmentation), Pictures()]
         reading = Reading(store.embeddings, ocr, speech)  # type: ignore[arg-type]  # it has some
         super().__init__(store, kinds, reading, roots)
 

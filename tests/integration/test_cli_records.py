@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import chromadb
@@ -657,11 +659,45 @@ def test_media_is_brought_in_and_found_to_the_second(clips, monkeypatch):
     assert "1 deleted" in pruned.stderr
 
 
+def test_media_is_listened_to_as_often_as_asked_and_anew_by_force(clips, monkeypatch):
+    monkeypatch.setenv("CHROMA_HYBRID_EMBEDDINGS", "tests.recordings:embeddings")
+    asked = []
+
+    class WhisperModel:
+        def __init__(self, name, **options):
+            asked.append(name)
+
+        def transcribe(self, samples, **options):
+            said = " cellar" if "temperature" in options else " seller"
+            asked.append(said)
+            words = [SimpleNamespace(start=1.0, end=1.5, word=said)]
+            return iter([SimpleNamespace(words=words)]), SimpleNamespace(language="en")
+
+    module = SimpleNamespace(WhisperModel=WhisperModel)
+    monkeypatch.setitem(sys.modules, "faster_whisper", module)
+    assert run("media", clips, "-c", "archive").exit_code == 0
+    twice = ("media", clips, "--speech", "small", "--listenings", 2)
+    assert "2 unchanged" in run(*twice).stdout
+    assert asked == []
+    assert "2 updated" in run(*twice, "--force").stdout
+    assert asked == ["small", " seller", " cellar"]
+    (best,) = lines(run("media", clips, "cellar", "--json", "-k", 1))
+    assert best["moments"][0]["text"] == "seller\n(cellar?)"
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (("nowhere",), "FOLDER: expected an existing folder"),
     ((".",), "--embeddings: expected a model, such as"),
+    ((".", "--picture", "lost.png"), "--picture: expected an existing file, got 'lost.png'"),
+    ((".", "--sound", "lost.wav"), "--sound: expected an existing file, got 'lost.wav'"),
+    ((".", "words", "-k", 0), "k: expected a whole number >= 1, got 0"),
+    ((".", "words", "--where", "{"), "--where: expected"),
+    ((".", "words", "--where", '{"$near": 1}'), "--where"),
+    ((".", "--listenings", 2), "--listenings: expected --speech beside it, got 2"),
+    ((".", "--speech", "base", "--listenings", 0), "listenings: expected a whole number from"),
 ])  # fmt: skip
 def test_what_is_wrong_with_media_is_one_line(arguments, message, monkeypatch):
+    """Also of what is searched for, before anything is read: without embeddings nothing is."""
     monkeypatch.delenv("CHROMA_HYBRID_EMBEDDINGS", raising=False)
     result = run("media", *arguments)
     assert (result.exit_code, result.stdout) == (USAGE, "")

@@ -1,5 +1,7 @@
 """Spoken words are found at their second: the real Whisper base on synthetic speech."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,24 @@ def test_a_phrase_finds_the_second_in_which_it_is_spoken(model, tmp_path):
         (best,) = archive.as_retriever().moments(phrase, mode="lexical")
         assert start - 0.5 <= best.moments[0].at <= start + 4.0
     archive.store.delete_collection()
+
+
+@pytest.mark.long
+def test_what_further_listenings_hear_lies_within_what_was_heard_first(model, tmp_path):
+    if not whisper.can_speak():
+        pytest.skip("needs espeak-ng")
+    said = []
+    for noun in ("pigeon", "kettle", "drawer", "belt"):
+        sentence = f"Please do not forget the {noun}."
+        said += [whisper.speak(sentence, tmp_path / "one.wav", "en-us+f3"), np.zeros(8_000)]
+    sound = np.concatenate(said).astype(np.float32)
+    found = list(Whisper(model, language="en", cpu_threads=2, listenings=3)(sound, 16_000))
+    others = [cue for cue in found if re.fullmatch(r"\(.+\?\)", cue.text)]
+    first = [cue for cue in found if cue not in others]
+    assert others
+    assert first
+    for cue in others:
+        assert any(line.start <= cue.start <= cue.end <= line.end for line in first)
 
 
 @pytest.mark.long

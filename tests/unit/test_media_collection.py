@@ -359,10 +359,14 @@ def test_a_model_that_only_hears_or_only_sees(folder):
     {"speech": 5},
     {"ocr": "x"},
     {"roots": 5},
-    {"segmentation": Segmentation, "speech": 5},
+    {"segmentation": Segmentation},
+    {"segmentation": {"length": 5.0}},
+    {"media": 5},
+    {"media": [5]},
+    {"media": ["slides"]},
 ])  # fmt: skip
-def test_what_is_no_function(given):
-    with pytest.raises(InvalidArgumentError):
+def test_what_is_no_function_and_no_protocol(given):
+    with pytest.raises(InvalidArgumentError, match=next(iter(given))):
         MediaCollection.open(fresh_name(), recordings.embeddings(), **given)
     for wrong in (None, "db", WordEmbeddings()):
         with pytest.raises(InvalidArgumentError, match="HybridChroma"):
@@ -382,6 +386,43 @@ def test_a_number_of_segments_that_means_nothing(archive):
     for wrong in (0, -1, 1.5):
         with pytest.raises(InvalidArgumentError, match="segments"):
             archive.as_retriever(segments=wrong).invoke("x")
+
+
+@pytest.mark.parametrize("given", ["clip.mp4", b"data", Path("clip.mp4"), {"clip.mp4": 1}, 5, None])
+def test_one_file_is_no_list_of_files(archive, given):
+    with pytest.raises(InvalidArgumentError, match="files: expected a list of files, also for one"):
+        archive.add(given)
+    shelf = ImageCollection(archive.store)
+    with pytest.raises(InvalidArgumentError, match="pictures: expected a list of pictures, also"):
+        shelf.add(given)
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ([], "files: expected at least one of files"),
+    ([None], "files: expected"),
+    (["a.mp4"], "captions: expected a list of 1, one for each of files"),
+])  # fmt: skip
+def test_messages_name_the_argument(archive, given, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        archive.add(given, captions=["a", "b"] if given and given[0] else None)
+
+
+def test_progress_that_cannot_be_called_is_said_before_anything_is_written(archive, folder):
+    before = archive.store.get(include=[])["ids"]
+    for call in (lambda: archive.sync(folder, progress=5), lambda: archive.add(["a"], progress=5)):
+        with pytest.raises(InvalidArgumentError, match="progress: expected a function, or None"):
+            call()
+    assert archive.store.get(include=[])["ids"] == before
+
+
+def test_a_row_for_each_channel_is_no_silence(archive):
+    """Samples as torchaudio has them, whose mean over the longer side would be nothing."""
+    stereo = np.stack([recordings.tone("low")] * 2)
+    (failed,) = archive.add([(stereo, recordings.RATE)]).failed
+    assert "expected float or integer samples of shape (n,) or (n, channels)" in failed.reason
+    added = archive.add([(stereo.T, recordings.RATE)])
+    assert len(added.added) == 1
+    archive.delete(added.added)
 
 
 # Hooks

@@ -153,6 +153,16 @@ def test_a_speech_function_that_gives_something_else(answer):
         heard(lambda samples, rate: answer, 3)
 
 
+@pytest.mark.parametrize("error", [ValueError("no model"), TypeError("no device"), OSError("full")])
+def test_what_a_speech_function_raises_stays_as_it_is(error):
+    def speech(samples, rate):
+        yield 0.0, 1.0, "Hello"
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        heard(speech, 3)
+
+
 def test_whisper_says_what_it_lacks(monkeypatch):
     import sys
 

@@ -34,14 +34,22 @@ def media(
         str | None,
         typer.Option(help="Whisper for files without transcript: a size, or a folder."),
     ] = None,
+    listenings: Annotated[
+        int, typer.Option(metavar="N", help="How often --speech listens to each part.")
+    ] = 1,
+    force: Annotated[
+        bool, typer.Option("--force", help="Read every file anew, as after a change of --speech.")
+    ] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Delete what belongs to files that are gone.")
     ] = False,
 ) -> None:
     """Bring in pictures, sound and video, and find the second (extra `media`)."""
-    from langchain_chroma_hybrid.cli.hearing import bring_in, find
+    from langchain_chroma_hybrid.cli.hearing import bring_in, check, find, hearing
 
-    read = bring_in(folder, place, model, sure, output.kind, speech=speech, prune=prune,
+    check(picture, sound, k, where)
+    hear = hearing(speech, listenings, model)
+    read = bring_in(folder, place, model, sure, output.kind, speech=hear, prune=prune, force=force,
                     asked=any((words, picture, sound)))  # fmt: skip
     found = True
     if any((words, picture, sound)):

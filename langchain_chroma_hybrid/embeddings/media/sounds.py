@@ -175,7 +175,9 @@ def _given(sound: tuple[Any, ...]) -> Iterator[tuple[float, Any]]:
     if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 < float(rate) < math.inf:
         raise MediaError.of("sound", rate, "samples and a sampling rate above 0")
     whole = samples.dtype.kind in "iu" and samples.dtype.itemsize <= 4  # noqa: PLR2004 - as files have them
-    if samples.ndim not in (1, 2) or not samples.size or not (whole or samples.dtype.kind == "f"):
+    # More channels than samples: one row for each channel, as torchaudio has them.
+    shaped = samples.ndim == 1 or (samples.ndim == 2 and samples.shape[1] <= len(samples))  # noqa: PLR2004 - as said
+    if not shaped or not samples.size or not (whole or samples.dtype.kind == "f"):
         expected = "float or integer samples of shape (n,) or (n, channels)"
         raise MediaError.of("sound", f"{samples.dtype} {samples.shape}", expected)
     mono = samples if samples.ndim == 1 else samples.mean(axis=1)
