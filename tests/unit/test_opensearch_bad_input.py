@@ -189,7 +189,7 @@ def test_no_answer_in_time_is_not_tried_again(index: OpenSearchIndex):
 
 def test_a_shard_that_does_not_answer_is_no_answer(index: OpenSearchIndex):
     good = {"hits": {"hits": [], "total": {"value": 0}}}
-    partial = {"responses": [good, good, {**good, "_shards": {"failed": 1}}]}
+    partial = {"responses": [good, good, good, {**good, "_shards": {"failed": 1}}]}
     recorded(index).answers = [(200, partial)]
     assert [hit.id for hit in index.search("pump", 1)] == ["a"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.errors import InvalidArgumentError
@@ -32,6 +33,10 @@ class CertificateError(Exception):
     """TLS could not be agreed upon."""
 
 
+class StrangeAnswerError(Exception):
+    """What came is no answer of a cluster."""
+
+
 class Client(Protocol):
     """What is needed of a client."""
 
@@ -42,6 +47,7 @@ class Client(Protocol):
 
         Raises:
             NoAnswerError, TookTooLongError, CertificateError: there is none.
+            StrangeAnswerError: nobody can read it.
         """
 
     def close(self) -> None:
@@ -65,6 +71,15 @@ class Address:
 
     def __repr__(self) -> str:
         return f"Address({self.url!r})"
+
+    @property
+    def secrets(self) -> list[str]:
+        """The password in all forms in which somebody may repeat it."""
+        if self.auth is None or not self.auth[1]:
+            return []
+        password = self.auth[1]
+        sent = b64encode(":".join(self.auth).encode()).decode()
+        return [sent, quote(password, safe=""), password]
 
     @classmethod
     def of(cls, server: str, expected: str = _EXPECTED) -> Address:
@@ -149,7 +164,10 @@ class OpenSearchClient:
         except errors.ConnectionError as error:
             raise NoAnswerError(_reason(error)) from None
         except errors.TransportError as error:
-            return int(error.status_code), error.info
+            return int(error.status_code), error.info or error.error
+        # The client has no error of its own for a failure in JSON that is no object.
+        except (errors.OpenSearchException, AttributeError) as error:
+            raise StrangeAnswerError(_reason(error)) from None
         return _status(found), found
 
     def close(self) -> None:
@@ -208,6 +226,8 @@ class ElasticsearchClient:
             return 400, {"error": f"{error.message}: for OpenSearch there is OpenSearchIndex"}
         except module.ApiError as error:
             return int(error.meta.status), error.body
+        except module.TransportError as error:
+            raise StrangeAnswerError(_reason(error)) from None
         return int(found.meta.status), found.body
 
     def close(self) -> None:

@@ -95,5 +95,4 @@ class Places:
                 return kind(server, own=False)
             return kind.at(address, request_timeout, ca_certs, verify=verify_certs)
 
-        secrets = [address.auth[1]] if address.auth else []
-        return Cluster(cls._PRODUCT, address.place, make, retry_timeout, secrets)
+        return Cluster(cls._PRODUCT, address.place, make, retry_timeout, address.secrets)
