@@ -1,11 +1,10 @@
-"""What is no answer of a cluster is one clear error, whoever gives it: a proxy, or another server."""
+"""What is no answer of a cluster is one clear error, whoever gives it: a proxy, a web server."""
 
 from __future__ import annotations
 
 import threading
 import traceback
 from base64 import b64encode
-from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from langchain_chroma_hybrid.errors import LexicalIndexError
 from tests.opensearch import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SECRET = "hun@ter2:"  # noqa: S105  # nobody's
 ECHO = b64encode(f"me:{SECRET}".encode())
@@ -45,7 +44,7 @@ def web_server(status: int, kind: str, body: bytes) -> Iterator[tuple[str, list[
             self.end_headers()
             self.wfile.write(body)
 
-        do_PUT = do_POST = do_DELETE = do_GET
+        do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815  # as the server calls them
 
         def log_message(self, *_: Any) -> None:
             pass

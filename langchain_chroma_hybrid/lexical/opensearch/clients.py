@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from base64 import b64encode
 from collections.abc import Mapping
@@ -12,13 +13,18 @@ from urllib.parse import quote, unquote, urlsplit
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical.opensearch.names import is_prefix
 
 Body: TypeAlias = Mapping[str, Any] | str | None
 
 JSON, LINES = "application/json", "application/x-ndjson"
 _TOLD = (400, 404, 409)  # answers that are looked at here: the clients would log a warning
 _MOST_CONNECTIONS = 8
-_EXPECTED = "an address such as 'https://user:password@host:9200'"
+_EXPECTED = (
+    "an address such as 'https://user:password@host:9200/prefix', with a prefix of a-z, 0-9, - and "
+    "_, and what is no letter or digit in a password spelled out: %40 for @, %2F for /, %23 for #"
+)
+_NO_HOST = re.compile(r"[^\w.:%-]")
 
 
 class NoAnswerError(Exception):
@@ -90,17 +96,19 @@ class Address:
         """
         try:
             parts = urlsplit(server)
-            host, port = parts.hostname, parts.port
+            host, port = parts.hostname or "", parts.port
+            host.encode("idna")
         except ValueError:
             raise InvalidArgumentError.of_kind("server", server, expected) from None
         prefix = parts.path.strip("/")
-        good = parts.scheme in ("http", "https") and host and not (parts.query or parts.fragment)
-        if not good or "/" in prefix:
+        good = parts.scheme in ("http", "https") and host and not _NO_HOST.search(host)
+        # What looks like a prefix or a query may be the rest of a password.
+        if not good or parts.query or parts.fragment or (prefix and not is_prefix(prefix)):
             raise InvalidArgumentError.of_kind("server", server, expected)
-        place = f"{f'[{host}]' if ':' in str(host) else host}:{port or 9200}"
+        place = f"{f'[{host}]' if ':' in host else host}:{9200 if port is None else port}"
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         auth = (user, password) if parts.username is not None else None
-        return cls(f"{parts.scheme}://{place}", place, auth, unquote(prefix))
+        return cls(f"{parts.scheme}://{place}", place, auth, prefix)
 
 
 def address_of(server: object, kind: type[OpenSearchClient | ElasticsearchClient]) -> Address:

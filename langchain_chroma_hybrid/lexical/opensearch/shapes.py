@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 def is_answer(method: str, path: str, status: int, answer: Any) -> bool:
@@ -17,19 +17,13 @@ def is_answer(method: str, path: str, status: int, answer: Any) -> bool:
         return False
     if status >= 300:  # noqa: PLR2004
         return "error" in answer or answer.get("found") is False
-    *_, kind = path.split("/")
     if "/_doc/" in path:
         noted = method != "GET" or isinstance(answer.get("_source"), dict)
         return noted and isinstance(answer.get("_seq_no"), int)
-    if kind == "_bulk":
-        return _all(answer.get("items"), _is_item)
-    if kind == "_msearch":
-        return _all(answer.get("responses"), _is_found)
-    if kind == "_refresh":
-        return isinstance(answer.get("_shards"), dict)
-    if method == "GET":
+    fits = _BY_END.get(path.rpartition("/")[2])
+    if fits is None and method == "GET":
         return _is_description(path, answer)
-    return "acknowledged" in answer
+    return fits(answer) if fits is not None else "acknowledged" in answer
 
 
 def _is_description(path: str, answer: Mapping[str, Any]) -> bool:
@@ -53,3 +47,10 @@ def _is_found(response: Mapping[str, Any]) -> bool:
 
 def _all(parts: Any, fits: Any) -> bool:
     return isinstance(parts, list) and all(isinstance(each, dict) and fits(each) for each in parts)
+
+
+_BY_END: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "_bulk": lambda answer: _all(answer.get("items"), _is_item),
+    "_msearch": lambda answer: _all(answer.get("responses"), _is_found),
+    "_refresh": lambda answer: isinstance(answer.get("_shards"), dict),
+}
