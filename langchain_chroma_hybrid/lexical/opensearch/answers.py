@@ -167,6 +167,7 @@ class Answers:
 
     def _asked(self, question: Callable[[View], _T]) -> _T:
         """What a view answers; another one where the records are in another index by now."""
+        self._cluster.open()
         while True:
             view = self._view
             try:

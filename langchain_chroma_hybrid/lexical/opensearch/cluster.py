@@ -130,6 +130,11 @@ class Cluster:
         if status == 401:  # noqa: PLR2004
             message = f"{where} does not accept who asks: expected user and password in `server`"
             return LexicalIndexError(message)
+        if status not in BUSY and "cluster_block" in json.dumps(answer, default=str):
+            return LexicalIndexError(
+                f"{where} has a block on the index: {said}; expected one that may be read and "
+                "written: its administrator sets and lifts blocks, as does a disk that is full"
+            )
         if status == 403:  # noqa: PLR2004
             return LexicalIndexError(
                 f"the user of `server` may not do this at {where}: {said}; expected one that may "
