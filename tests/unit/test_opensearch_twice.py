@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from langchain_chroma_hybrid import OpenSearchIndex
+from langchain_chroma_hybrid import ElasticsearchIndex, OpenSearchIndex
 from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError
 from langchain_chroma_hybrid.lexical.opensearch import cluster
@@ -177,3 +177,64 @@ def test_a_closed_index_answers_nothing(index: OpenSearchIndex):
         index.close()
         with pytest.raises(LexicalIndexError, match="closed"):
             call()
+
+
+class Changed:
+    """A client whose answers are changed on their way."""
+
+    def __init__(self, index: OpenSearchIndex, change: Callable[..., Any]) -> None:
+        self.sends, self.change, self.n = index._cluster._opened().send, change, 0
+        index._cluster._client, index._cluster._retry_timeout = self, 0.3
+
+    def send(self, method: str, path: str, *rest: Any) -> tuple[int, Any]:
+        self.n += 1
+        return self.change(method, path, *self.sends(method, path, *rest))
+
+    def close(self) -> None:
+        pass
+
+
+def test_conflicts_without_end_end(index: OpenSearchIndex):
+    conflict = {"error": {"type": "version_conflict_engine_exception", "reason": "changed"}}
+    client = Changed(index, lambda *a: a[2:])
+    send = client.sends
+    client.sends = lambda *request: (
+        (409, conflict) if request[0] == "PUT" and "/_doc/" in request[1] else send(*request)
+    )
+    with pytest.raises(LexicalIndexError, match=r"\(409\): changed"):
+        index.apply([Record("b", "pump")])
+    assert client.n < 30
+
+
+def test_an_old_copy_of_what_is_noted(index: OpenSearchIndex):
+    def old(_method: str, path: str, status: int, answer: Any) -> tuple[int, Any]:
+        for each in answer["responses"][:1] if path == "/_msearch" else ():
+            each["hits"]["hits"][0]["_source"]["generation"] = "lch-tests.old"
+        return status, answer
+
+    client = Changed(index, old)
+    for call in (index.count, lambda: list(index.ids())):
+        with pytest.raises(LexicalIndexError, match="out of an old copy"):
+            call()
+    assert client.n < 60
+
+
+def test_notes_of_an_index_that_are_not_ours(index: OpenSearchIndex):
+    path = f"/lch-tests.-side/_doc/{index.name}"
+    index._cluster.request("PUT", path, {"kind": "info"}, params={"refresh": "true"})
+    opened = lambda: fresh("OpenSearch", index.name)  # noqa: E731
+    for call in (index.count, lambda: index.apply([], ["a"]), opened):
+        with pytest.raises(IndexFormatError, match="noted of the lexical index is not ours"):
+            call()
+
+
+def test_clients_of_two_clusters_are_two_places():
+    import elasticsearch
+    import opensearchpy
+
+    for kind, package in ((OpenSearchIndex, opensearchpy.OpenSearch),
+                          (ElasticsearchIndex, elasticsearch.Elasticsearch)):  # fmt: skip
+        places = [
+            kind._reached(package(f"http://me:secret@{host}:9201")).place for host in ("a", "b")
+        ]
+        assert places == ["a:9201", "b:9201"]

@@ -122,7 +122,7 @@ def address_of(server: object, kind: type[OpenSearchClient | ElasticsearchClient
         return Address.of(server, expected)
     module = sys.modules.get(kind.MODULE)  # of a client that is there it was imported
     if module is not None and isinstance(server, getattr(module, kind.CLIENT)):
-        return Address("", f"its client's hosts ({kind.MODULE})")
+        return Address("", ", ".join(kind.hosts(server)) or f"its client's hosts ({kind.MODULE})")
     raise InvalidArgumentError.of_kind("server", server, expected)
 
 
@@ -151,6 +151,15 @@ class OpenSearchClient:
             **_tls(address, ca_certs, verify=verify),
         )
         return cls(client, own=True)
+
+    @staticmethod
+    def hosts(client: Any) -> list[str]:
+        """Where a client's servers are: part of the name of an index."""
+        hosts = getattr(client.transport, "hosts", None) or ()
+        return sorted(
+            f"{each.get('host')}:{each.get('port', 9200)}{each.get('url_prefix', '')}"
+            for each in hosts
+        )
 
     def send(
         self, method: str, path: str, params: Mapping[str, str], body: Body
@@ -209,6 +218,12 @@ class ElasticsearchClient:
             **_tls(address, ca_certs, verify=verify),
         )
         return cls(client, own=True)
+
+    @staticmethod
+    def hosts(client: Any) -> list[str]:
+        """Where a client's servers are: part of the name of an index."""
+        nodes = client.transport.node_pool.all()
+        return sorted(node.base_url.partition("://")[2] for node in nodes)
 
     def send(
         self, method: str, path: str, params: Mapping[str, str], body: Body

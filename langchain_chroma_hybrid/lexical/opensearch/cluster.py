@@ -155,6 +155,13 @@ class Cluster:
             f"{self._said(answer)}"
         )
 
+    def stale(self) -> LexicalIndexError:
+        """The error for searches that do not see what was written and refreshed."""
+        return BusyError(
+            f"{self.product} at {self.place} goes on answering out of an old copy of what is noted "
+            "of the lexical index"
+        )
+
     def open(self) -> None:
         """See that it was not closed.
 
