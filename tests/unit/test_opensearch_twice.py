@@ -12,6 +12,7 @@ from langchain_chroma_hybrid.core.values import Record
 from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError
 from langchain_chroma_hybrid.lexical.opensearch import cluster
 from langchain_chroma_hybrid.lexical.opensearch.clients import NoAnswerError, OpenSearchClient
+from tests.helpers import ids_of, make_store
 from tests.opensearch import any_url, fresh
 
 if TYPE_CHECKING:
@@ -238,3 +239,18 @@ def test_clients_of_two_clusters_are_two_places():
             kind._reached(package(f"http://me:secret@{host}:9201")).place for host in ("a", "b")
         ]
         assert places == ["a:9201", "b:9201"]
+
+
+def test_a_query_goes_on_without_a_cluster_where_it_may():
+    store = make_store(lexical=f"opensearch+{any_url('OpenSearch')}/lch-gone?replicas=0")
+    store.add_texts(["a pump", "a valve"], ids=["a", "b"])
+    assert ids_of(store.similarity_search("pump", k=1, mode="lexical")) == ["a"]
+    index = store._index.lexical
+    client = Changed(index, lambda *_: (503, {"error": {"reason": "gone"}}))
+    result = store.explain("pump", k=1, on_leg_error="degrade")
+    assert [hit.id for hit in result.hits] == ["a"]
+    assert any("gone" in note for note in result.notes)
+    with pytest.raises(LexicalIndexError, match="gone"):
+        store.similarity_search("pump")
+    client.change = lambda *answer: answer[2:]
+    assert ids_of(store.similarity_search("pump", k=1, mode="lexical")) == ["a"]
