@@ -189,6 +189,8 @@ def _server(address: str) -> dict[str, Any]:
     if not scheme and not is_clear(address):
         raise InvalidArgumentError(f"lexical: expected {EXPECTED}, {SPELLED}; got another text")
     base, _, query = address.partition("?")
+    if scheme and "@" in query:  # of a password that has a question mark
+        raise InvalidArgumentError(f"lexical: expected {EXPECTED}, {SPELLED}; got another text")
     given = [pair for pair in query.split("&") if pair]
     names = _OF_CLUSTERS if scheme else _OURS
     ours = [pair for pair in given if pair.partition("=")[0] in names]

@@ -155,14 +155,16 @@ def test_the_template_has_the_scoring_and_the_splitting():
     assert index["similarity"] == {"own": {"type": "BM25", "k1": 1.2, "b": 0.75}}
     assert index["analysis"]["tokenizer"]["own"]["type"] == "whitespace"
     assert made["template"]["mappings"]["dynamic"] == "strict"
-    assert side_index()["mappings"]["properties"]["probe"] == WORD
+    assert side_index(1)["mappings"]["properties"]["probe"] == WORD
 
 
 def test_a_new_index_has_one_shard_behind_an_alias(make_opensearch: Callable[..., OpenSearchIndex]):
     made = make_opensearch("OpenSearch", lexical_fields={"title": 2.0, "page_content": 1.0})
     sent = recorded(made).sent
     made.clear()
-    ((path, create),) = [(p, b) for m, p, _, b in sent if m == "PUT" and "_doc" not in p]
+    puts = [(path, body) for method, path, _, body in sent if method == "PUT"]
+    named, (path, create) = [(p, b) for p, b in puts if "_doc" not in p]
+    assert named == ("/_index_template/lch-tests", template("lch-tests"))
     assert create["settings"]["index"] == {"number_of_shards": 1, "number_of_replicas": 0}
     assert create["mappings"]["properties"] == {"t0": WORD, "t1": WORD}
     assert create["mappings"]["_meta"]["fields"] == ["page_content", "title"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.core.filters import Filter, Leaf
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.lexical.asked import Corrections
-    from langchain_chroma_hybrid.lexical.opensearch.cluster import Cluster
+    from langchain_chroma_hybrid.lexical.opensearch.cluster import Attempts, Cluster
     from langchain_chroma_hybrid.lexical.opensearch.side import Info, SideIndex
     from langchain_chroma_hybrid.lexical.opensearch.view import View
     from langchain_chroma_hybrid.lexical.protocol import Hits, Passing, QuerySyntax
@@ -119,6 +119,7 @@ class Answers:
     def _each_id(self) -> Iterator[str]:
         """All ids, from one index on to the next that takes its place."""
         last: str | None = None
+        attempts = self._cluster.attempts()
         while True:
             view = self._view
             try:
@@ -126,7 +127,7 @@ class Answers:
                     yield id_
                     last = id_
             except MovedError:
-                self._follow(view)
+                self._follow(view, attempts)
             else:
                 return
 
@@ -159,17 +160,25 @@ class Answers:
         """From now on read and write the index that has the records, as it was built."""
         raise NotImplementedError
 
-    def _follow(self, view: View) -> None:
-        """Use the index that has the records by now, unless `view` has been left already."""
+    def _follow(self, view: View, attempts: Attempts | None = None) -> None:
+        """Use the index that has the records by now, unless `view` has been left already.
+
+        Raises:
+            LexicalIndexError: with `attempts`, a search told of another one until these ended.
+        """
         info = self._side.info()
         if self._view is view and info.generation != view.generation:
             self._use(info)
+        elif self._view is view and attempts is not None and not attempts.again():
+            raise self._cluster.stale()
 
     def _asked(self, question: Callable[[View], _T]) -> _T:
         """What a view answers; another one where the records are in another index by now."""
+        self._cluster.open()
+        attempts = self._cluster.attempts()
         while True:
             view = self._view
             try:
                 return question(view)
             except MovedError:
-                self._follow(view)
+                self._follow(view, attempts)

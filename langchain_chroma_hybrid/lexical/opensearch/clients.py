@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from langchain_chroma_hybrid._optional import require
 from langchain_chroma_hybrid.errors import InvalidArgumentError
+from langchain_chroma_hybrid.lexical.opensearch.names import is_prefix
 
 Body: TypeAlias = Mapping[str, Any] | str | None
 
 JSON, LINES = "application/json", "application/x-ndjson"
 _TOLD = (400, 404, 409)  # answers that are looked at here: the clients would log a warning
 _MOST_CONNECTIONS = 8
-_EXPECTED = "an address such as 'https://user:password@host:9200'"
+_EXPECTED = (
+    "an address such as 'https://user:password@host:9200/prefix', with a prefix of a-z, 0-9, - and "
+    "_, and what is no letter or digit in a password spelled out: %40 for @, %2F for /, %23 for #"
+)
+_NO_HOST = re.compile(r"[^\w.:%-]")
 
 
 class NoAnswerError(Exception):
@@ -32,6 +39,10 @@ class CertificateError(Exception):
     """TLS could not be agreed upon."""
 
 
+class StrangeAnswerError(Exception):
+    """What came is no answer of a cluster."""
+
+
 class Client(Protocol):
     """What is needed of a client."""
 
@@ -42,6 +53,7 @@ class Client(Protocol):
 
         Raises:
             NoAnswerError, TookTooLongError, CertificateError: there is none.
+            StrangeAnswerError: nobody can read it.
         """
 
     def close(self) -> None:
@@ -66,6 +78,15 @@ class Address:
     def __repr__(self) -> str:
         return f"Address({self.url!r})"
 
+    @property
+    def secrets(self) -> list[str]:
+        """The password in all forms in which somebody may repeat it."""
+        if self.auth is None or not self.auth[1]:
+            return []
+        password = self.auth[1]
+        sent = b64encode(":".join(self.auth).encode()).decode()
+        return [sent, quote(password, safe=""), password]
+
     @classmethod
     def of(cls, server: str, expected: str = _EXPECTED) -> Address:
         """That of a URL.
@@ -75,17 +96,19 @@ class Address:
         """
         try:
             parts = urlsplit(server)
-            host, port = parts.hostname, parts.port
+            host, port = parts.hostname or "", parts.port
+            host.encode("idna")
         except ValueError:
             raise InvalidArgumentError.of_kind("server", server, expected) from None
         prefix = parts.path.strip("/")
-        good = parts.scheme in ("http", "https") and host and not (parts.query or parts.fragment)
-        if not good or "/" in prefix:
+        good = parts.scheme in ("http", "https") and host and not _NO_HOST.search(host)
+        # What looks like a prefix or a query may be the rest of a password.
+        if not good or parts.query or parts.fragment or (prefix and not is_prefix(prefix)):
             raise InvalidArgumentError.of_kind("server", server, expected)
-        place = f"{f'[{host}]' if ':' in str(host) else host}:{port or 9200}"
+        place = f"{f'[{host}]' if ':' in host else host}:{9200 if port is None else port}"
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         auth = (user, password) if parts.username is not None else None
-        return cls(f"{parts.scheme}://{place}", place, auth, unquote(prefix))
+        return cls(f"{parts.scheme}://{place}", place, auth, prefix)
 
 
 def address_of(server: object, kind: type[OpenSearchClient | ElasticsearchClient]) -> Address:
@@ -99,7 +122,7 @@ def address_of(server: object, kind: type[OpenSearchClient | ElasticsearchClient
         return Address.of(server, expected)
     module = sys.modules.get(kind.MODULE)  # of a client that is there it was imported
     if module is not None and isinstance(server, getattr(module, kind.CLIENT)):
-        return Address("", f"its client's hosts ({kind.MODULE})")
+        return Address("", ", ".join(kind.hosts(server)) or f"its client's hosts ({kind.MODULE})")
     raise InvalidArgumentError.of_kind("server", server, expected)
 
 
@@ -129,6 +152,15 @@ class OpenSearchClient:
         )
         return cls(client, own=True)
 
+    @staticmethod
+    def hosts(client: Any) -> list[str]:
+        """Where a client's servers are: part of the name of an index."""
+        hosts = getattr(client.transport, "hosts", None) or ()
+        return sorted(
+            f"{each.get('host')}:{each.get('port', 9200)}{each.get('url_prefix', '')}"
+            for each in hosts
+        )
+
     def send(
         self, method: str, path: str, params: Mapping[str, str], body: Body
     ) -> tuple[int, Any]:
@@ -149,7 +181,10 @@ class OpenSearchClient:
         except errors.ConnectionError as error:
             raise NoAnswerError(_reason(error)) from None
         except errors.TransportError as error:
-            return int(error.status_code), error.info
+            return int(error.status_code), error.info or error.error
+        # The client has no error of its own for a failure in JSON that is no object.
+        except (errors.OpenSearchException, AttributeError) as error:
+            raise StrangeAnswerError(_reason(error)) from None
         return _status(found), found
 
     def close(self) -> None:
@@ -184,6 +219,12 @@ class ElasticsearchClient:
         )
         return cls(client, own=True)
 
+    @staticmethod
+    def hosts(client: Any) -> list[str]:
+        """Where a client's servers are: part of the name of an index."""
+        nodes = client.transport.node_pool.all()
+        return sorted(node.base_url.partition("://")[2] for node in nodes)
+
     def send(
         self, method: str, path: str, params: Mapping[str, str], body: Body
     ) -> tuple[int, Any]:
@@ -208,6 +249,8 @@ class ElasticsearchClient:
             return 400, {"error": f"{error.message}: for OpenSearch there is OpenSearchIndex"}
         except module.ApiError as error:
             return int(error.meta.status), error.body
+        except module.TransportError as error:
+            raise StrangeAnswerError(_reason(error)) from None
         return int(found.meta.status), found.body
 
     def close(self) -> None:

@@ -13,8 +13,10 @@ from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError
 from langchain_chroma_hybrid.lexical.opensearch.clients import (
     CertificateError,
     NoAnswerError,
+    StrangeAnswerError,
     TookTooLongError,
 )
+from langchain_chroma_hybrid.lexical.opensearch.shapes import is_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -73,12 +75,15 @@ class Cluster:
         """The status and body of an answer; a text as `body` is lines of JSON.
 
         Raises:
-            LexicalIndexError: it is neither of 200 nor among `expect`, or there was none.
+            LexicalIndexError: it is neither of 200 nor among `expect`, or there was none, or none
+                of a cluster.
         """
         attempts = self.attempts()
         while True:
             try:
                 status, answer = self._opened().send(method, path, params or {}, body)
+            except StrangeAnswerError as error:
+                raise self.strange(str(error)) from None  # has all that came, echoed secrets too
             except (NoAnswerError, TookTooLongError, CertificateError) as error:
                 if isinstance(error, NoAnswerError) and attempts.again():
                     continue
@@ -87,7 +92,9 @@ class Cluster:
                 continue
             if status >= 300 and status not in expect:  # noqa: PLR2004
                 raise self.refused(status, answer)
-            return status, answer if isinstance(answer, dict) else {}
+            if not is_answer(method, path, status, answer):
+                raise self.strange(answer)
+            return status, answer
 
     def searches(
         self,
@@ -103,13 +110,15 @@ class Cluster:
         params = {"max_concurrent_searches": "1"}
         while True:
             _, answer = self.request("POST", "/_msearch", lines, params=params)
-            found: list[Mapping[str, Any]] = list(answer.get("responses", ()))
+            found: list[Mapping[str, Any]] = answer["responses"]
+            if len(found) != len(bodies):
+                raise self.strange(f"{len(found)} of {len(bodies)} answers")
             bad = next((each for each in found if "error" in each or _is_partial(each)), None)
-            if bad is None and len(found) == len(bodies):
+            if bad is None:
                 return found
-            status = int((bad or {}).get("status", 500)) if "error" in (bad or {}) else 503
+            status = int(bad.get("status", 500)) if "error" in bad else 503
             if status not in BUSY or not attempts.again():
-                raise self.refused(status, bad or {})
+                raise self.refused(status, bad if "error" in bad else _missing(bad))
 
     def attempts(self) -> Attempts:
         """How often one thing may be tried."""
@@ -121,6 +130,11 @@ class Cluster:
         if status == 401:  # noqa: PLR2004
             message = f"{where} does not accept who asks: expected user and password in `server`"
             return LexicalIndexError(message)
+        if status not in BUSY and "cluster_block" in json.dumps(answer, default=str):
+            return LexicalIndexError(
+                f"{where} has a block on the index: {said}; expected one that may be read and "
+                "written: its administrator sets and lifts blocks, as does a disk that is full"
+            )
         if status == 403:  # noqa: PLR2004
             return LexicalIndexError(
                 f"the user of `server` may not do this at {where}: {said}; expected one that may "
@@ -133,6 +147,20 @@ class Cluster:
         if status in BUSY:
             return BusyError(f"{where} does not take requests at the moment ({status}): {said}")
         return LexicalIndexError(f"{where} could not answer ({status}): {said}")
+
+    def strange(self, answer: object) -> LexicalIndexError:
+        """The error for what is no answer of a cluster, or not a whole one."""
+        return LexicalIndexError(
+            f"`server`: what is at {self.place} does not answer as {self.product} does: "
+            f"{self._said(answer)}"
+        )
+
+    def stale(self) -> LexicalIndexError:
+        """The error for searches that do not see what was written and refreshed."""
+        return BusyError(
+            f"{self.product} at {self.place} goes on answering out of an old copy of what is noted "
+            "of the lexical index"
+        )
 
     def open(self) -> None:
         """See that it was not closed.
@@ -174,8 +202,9 @@ class Cluster:
         error = answer.get("error", answer) if isinstance(answer, dict) else answer
         if isinstance(error, dict):
             causes = error.get("root_cause") or [error]
-            error = causes[0].get("reason") or error.get("reason") or error.get("type")
-        return self._hidden(" ".join(str(error).split()))
+            known = causes[0].get("reason") or error.get("reason") or error.get("type")
+            error = known or dict(error)
+        return self._hidden(" ".join(str(error or "nothing").split()))
 
     def _hidden(self, text: str) -> str:
         for secret in self._secrets:
@@ -210,6 +239,14 @@ class Attempts:
 def as_lines(objects: Any) -> str:
     """Objects as lines of JSON; of ASCII, so that no part of a character is lost."""
     return "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in objects)
+
+
+def _missing(answer: Mapping[str, Any]) -> str:
+    """Why hits may be missing: the answer itself has contents of records."""
+    failures = answer.get("_shards", {}).get("failures") or [{}]
+    reason = failures[0].get("reason", {})
+    why = reason.get("reason") if isinstance(reason, dict) else reason
+    return f"some shard has not answered{f': {why}' if why else ', or not in time'}"
 
 
 def _is_partial(answer: Mapping[str, Any]) -> bool:

@@ -14,13 +14,16 @@ from langchain_chroma_hybrid.lexical.texts import field_texts
 from langchain_chroma_hybrid.lexical.tokens import SURFACE, Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from langchain_chroma_hybrid.core.values import Record
     from langchain_chroma_hybrid.lexical.words import Words
 
 FORMAT = 1
 """Of our documents and mappings; an index of a newer one is refused."""
+
+TEMPLATE_META = {"of": "langchain-chroma-hybrid"}
+"""By which our templates are known."""
 
 LEVELS, STEP = 4, 16
 """A number is a term for each of its 16-bit parts, with all that is before that part."""
@@ -139,34 +142,42 @@ def mappings(analyzer: str, fields: int, names: list[str]) -> dict[str, Any]:
 
 def template(prefix: str) -> dict[str, Any]:
     """The template of all indices of records of a prefix."""
-    return {
-        "index_patterns": [f"{prefix}.*.*"],
-        "version": FORMAT,
-        "priority": 500,
-        "_meta": {"of": "langchain-chroma-hybrid"},
-        "template": {
-            "settings": {"index": _SETTINGS},
-            "mappings": {
-                "dynamic": "strict",
-                "_source": {"includes": ["id", "digest"]},
-                "properties": {
-                    "id": _STORED,
-                    "order": {"type": "keyword", "index": False},
-                    "digest": {"type": "keyword", "index": False},
-                    "textless": {"type": "boolean"},
-                    "surface": {**_WORD, "norms": False, "index_options": "docs"},
-                    "facts": {"type": "keyword", "doc_values": False},
-                    "numbers": {"type": "keyword", "doc_values": False},
-                },
+    about = {
+        "settings": {"index": _SETTINGS},
+        "mappings": {
+            "dynamic": "strict",
+            "_source": {"includes": ["id", "digest"]},
+            "properties": {
+                "id": _STORED,
+                "order": {"type": "keyword", "index": False},
+                "digest": {"type": "keyword", "index": False},
+                "textless": {"type": "boolean"},
+                "surface": {**_WORD, "norms": False, "index_options": "docs"},
+                "facts": {"type": "keyword", "doc_values": False},
+                "numbers": {"type": "keyword", "doc_values": False},
             },
         },
     }
+    return as_template(f"{prefix}.*.*", about)
 
 
-def side_index() -> dict[str, Any]:
+def as_template(pattern: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The template of indices by their names."""
+    return {
+        "index_patterns": [pattern],
+        "version": FORMAT,
+        "priority": 500,
+        "_meta": TEMPLATE_META,
+        "template": about,
+    }
+
+
+def side_index(replicas: int) -> dict[str, Any]:
     """The index beside those of records: what is known of each, its notes and journals."""
     return {
-        "settings": {"index": {"number_of_shards": 1, **_SETTINGS}},
+        "settings": {
+            "index": {"number_of_shards": 1, "number_of_replicas": replicas, **_SETTINGS}
+        },
         "mappings": {
             "_meta": {"format": FORMAT},
             "dynamic": False,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.opensearch.names import Names
     from langchain_chroma_hybrid.lexical.opensearch.side import SideIndex
 
-_CONFLICT = 409
+_CONFLICT, _MISSING = 409, 404
 
 
 class OpenSearchJournal(LeasedJournal[str]):
@@ -98,7 +98,11 @@ class OpenSearchJournal(LeasedJournal[str]):
         }
         path = f"/{self._names.side}/_doc/{hit['_id']}"
         status, _ = self._cluster.request("PUT", path, body, params=params, expect=(_CONFLICT,))
-        return status != _CONFLICT
+        if status != _CONFLICT:
+            return True
+        # It may have been ours, sent twice.
+        status, now = self._cluster.request("GET", path, expect=(_MISSING,))
+        return status != _MISSING and now["_source"]["writer"] == self._me
 
     def _document(self, ids: str, until: float) -> dict[str, Any]:
         common = {"kind": "intention", "name": self._names.name}

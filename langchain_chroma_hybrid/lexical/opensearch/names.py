@@ -27,7 +27,7 @@ class Names:
     part: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.prefix, str) or not _PREFIX.fullmatch(self.prefix):
+        if not is_prefix(self.prefix):
             expected = "at most 64 of a-z, 0-9, - and _, beginning with a letter or digit"
             raise InvalidArgumentError.of("prefix", self.prefix, expected)
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -61,6 +61,11 @@ class Names:
         """Of the one that is built beside it in one way, the same for every process."""
         digest = blake2b(built.encode(), digest_size=8).hexdigest()
         return replace(self, part=f".next-{digest}")
+
+
+def is_prefix(prefix: object) -> bool:
+    """Whether names can begin with it."""
+    return isinstance(prefix, str) and _PREFIX.fullmatch(prefix) is not None
 
 
 def writable(generation: str) -> str:

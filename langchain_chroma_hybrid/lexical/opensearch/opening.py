@@ -15,6 +15,8 @@ from langchain_chroma_hybrid.errors import (
 )
 from langchain_chroma_hybrid.lexical.opensearch.documents import (
     FORMAT,
+    TEMPLATE_META,
+    as_template,
     mappings,
     side_index,
     template,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from langchain_chroma_hybrid.lexical.opensearch.names import Names
     from langchain_chroma_hybrid.lexical.opensearch.side import Info, SideIndex
 
-_EXISTS, _MISSING = 400, 404
+_EXISTS, _MISSING, _CONFLICT = 400, 404, 409
 _PROBE, _WORD = "-probe", "x00probe"
 _NEVER_MORE = 20
 
@@ -84,8 +86,6 @@ class Opening:
             LexicalIndexError: an index of somebody else's has the name.
         """
         found = self._there()
-        if found is None:
-            self._make_template()
         for index, about in (found or {}).items():
             self._version_of(index, _meta(about))
         self._make_side()
@@ -132,6 +132,7 @@ class Opening:
 
     def make(self) -> str:
         """Make an empty index of today's; the name of it."""
+        self._keep_template(self._names.prefix, template(self._names.prefix))
         new = self._names.new_generation()
         fields = mappings(self._analyzer, len(self._fields), self._fields)
         body = {
@@ -139,7 +140,7 @@ class Opening:
             "mappings": fields,
             "aliases": {writable(new): {}},
         }
-        self._cluster.request("PUT", f"/{new}", body)
+        self._create(f"/{new}", body)
         return new
 
     def sweep(self, generation: str) -> None:
@@ -147,14 +148,34 @@ class Opening:
 
         The alias comes last: where it leads elsewhere, somebody was killed before.
         """
-        shown = (self._there() or {}).keys() - {generation}
+        shown = self._shown(generation)
         for left in self._generations() - {generation, *shown}:
             self._cluster.request("DELETE", f"/{left}", expect=(_MISSING,))
         self._side.remove_all(["info"], but=self._names.key)
-        drop = [{"remove_index": {"index": index}} for index in shown]
         add = {"add": {"index": generation, "alias": self._names.alias}}
-        self._cluster.request("POST", "/_aliases", {"actions": [*drop, add]})
+        while True:
+            actions = [*shown.values(), add]
+            status, answer = self._cluster.request(
+                "POST", "/_aliases", {"actions": actions}, expect=(_MISSING,)
+            )
+            if status != _MISSING:
+                break
+            # It was sent twice, or another host has done the same.
+            was, shown = shown, self._shown(generation)
+            if shown.keys() == was.keys():
+                raise self._cluster.refused(status, answer)
         self.unswept = False
+
+    def _shown(self, generation: str) -> dict[str, dict[str, Any]]:
+        """What else the alias leads to, and what becomes of it: others' lose our name alone."""
+        alias, found = self._names.alias, (self._there() or {}).items()
+        return {
+            index: {"remove_index": {"index": index}}
+            if _is_ours(about) and index.startswith(f"{alias}.")
+            else {"remove": {"index": index, "alias": alias}}
+            for index, about in found
+            if index != generation
+        }
 
     def scale(self) -> float:
         """What makes a score of this server's ours, which have the factor `k1 + 1`.
@@ -162,8 +183,14 @@ class Opening:
         Lucene left it out, and servers put it back or do not: one document of one word tells.
         """
         body = {"size": 1, "query": {"term": {"probe": {"value": _WORD}}}}
-        (answer,) = self._cluster.searches([({"index": self._names.side}, body)])
-        hits = answer["hits"]["hits"]
+        search = [({"index": self._names.side}, body)]
+        hits = self._cluster.searches(search)[0]["hits"]["hits"]
+        if not hits:
+            self._cluster.request(
+                "PUT", f"/{self._names.side}/_doc/{_PROBE}", {"probe": _WORD}, expect=(_CONFLICT,),
+                params={"op_type": "create", "refresh": "true"},
+            )  # fmt: skip
+            hits = self._cluster.searches(search)[0]["hits"]["hits"]
         found = hits[0]["_score"] if hits else 0.0
         ratio = idf(1, 1) / found if found > 0 else 1.0
         return ratio if math.isfinite(ratio) and 1 / _NEVER_MORE < ratio < _NEVER_MORE else 1.0
@@ -180,17 +207,26 @@ class Opening:
         return None if status == _MISSING else dict(answer)
 
     def _generations(self) -> set[str]:
+        """Our indices of this name; whatever else is called so is somebody else's."""
         path = f"/{self._names.every}"
         status, answer = self._cluster.request("GET", path, expect=(_MISSING,))
-        return set() if status == _MISSING else set(answer)
+        return set() if status == _MISSING else {i for i in answer if _is_ours(answer[i])}
 
-    def _make_template(self) -> None:
-        path = f"/_index_template/{self._names.prefix}"
+    def _keep_template(self, name: str, template: Mapping[str, Any]) -> None:
+        """Have a template as it is today.
+
+        Raises:
+            IndexFormatError: it is of a newer version.
+            LexicalIndexError: somebody else has one of that name.
+        """
+        path = f"/_index_template/{name}"
         status, answer = self._cluster.request("GET", path, expect=(_MISSING,))
-        known = [] if status == _MISSING else answer.get("index_templates", [])
-        for each in known:
-            self._refuse_newer(f"template {self._names.prefix!r}", each["index_template"])
-        self._cluster.request("PUT", path, template(self._names.prefix))
+        known = [] if status == _MISSING else answer["index_templates"]
+        for about in (each["index_template"] for each in known):
+            if about.get("_meta") != TEMPLATE_META:
+                raise self._not_ours("template", name)
+            self._refuse_newer(f"template {name!r}", about)
+        self._cluster.request("PUT", path, template)
 
     def _begun(self) -> Info:
         """What is known of a new index, which another host may have begun a moment ago."""
@@ -215,35 +251,38 @@ class Opening:
         return info
 
     def _make_side(self) -> None:
-        """The index beside those of records, with the document that tells how scores are made."""
-        path = f"/{self._names.side}"
-        status, answer = self._cluster.request("GET", path, expect=(_MISSING,))
+        """The index beside those of records."""
+        side = self._names.side
+        status, answer = self._cluster.request("GET", f"/{side}", expect=(_MISSING,))
         if status == _MISSING:
-            body = side_index()
-            body["settings"]["index"]["number_of_replicas"] = self._copies["number_of_replicas"]
-            status, made = self._cluster.request("PUT", path, body, expect=(_EXISTS,))
-            if status == _EXISTS and "already_exists" not in str(made):
-                raise self._cluster.refused(status, made)
-            self._cluster.request(
-                "PUT", f"{path}/_doc/{_PROBE}", {"probe": _WORD}, expect=(409,),
-                params={"op_type": "create", "refresh": "true"},
-            )  # fmt: skip
-        for about in answer.values() if status != _MISSING and "error" not in answer else ():
-            meta = about.get("mappings", {}).get("_meta", {})
-            self._refuse_newer(f"index {self._names.side!r}", {"version": meta.get("format", 0)})
+            body = side_index(self._copies["number_of_replicas"])
+            # So it is right even where it is removed, and somebody's next note makes it anew.
+            self._keep_template(side, as_template(side, body))
+            self._create(f"/{side}", body)
+        for about in answer.values() if status != _MISSING else ():
+            self._version_of(side, _meta(about))
+
+    def _create(self, path: str, body: Mapping[str, Any]) -> None:
+        """Make an index, unless it is there: the request may have been sent twice."""
+        status, made = self._cluster.request("PUT", path, body, expect=(_EXISTS,))
+        if status == _EXISTS and "already_exists" not in str(made):
+            raise self._cluster.refused(status, made)
 
     def _version_of(self, index: str, meta: Mapping[str, Any]) -> None:
         """See that an index is ours, and of no newer version."""
         if "format" not in meta:
-            raise LexicalIndexError(
-                f"the index {index!r} in {self._cluster.product} at {self._cluster.place} has a "
-                "mapping that is not ours: expected another `name` or `prefix`"
-            )
+            raise self._not_ours("index", index)
         self._refuse_newer(f"index {index!r}", {"version": meta["format"]})
         with suppress(ValueError):
             rules, _ = version_and_settings(str(meta.get("analyzer")))
             if rules > max(RULES):
                 raise self._newer(f"the analyzer of index {index!r}", rules, max(RULES))
+
+    def _not_ours(self, kind: str, name: str) -> LexicalIndexError:
+        return LexicalIndexError(
+            f"the {kind} {name!r} in {self._cluster.product} at {self._cluster.place} has a "
+            "mapping that is not ours: expected another `name` or `prefix`"
+        )
 
     def _refuse_newer(self, what: str, about: Mapping[str, Any]) -> None:
         if (version := about.get("version", 0)) > FORMAT:
@@ -259,6 +298,10 @@ class Opening:
 def _meta(about: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Mapping[str, Any] = about.get("mappings", {}).get("_meta", {})
     return found
+
+
+def _is_ours(about: Mapping[str, Any]) -> bool:
+    return "format" in _meta(about)
 
 
 def _settings(fingerprint: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from langchain_chroma_hybrid.core.keywords import reject_unknown
+from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.lexical.opensearch.clients import (
     ElasticsearchClient,
     OpenSearchClient,
@@ -89,11 +91,14 @@ class Places:
     ) -> Cluster:
         """The cluster of an address, or behind a client."""
         address, kind = address_of(server, cls._CLIENT), cls._CLIENT
+        if ca_certs is not None and not (isinstance(ca_certs, str) and Path(ca_certs).is_file()):
+            raise InvalidArgumentError.of("ca_certs", ca_certs, "the path of a file, or None")
+        if not isinstance(verify_certs, bool):
+            raise InvalidArgumentError.of("verify_certs", verify_certs, "True or False")
 
         def make() -> OpenSearchClient | ElasticsearchClient:
             if not isinstance(server, str):
                 return kind(server, own=False)
             return kind.at(address, request_timeout, ca_certs, verify=verify_certs)
 
-        secrets = [address.auth[1]] if address.auth else []
-        return Cluster(cls._PRODUCT, address.place, make, retry_timeout, secrets)
+        return Cluster(cls._PRODUCT, address.place, make, retry_timeout, address.secrets)

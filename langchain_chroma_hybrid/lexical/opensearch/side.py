@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CONFLICT, _MISSING = 409, 404
 _PAGE = 1_000
+_AT_ONCE = 3  # conflicts: what was known is old as soon as another host has written
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,13 @@ class Info:
     def of(cls, source: Mapping[str, Any]) -> Info:
         """As it was noted."""
         known = {name: source[name] for name in cls.__slots__ if name in source}
-        return cls(**{**known, "unused": tuple(source.get("unused", ()))})
+        try:
+            return cls(**{**known, "unused": tuple(source.get("unused", ()))})
+        except TypeError as error:
+            raise IndexFormatError(
+                "what is noted of the lexical index is not ours: expected another `name` or "
+                "`prefix`, or that somebody removes it"
+            ) from error
 
 
 def first_info(generation: str, fields: int) -> Info:
@@ -111,7 +118,11 @@ class SideIndex:
         """Put what `change` makes of the state in its place; what it raises changes nothing.
 
         `change` may be asked more than once.
+
+        Raises:
+            LexicalIndexError: others change it again and again, or the cluster takes no change.
         """
+        attempts, tries = self._cluster.attempts(), 0
         with self._mutex:
             info, seq_no, term = self._known or self._get()
             while True:
@@ -127,6 +138,9 @@ class SideIndex:
                 self._known = info, seq_no, term = self._get()
                 if info.stamp == new.stamp:  # it was sent twice
                     return info
+                tries += 1
+                if tries > _AT_ONCE and not attempts.again():
+                    raise self._cluster.refused(status, answer)
 
     def forget(self) -> None:
         """Read anew what is there."""

@@ -43,7 +43,9 @@ def _send(cluster: Cluster, alias: str, lines: list[str]) -> None:
         # An alias, or an index of no mapping would be made where ours was removed.
         params = {"require_alias": "true"}
         _, answer = cluster.request("POST", f"/{alias}/_bulk", "".join(lines), params=params)
-        items = [next(iter(item.values())) for item in answer.get("items", ())]
+        items = [next(iter(item.values())) for item in answer["items"]]
+        if len(items) != len(lines):
+            raise cluster.strange(f"{len(items)} of {len(lines)} items of a write")
         failed = [
             (line, item)
             for line, item in zip(lines, items, strict=True)
