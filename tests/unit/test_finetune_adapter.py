@@ -204,6 +204,7 @@ def test_five_thousand_pairs_in_a_minute():
     noisy = {f"query {n}": texts[f"text {n}"] for n in range(5_000)}
     base = FunctionEmbeddings(lambda some: [noisy[text] for text in some])
     pairs = from_pairs([(f"query {n}", f"text {n}") for n in range(5_000)])
-    started = time.monotonic()
+    started = time.process_time()
     train_adapter(base, pairs, vectors=texts)
-    assert time.monotonic() - started < 60
+    # A minute of two cores, whoever else uses them.
+    assert time.process_time() - started < 120
