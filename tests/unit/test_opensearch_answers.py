@@ -13,7 +13,7 @@ import pytest
 
 from langchain_chroma_hybrid import ElasticsearchIndex, OpenSearchIndex
 from langchain_chroma_hybrid.core.values import Record
-from langchain_chroma_hybrid.errors import LexicalIndexError
+from langchain_chroma_hybrid.errors import IndexFormatError, LexicalIndexError
 from tests.opensearch import recorded
 
 if TYPE_CHECKING:
@@ -97,12 +97,15 @@ def index(make_opensearch: Callable[..., OpenSearchIndex]) -> OpenSearchIndex:
 
 
 GOOD = {"hits": {"hits": [], "total": {"value": 0}}}
+INFO = {"instance": "x", "generation": "y", "version": 1}
+LATEST = {**GOOD, "hits": {"hits": [{"_source": INFO}]}}
 PARTIAL = {**GOOD, "_shards": {"failed": 1, "failures": [{"reason": {"reason": "disk is gone"}}]}}
 
 
 @pytest.mark.parametrize(
     "answer",
     [{}, [], None, "<html>", {"responses": []}, {"responses": [GOOD]}, {"responses": [{}] * 4},
+     {"responses": [LATEST, GOOD, GOOD, GOOD]},
      {"responses": [GOOD] * 5}, {"responses": ["x"] * 4}, {"responses": {"hits": 1}}],
 )  # fmt: skip
 def test_an_answer_to_a_search_that_is_none(index: OpenSearchIndex, answer: Any):
@@ -138,3 +141,21 @@ def test_a_write_of_which_nobody_knows_how_it_ended(index: OpenSearchIndex, answ
     assert client.sent[-1][3]["writer"] == "", "the lock is free"
     index.apply([Record(each, "seal") for each in ("x", "y")])
     assert {hit.id for hit in index.search("seal", 5)} == {"x", "y"}
+
+
+def test_a_count_that_fails_keeps_no_writer_waiting(index: OpenSearchIndex):
+    """The lock is free at once, and not when its lease ends."""
+    client = recorded(index)
+    client.answers = [None, None, None, None, (200, "<html>")]
+    with pytest.raises(LexicalIndexError, match=STRANGE):
+        index.apply([Record("x", "seal")])
+    assert index._side.info().writer == ""
+    index.apply([Record("y", "seal")])
+    assert index.count() == 4
+
+
+def test_a_note_that_is_not_ours(index: OpenSearchIndex):
+    for source in ({}, {"content": 7}, {"content": "{"}):
+        recorded(index).answers = [(200, {"_source": source, "_seq_no": 1})]
+        with pytest.raises(IndexFormatError, match="not ours"):
+            index.state("state")

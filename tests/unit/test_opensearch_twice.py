@@ -148,6 +148,22 @@ def test_notes_that_were_removed_are_made_anew_as_they_were():
     assert again._scale != 1.0
 
 
+def test_an_alias_or_template_that_somebody_has_removed(
+    index: OpenSearchIndex, make_opensearch: Callable[..., OpenSearchIndex]
+):
+    generation = index._side.info().generation
+    gone = {"index": generation, "alias": f"{generation}.write"}
+    index._cluster.request("POST", "/_aliases", {"actions": [{"remove": gone}]})
+    with pytest.raises(IndexFormatError, match="open the collection anew"):
+        index.apply([Record("b", "pump")])
+    again = make_opensearch("OpenSearch", index.name)
+    again.apply([Record("b", "pump")])
+    assert {hit.id for hit in again.search("pump", 5)} == {"a", "b"}
+    index._cluster.request("DELETE", "/_index_template/lch-tests")
+    again.clear()
+    assert there(index, "/_index_template/lch-tests")
+
+
 @pytest.mark.parametrize("status", [403, 429])
 def test_a_block_on_an_index(index: OpenSearchIndex, status: int):
     index._cluster._retry_timeout = 0.1

@@ -115,6 +115,9 @@ class Cluster:
                 raise self.strange(f"{len(found)} of {len(bodies)} answers")
             bad = next((each for each in found if "error" in each or _is_partial(each)), None)
             if bad is None:
+                for (_, body), each in zip(bodies, found, strict=True):
+                    if "aggs" in body and "aggregations" not in each:
+                        raise self.strange("a search without the counts that it asked for")
                 return found
             status = int(bad.get("status", 500)) if "error" in bad else 503
             if status not in BUSY or not attempts.again():

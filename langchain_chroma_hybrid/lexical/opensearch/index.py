@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,11 @@ from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
 from langchain_chroma_hybrid.core.checks import whole
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
-from langchain_chroma_hybrid.errors import IndexFormatError, IndexLockedError
+from langchain_chroma_hybrid.errors import IndexFormatError, IndexLockedError, LexicalIndexError
 from langchain_chroma_hybrid.lexical.binding import Owner
 from langchain_chroma_hybrid.lexical.opensearch.answers import Answers
 from langchain_chroma_hybrid.lexical.opensearch.clients import ElasticsearchClient
+from langchain_chroma_hybrid.lexical.opensearch.cluster import LostError
 from langchain_chroma_hybrid.lexical.opensearch.documents import FORMAT, DocumentTokens
 from langchain_chroma_hybrid.lexical.opensearch.journal import OpenSearchJournal
 from langchain_chroma_hybrid.lexical.opensearch.locking import WriterLock
@@ -335,8 +336,19 @@ class OpenSearchIndex(Answers, Places):
         if not self._written:
             self._side.update(lambda info: replace(keep(info), writer="", until=0.0))
             return
-        self._refresh()
-        total, textless, unused = self._asked(lambda v: v.reader.statistics())
+        try:
+            self._refresh()
+            total, textless, unused = self._asked(lambda v: v.reader.statistics())
+        except LexicalIndexError as error:
+            # The journal has it written, and counted, again: nobody has to wait for the lease.
+            if not isinstance(error, LostError):
+                with suppress(LexicalIndexError):
+                    self._side.update(
+                        lambda info: replace(
+                            keep(info), version=info.version + 1, writer="", until=0.0
+                        )
+                    )
+            raise
 
         def free(info: Info) -> Info:
             counted = replace(keep(info), total=total, textless=textless, unused=unused)

@@ -92,7 +92,10 @@ class Opening:
         if not self._side.exists():
             return self._begun()
         info = self._side.info()
-        return info if info.generation in (found or {}) else self._behind_alias(info)
+        if info.generation not in (found or {}):
+            info = self._behind_alias(info)
+        self._keep_writable(info.generation)
+        return info
 
     def built(self, generation: str) -> Built:
         """How an index was built.
@@ -249,6 +252,14 @@ class Opening:
             info = self._side.update(lambda was: replace(new, owner=was.owner))
         self.unswept = True
         return info
+
+    def _keep_writable(self, generation: str) -> None:
+        """Have the alias for writes, which a restored or copied index may lack."""
+        path = f"/{writable(generation)}"
+        status, _ = self._cluster.request("GET", path, expect=(_MISSING,))
+        if status == _MISSING:
+            add = {"add": {"index": generation, "alias": writable(generation)}}
+            self._cluster.request("POST", "/_aliases", {"actions": [add]})
 
     def _make_side(self) -> None:
         """The index beside those of records."""

@@ -67,10 +67,7 @@ class Info:
         try:
             return cls(**{**known, "unused": tuple(source.get("unused", ()))})
         except TypeError as error:
-            raise IndexFormatError(
-                "what is noted of the lexical index is not ours: expected another `name` or "
-                "`prefix`, or that somebody removes it"
-            ) from error
+            raise _not_ours() from error
 
 
 def first_info(generation: str, fields: int) -> Info:
@@ -151,7 +148,12 @@ class SideIndex:
         """What lies under a key; None for nothing."""
         path = self._path(f".note.{key}")
         status, answer = self._cluster.request("GET", path, expect=(_MISSING,))
-        return None if status == _MISSING else json.loads(answer["_source"]["content"])
+        if status == _MISSING:
+            return None
+        try:
+            return json.loads(answer["_source"]["content"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise _not_ours() from error
 
     def set_note(self, key: str, content: object) -> None:
         """Keep JSON under a key."""
@@ -227,6 +229,13 @@ def kept(info: Info, writer: str, lease: float) -> Info:
             "of hosts differ, or this one stood still"
         )
     return taken(info, writer, lease)
+
+
+def _not_ours() -> IndexFormatError:
+    return IndexFormatError(
+        "what is noted of the lexical index is not ours: expected another `name` or `prefix`, or "
+        "that somebody removes it"
+    )
 
 
 class HeldError(Exception):
