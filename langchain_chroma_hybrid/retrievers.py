@@ -24,7 +24,7 @@ from pydantic import (
 from langchain_chroma_hybrid._langchain import bridge, tracing
 from langchain_chroma_hybrid._langchain.rerank import Choice
 from langchain_chroma_hybrid._langchain.upkeep import Upkeep
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import DEFAULT_LANGUAGE, Analyzer
 from langchain_chroma_hybrid.core.checks import refused_value
 from langchain_chroma_hybrid.core.context import Expand
 from langchain_chroma_hybrid.core.explanation import EXPLAIN_KEY, explanation_of
@@ -40,7 +40,6 @@ from langchain_chroma_hybrid.core.search import (
 )
 from langchain_chroma_hybrid.core.validate import CALL_OPTIONS, check, own_key
 from langchain_chroma_hybrid.engine.config import (
-    DEFAULT_LANGUAGE,
     LexicalConfig,
     OnModelChange,
     lexical_config,

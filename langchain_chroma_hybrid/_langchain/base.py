@@ -17,6 +17,7 @@ from langchain_chroma_hybrid._langchain.arguments import (
     named,
 )
 from langchain_chroma_hybrid._langchain.upkeep import Upkeep
+from langchain_chroma_hybrid.core.analysis.analyzer import DEFAULT_LANGUAGE
 from langchain_chroma_hybrid.core.fusion import DEFAULT_C, DEFAULT_FUSION
 from langchain_chroma_hybrid.core.keywords import reject_unknown
 from langchain_chroma_hybrid.core.search import (
@@ -30,7 +31,7 @@ from langchain_chroma_hybrid.core.validate import check
 from langchain_chroma_hybrid.embeddings.chroma.trust import TrustedModels
 from langchain_chroma_hybrid.engine.chroma.change_token import opening
 from langchain_chroma_hybrid.engine.chroma.clients import close_client, refusal
-from langchain_chroma_hybrid.engine.config import DEFAULT_LANGUAGE, lexical_config
+from langchain_chroma_hybrid.engine.config import lexical_config
 from langchain_chroma_hybrid.engine.migrate.names import finish_names
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 

@@ -9,7 +9,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, get_args
 
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import (
+    DEFAULT_LANGUAGE,
+    Analyzer,
+    analyzer_of,
+)
 from langchain_chroma_hybrid.core.analysis.analyzer import settings_of as described
 from langchain_chroma_hybrid.core.keywords import known_fields, reject_unknown
 from langchain_chroma_hybrid.core.validate import number, one_of
@@ -92,7 +96,6 @@ class LexicalConfig:
         return f"{where}{described(self.analyzer.fingerprint)}, lexical_fields {fields}"
 
 
-DEFAULT_LANGUAGE = "english"
 # Parameters that are no names of arguments.
 _UNSAID = ("self", "settings")
 
@@ -187,16 +190,3 @@ def lexical_config(
 
 def _is_default(analyzer: object) -> bool:
     return isinstance(analyzer, str) and analyzer == DEFAULT_LANGUAGE
-
-
-def analyzer_of(value: Analyzer | str | None) -> Analyzer:
-    """An analyzer, or the default one for a language.
-
-    Raises:
-        InvalidArgumentError: no such language, or neither an analyzer nor a name.
-    """
-    if isinstance(value, Analyzer):
-        return value
-    if value is None or isinstance(value, str):
-        return Analyzer(value)
-    raise InvalidArgumentError.of("analyzer", value, "an Analyzer, a language or None")

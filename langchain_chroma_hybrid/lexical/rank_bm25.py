@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import rank_bm25
 
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer, QueryTerm
+from langchain_chroma_hybrid.core.analysis.analyzer import (
+    DEFAULT_LANGUAGE,
+    Analyzer,
+    QueryTerm,
+    analyzer_of,
+)
 from langchain_chroma_hybrid.core.filters import evaluable, leaves, matches
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
@@ -64,7 +69,7 @@ class RankBM25Index:
 
     Args:
         variant: `okapi`, `l` or `plus`.
-        analyzer: turns texts and queries into terms; English by default.
+        analyzer: turns texts and queries into terms, or its language; English by default.
         k1: saturation of term frequency.
         b: influence of the length of a record, 0..1.
         epsilon: Okapi's floor for weights below 0, as a share of the average weight.
@@ -80,7 +85,7 @@ class RankBM25Index:
         self,
         variant: Variant = "okapi",
         *,
-        analyzer: Analyzer | None = None,
+        analyzer: Analyzer | str | None = None,
         k1: float = 1.5,
         b: float = 0.75,
         epsilon: float | None = None,
@@ -95,7 +100,7 @@ class RankBM25Index:
         number("k1", k1, 0.0, math.inf)
         number("b", b, 0.0, 1.0)
         self.variant = variant
-        self.analyzer = analyzer or Analyzer()
+        self.analyzer = analyzer_of(DEFAULT_LANGUAGE if analyzer is None else analyzer)
         self.capabilities = Capabilities(durable=False, syntax=False)
         self._parameters = {"k1": k1, "b": b, **given}
         self._lock = threading.RLock()

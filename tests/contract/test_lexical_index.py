@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from langchain_chroma_hybrid import RankBM25Index, TantivyIndex
+from langchain_chroma_hybrid import Analyzer, RankBM25Index, TantivyIndex
+from langchain_chroma_hybrid.errors import InvalidArgumentError
 from langchain_chroma_hybrid.testing.lexical_suite import (
     RECORDS,
     LexicalIndexSuite,
@@ -50,6 +52,21 @@ class TestRankBM25(LexicalIndexSuite):
     @pytest.fixture(params=["okapi", "l", "plus"])
     def make(self, request: pytest.FixtureRequest) -> Callable[..., LexicalIndex]:
         return lambda **options: RankBM25Index(request.param, **options)
+
+
+@pytest.mark.parametrize("engine", ["tantivy", "rank_bm25", "postgres", "opensearch"])
+def test_a_language_is_an_analyzer(engine: str, request: pytest.FixtureRequest) -> None:
+    make: Callable[..., LexicalIndex]
+    if engine in ("tantivy", "rank_bm25"):
+        make = TantivyIndex if engine == "tantivy" else RankBM25Index
+    elif engine == "postgres":
+        make = request.getfixturevalue("make_postgres")
+    else:
+        make = partial(request.getfixturevalue("make_opensearch"), "OpenSearch")
+    assert make(analyzer="german").analyzer.fingerprint == Analyzer("german").fingerprint
+    for bad, message in ((7, "an Analyzer, a language or None"), ("klingon", "language: expected")):
+        with pytest.raises(InvalidArgumentError, match=message):
+            make(analyzer=bad)
 
 
 def test_the_suite_notices_an_engine_that_forgets_to_delete() -> None:

@@ -32,8 +32,10 @@ from langchain_chroma_hybrid.core.analysis.subwords import (
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import InvalidArgumentError
 
-__all__ = ["MAX_TERM", "RULES", "Analyzer", "QueryTerm", "Token", "contains",
-           "version_and_settings"]  # fmt: skip
+__all__ = ["DEFAULT_LANGUAGE", "MAX_TERM", "RULES", "Analyzer", "QueryTerm", "Token",
+           "analyzer_of", "contains", "version_and_settings"]  # fmt: skip
+
+DEFAULT_LANGUAGE = "english"
 
 RULES: dict[int, Callable[[str | None], Splitter]] = {3: Splitter, 4: Rules4}
 """How chunks of text become terms, by version: what does it for a stemmer's language.
@@ -348,6 +350,19 @@ class Analyzer:
         words = "\0".join(sorted(self.stop_words)).encode()
         stopped = hashlib.blake2b(words, digest_size=4).hexdigest() if words else "none"
         return f"{self.version}:{stemmer}:stop-{stopped}"
+
+
+def analyzer_of(value: Analyzer | str | None) -> Analyzer:
+    """An analyzer, or the default one for a language.
+
+    Raises:
+        InvalidArgumentError: no such language, or neither an analyzer nor a name.
+    """
+    if isinstance(value, Analyzer):
+        return value
+    if value is None or isinstance(value, str):
+        return Analyzer(value)
+    raise InvalidArgumentError.of("analyzer", value, "an Analyzer, a language or None")
 
 
 def version_and_settings(fingerprint: str) -> tuple[int, str]:

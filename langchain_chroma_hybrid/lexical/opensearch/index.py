@@ -10,7 +10,11 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import (
+    DEFAULT_LANGUAGE,
+    Analyzer,
+    analyzer_of,
+)
 from langchain_chroma_hybrid.core.checks import whole
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
@@ -58,7 +62,7 @@ class OpenSearchIndex(Answers, Places):
             address cannot say. A password is in no message, name or log.
         prefix: of the names of our indices; the path of `server` if left out, or `chroma-hybrid`.
         name: of this index among those of the prefix.
-        analyzer: turns texts and queries into terms; English by default.
+        analyzer: turns texts and queries into terms, or its language; English by default.
         lexical_fields: what is searched, with boosts > 0, as for `TantivyIndex`.
         shards: of a new index. How frequent a word is each shard counts for itself, which with
             more than one takes a further step in each search.
@@ -86,7 +90,7 @@ class OpenSearchIndex(Answers, Places):
         *,
         prefix: str | None = None,
         name: str = "lexical",
-        analyzer: Analyzer | None = None,
+        analyzer: Analyzer | str | None = None,
         lexical_fields: Mapping[str, float] | None = None,
         shards: int = 1,
         replicas: int = 1,
@@ -103,7 +107,7 @@ class OpenSearchIndex(Answers, Places):
             number(argument, value, 0.01, math.inf)
         whole("shards", shards, 1, 1_024)
         whole("replicas", replicas, 0, 100)
-        self.analyzer = analyzer or Analyzer()
+        self.analyzer = analyzer_of(DEFAULT_LANGUAGE if analyzer is None else analyzer)
         self.lexical_fields = checked_fields(lexical_fields)
         self.capabilities = Capabilities(durable=True, syntax=True, remote=True)
         self._tokens = DocumentTokens(self.lexical_fields)

@@ -8,7 +8,11 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import (
+    DEFAULT_LANGUAGE,
+    Analyzer,
+    analyzer_of,
+)
 from langchain_chroma_hybrid.core.filters import QueryMatch
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.core.validate import number
@@ -77,7 +81,7 @@ class PostgresIndex:
             in no message, name or log.
         schema: of our tables; made if it is not there.
         name: of this index among those in the schema. Each has tables of its own.
-        analyzer: turns texts and queries into terms; English by default.
+        analyzer: turns texts and queries into terms, or its language; English by default.
         lexical_fields: what is searched, with boosts > 0, as for `TantivyIndex`.
         lock_timeout: seconds to wait for another writer.
         statement_timeout: seconds that one statement may take.
@@ -102,7 +106,7 @@ class PostgresIndex:
         *,
         schema: str = "chroma_hybrid",
         name: str = "lexical",
-        analyzer: Analyzer | None = None,
+        analyzer: Analyzer | str | None = None,
         lexical_fields: Mapping[str, float] | None = None,
         lock_timeout: float = 30.0,
         statement_timeout: float = 30.0,
@@ -117,7 +121,7 @@ class PostgresIndex:
             ("lease", lease),
         ):
             number(argument, value, 0.01, math.inf)
-        self.analyzer = analyzer or Analyzer()
+        self.analyzer = analyzer_of(DEFAULT_LANGUAGE if analyzer is None else analyzer)
         self.lexical_fields = checked_fields(lexical_fields)
         self.capabilities = Capabilities(durable=True, syntax=True, remote=True)
         self._tokens, self._words = Tokens(self.lexical_fields), Words(self.analyzer)

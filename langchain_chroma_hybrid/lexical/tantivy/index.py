@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 from tantivy import FieldType, Index, Occur, Query
 
 from langchain_chroma_hybrid._files import NOTES, StateFiles
-from langchain_chroma_hybrid.core.analysis.analyzer import Analyzer
+from langchain_chroma_hybrid.core.analysis.analyzer import (
+    DEFAULT_LANGUAGE,
+    Analyzer,
+    analyzer_of,
+)
 from langchain_chroma_hybrid.core.filters import Ids, QueryMatch
 from langchain_chroma_hybrid.core.keywords import known_keywords
 from langchain_chroma_hybrid.errors import (
@@ -66,7 +70,7 @@ class TantivyIndex:
 
     Args:
         path: folder of the index, made when it is not there; None keeps it in RAM.
-        analyzer: turns texts and queries into terms; English by default.
+        analyzer: turns texts and queries into terms, or its language; English by default.
         lexical_fields: what is searched, with boosts > 0: `page_content` is the record's text,
             other names are metadata keys whose strings, numbers and lists are read as text.
             `{"page_content": 1.0}` by default. Boosts may differ from one opening to the next.
@@ -83,11 +87,12 @@ class TantivyIndex:
         self,
         path: Path | None = None,
         *,
-        analyzer: Analyzer | None = None,
+        analyzer: Analyzer | str | None = None,
         lexical_fields: Mapping[str, float] | None = None,
         lock_timeout: float = 30.0,
     ) -> None:
-        self.analyzer = self._wanted = analyzer or Analyzer()
+        self.analyzer = analyzer_of(DEFAULT_LANGUAGE if analyzer is None else analyzer)
+        self._wanted = self.analyzer
         self.path = None if path is None else Path(path)
         self._owner = Owner()
         self._states = StateFiles(self.path and self.path / NOTES)
